@@ -1,0 +1,5 @@
+"""Placeholder until the packaging helper writes it."""
+
+
+def install() -> None:
+    """Do nothing yet."""
