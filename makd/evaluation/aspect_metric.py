@@ -1,0 +1,146 @@
+"""How well a student's aspect probabilities match the targets."""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from makd.errors import ConfigError
+from makd.questions import QuestionSet
+from makd.registry import METRICS
+
+
+@METRICS.register_module()
+class AspectMetric(BaseMetric):
+    """Mean BCE, agreement and AUC of ``pred_aspects`` against ``gt_aspects``.
+
+    A pair is one image and one question. A pair whose target is NaN (no answer) is left out of every figure.
+
+    - ``bce``: binary cross entropy in nats, mean over all pairs. As in :class:`torch.nn.BCELoss`, the logarithms are
+      clamped at -100, so a probability of exactly 0 or 1 costs at most 100 and nothing where it is right.
+    - ``agreement``: share of the pairs, in [0, 1], where prediction and target are on the same side of 0.5. A value of
+      exactly 0.5 counts as "no".
+    - ``auc``: area under the ROC curve of each question, in [0, 1], against targets binarised in the same way; mean
+      over the questions that have both answers, NaN if there is none.
+
+    Figures for which there is no pair are NaN.
+
+    Args:
+        questions: A targets folder or a JSON file of questions. If given, a table of all questions is logged, and the
+            figures of each one are returned as ``bce/<question id>``, ``agreement/<question id>`` and
+            ``auc/<question id>``.
+        collect_device: ``'cpu'`` or ``'gpu'``, where results of different ranks are collected.
+        prefix: Prefix of the names of the metrics, ``'aspect'`` if None.
+        collect_dir: Directory through which ranks exchange results on ``'cpu'``.
+
+    Raises:
+        ConfigError: A data sample lacks ``pred_aspects`` or ``gt_aspects``, or their number differs from each other or
+            from the number of questions.
+        QuestionsError: ``questions`` is absent or damaged.
+    """
+
+    default_prefix = 'aspect'
+
+    def __init__(
+        self,
+        questions: str | PathLike | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.question_ids = None if questions is None else QuestionSet.load(questions).ids
+        self.questions = questions
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the predictions and targets of one batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: A batch of the model's outputs, each with ``pred_aspects`` (Q,), probabilities in [0, 1], and
+                ``gt_aspects`` (Q,), targets in [0, 1] or NaN.
+        """
+        for sample in data_samples:
+            if 'pred_aspects' not in sample:
+                raise ConfigError(
+                    'AspectMetric: a data sample has no `pred_aspects`; use a head that predicts aspects, for example '
+                    "type='makd.MaKDLinearClsHead' in model.head"
+                )
+            if 'gt_aspects' not in sample:
+                raise ConfigError(
+                    'AspectMetric: a data sample has no `gt_aspects`; put makd.LoadAspectTargets after PackInputs in '
+                    'the pipeline of the data set that is evaluated'
+                )
+            pred, target = sample['pred_aspects'], sample['gt_aspects']
+            if pred.shape != target.shape:
+                raise ConfigError(
+                    f'AspectMetric: the head predicts {len(pred)} aspects, but there are targets for {len(target)}; '
+                    "set num_aspects in model.head to the targets' number of questions"
+                )
+            if self.question_ids is not None and len(target) != len(self.question_ids):
+                raise ConfigError(
+                    f'AspectMetric: {self.questions} holds {len(self.question_ids)} questions, but there are targets '
+                    f'for {len(target)}; give the questions that the targets were made with'
+                )
+            # One copied tensor a sample: a slice of the batch would keep, and send between ranks, the whole batch.
+            self.results.append(torch.stack([pred.cpu().float(), target.cpu().float()]))
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Compute the figures from the results of all samples.
+
+        Args:
+            results: For each sample a tensor (2, Q) of predictions and targets.
+
+        Returns:
+            ``bce``, ``agreement``, ``auc`` and, if questions were given, those of each question.
+        """
+        pred, target = torch.stack(results).double().unbind(dim=1)
+        answered = ~target.isnan()
+        logger = MMLogger.get_current_instance()
+        if not answered.any():
+            logger.warning('AspectMetric: no image has a target for any question, so all of its figures are NaN.')
+
+        metrics = _bce_and_agreement(pred[answered], target[answered])
+        per_question = []
+        for p, t in zip(pred.T, target.T):
+            p, t = p[~t.isnan()], t[~t.isnan()]
+            per_question.append({**_bce_and_agreement(p, t), 'auc': _auc(p, t)})
+        metrics['auc'] = torch.tensor([figures['auc'] for figures in per_question]).nanmean().item()
+
+        if self.question_ids is not None:
+            logger.info('\n' + _table(self.question_ids, per_question))
+            for question_id, figures in zip(self.question_ids, per_question):
+                metrics.update({f'{name}/{question_id}': value for name, value in figures.items()})
+        return metrics
+
+
+def _bce_and_agreement(pred: Tensor, target: Tensor) -> dict[str, float]:
+    """Both figures of answered pairs; the tensors are (P,), float64."""
+    bce = -(target * pred.log().clamp(min=-100) + (1 - target) * (-pred).log1p().clamp(min=-100))
+    agreement = (pred > 0.5) == (target > 0.5)
+    return {'bce': bce.mean().item(), 'agreement': agreement.double().mean().item()}
+
+
+def _auc(pred: Tensor, target: Tensor) -> float:
+    """AUC of one question's answered pairs (P,); NaN where all answers are the same."""
+    yes = target > 0.5
+    # A diverged student predicts NaN: that is for the figures to show, not for scikit-learn to refuse.
+    if not yes.any() or yes.all() or pred.isnan().any():
+        return float('nan')
+    return float(roc_auc_score(yes.numpy(), pred.numpy()))
+
+
+def _table(question_ids: Sequence[str], per_question: list[dict[str, float]]) -> str:
+    """One line a question, the columns aligned."""
+    width = max(len('question'), *map(len, question_ids))
+    lines = [f'{"question":<{width}}  {"bce":>7}  {"agreement":>9}  {"auc":>6}']
+    for question_id, figures in zip(question_ids, per_question):
+        lines.append(
+            f'{question_id:<{width}}  {figures["bce"]:>7.4f}  {figures["agreement"]:>9.4f}  {figures["auc"]:>6.4f}'
+        )
+    return '\n'.join(lines)

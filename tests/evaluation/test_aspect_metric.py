@@ -1,0 +1,125 @@
+import json
+import math
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+
+from makd.errors import ConfigError
+from makd.evaluation import AspectMetric
+from makd.registry import METRICS
+
+nan = float('nan')
+
+
+def samples(pred, target):
+    return [
+        BaseDataElement(pred_aspects=torch.tensor(p), gt_aspects=torch.tensor(t)).to_dict()
+        for p, t in zip(pred, target)
+    ]
+
+
+def evaluate(pred, target, **kwargs):
+    metric = METRICS.build(dict(type='makd.AspectMetric', **kwargs))
+    for sample in samples(pred, target):
+        metric.process(None, [sample])
+    return metric.evaluate(len(pred))
+
+
+@pytest.fixture
+def questions_file(tmp_path):
+    path = tmp_path / 'questions.json'
+    questions = [{'id': 'wings', 'text': 'Does it have wings?'}, {'id': 'red', 'text': 'Is it red?'}]
+    path.write_text(json.dumps({'questions': questions}))
+    return path
+
+
+def test_figures_worked_out_by_hand():
+    pred = [[0.9, 0.2], [0.4, 0.6], [0.7, 0.5]]
+    target = [[1.0, 0.0], [0.8, nan], [0.1, 0.25]]
+    figures = evaluate(pred, target)
+
+    bce = [
+        -math.log(0.9),
+        -math.log(0.8),
+        -(0.8 * math.log(0.4) + 0.2 * math.log(0.6)),
+        -(0.1 * math.log(0.7) + 0.9 * math.log(0.3)),
+        -math.log(0.5),
+    ]
+    assert figures['aspect/bce'] == pytest.approx(sum(bce) / 5, rel=1e-6)
+    assert figures['aspect/agreement'] == pytest.approx(3 / 5)
+    # Question 0: yes at 0.9 and 0.4, no at 0.7, so one of two orderings is right. Question 1 has no "yes": no AUC.
+    assert figures['aspect/auc'] == pytest.approx(1 / 2)
+    assert set(figures) == {'aspect/bce', 'aspect/agreement', 'aspect/auc'}
+
+
+def test_auc_is_the_mean_over_questions_and_counts_ties_half():
+    pred = [[0.5, 0.1], [0.5, 0.9], [0.2, 0.3], [0.8, 0.9]]
+    target = [[0.9, 0.2], [0.1, 0.7], [0.3, 0.5], [0.6, 1.0]]
+    # Question 0: yes {0.5, 0.8}, no {0.5, 0.2}: 0.5 + 1 + 1 + 1 of 4. Question 1: a target of 0.5 is "no"; perfect.
+    assert evaluate(pred, target)['aspect/auc'] == pytest.approx((3.5 / 4 + 1) / 2)
+
+
+def test_bce_of_saturated_probabilities_is_finite():
+    # Right with certainty costs nothing, wrong with certainty 100 (torch's clamp), and half wrong 50.
+    figures = evaluate([[1.0, 0.0, 0.0, 1.0]], [[1.0, 0.0, 1.0, 0.5]])
+    assert figures['aspect/bce'] == pytest.approx((0 + 0 + 100 + 50) / 4)
+    assert figures['aspect/agreement'] == pytest.approx(2 / 4)
+
+
+def test_without_any_answer_all_figures_are_nan(monkeypatch):
+    warnings = []
+    monkeypatch.setattr('mmengine.logging.MMLogger.warning', lambda self, message: warnings.append(message))
+    figures = evaluate([[0.3], [0.6]], [[nan], [nan]])
+    assert all(math.isnan(value) for value in figures.values())
+    assert len(figures) == 3
+    assert any('no image has a target' in message for message in warnings)
+
+
+def test_nan_predictions_show_in_the_figures():
+    figures = evaluate([[nan], [0.4]], [[1.0], [0.0]])
+    assert math.isnan(figures['aspect/bce'])
+    assert math.isnan(figures['aspect/auc'])
+
+
+def test_questions_add_figures_and_a_table_for_each(questions_file, monkeypatch):
+    messages = []
+    monkeypatch.setattr('mmengine.logging.MMLogger.info', lambda self, message: messages.append(message))
+    pred = [[0.9, 0.25], [0.2, 0.5]]
+    target = [[1.0, 0.0], [0.0, nan]]
+    figures = evaluate(pred, target, questions=str(questions_file))
+
+    assert figures['aspect/bce/wings'] == pytest.approx((-math.log(0.9) - math.log(0.8)) / 2, rel=1e-6)
+    assert figures['aspect/agreement/wings'] == 1
+    assert figures['aspect/auc/wings'] == 1
+    assert figures['aspect/bce/red'] == pytest.approx(-math.log(0.75), rel=1e-6)
+    assert math.isnan(figures['aspect/auc/red'])
+    rows = messages[-1].split('\n')[1:]
+    assert [row.split() for row in rows] == [
+        ['question', 'bce', 'agreement', 'auc'],
+        ['wings', '0.1643', '1.0000', '1.0000'],
+        ['red', '0.2877', '1.0000', 'nan'],
+    ]
+    assert len({len(row) for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ('sample', 'message'),
+    [
+        ({'gt_aspects': torch.zeros(2)}, 'no `pred_aspects`'),
+        ({'pred_aspects': torch.zeros(2)}, r'no `gt_aspects`.*LoadAspectTargets'),
+        ({'pred_aspects': torch.zeros(3), 'gt_aspects': torch.zeros(2)}, 'predicts 3 aspects.* targets for 2'),
+        ({'pred_aspects': torch.zeros(3), 'gt_aspects': torch.zeros(3)}, 'holds 2 questions.* targets for 3'),
+    ],
+)
+def test_unfit_samples_are_refused(questions_file, sample, message):
+    with pytest.raises(ConfigError, match=message):
+        AspectMetric(questions=questions_file).process(None, [sample])
+
+
+def test_results_do_not_hold_on_to_the_batch():
+    batch = torch.rand(8, 2, requires_grad=True)
+    metric = AspectMetric()
+    metric.process(None, [{'pred_aspects': p.detach(), 'gt_aspects': p.detach()} for p in batch])
+    assert len(metric.results) == 8
+    assert all(result.untyped_storage().nbytes() == 4 * 4 for result in metric.results)
