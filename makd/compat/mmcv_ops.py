@@ -1,5 +1,195 @@
-"""Placeholder until the packaging helper writes it."""
+"""torchvision's operators where mmcv was installed without its compiled ones.
+
+``pip install onedl-mmcv`` builds no C++ extension ``mmcv._ext``, and without that module ``import mmdet.models`` fails.
+:func:`install` appends a finder that is asked for ``mmcv._ext`` only after every other finder has declined, so a
+compiled extension is used as it is. The stand-in computes ``nms`` and average ``roi_align``, all that Faster R-CNN
+needs, with torchvision. Every other operator raises :class:`MissingOperatorError` when it is called, not when it is
+imported.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
+
+from makd.errors import MakdError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EXTENSION = 'mmcv._ext'
+AVERAGE_POOLING = 1  # mmcv's code for pool_mode='avg'; 0 is 'max'
+
+
+class MissingOperatorError(MakdError):
+    """A compiled operator of mmcv was called that torchvision does not stand in for."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(
+            f'{operator!r} is a compiled operator of mmcv, which was installed without them; torchvision stands in for nms '
+            'and average roi_align only. Choose a model or setting that does without it, or compile mmcv, which takes a C++ '
+            'compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 does not): pip install '
+            '--no-build-isolation --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv'
+        )
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Return the indices (M,) of the boxes kept by non-maximum suppression, by falling score.
+
+    Args:
+        boxes: Corners (x1, y1, x2, y2), shape (N, 4).
+        scores: Shape (N,).
+        iou_threshold: A box is dropped if its IoU with a better one is above this, in [0, 1].
+        offset: 0 or 1; a box is ``x2 - x1 + offset`` wide and ``y2 - y1 + offset`` high.
+    """
+    import torch
+
+    # torchvision has no offset. Moving the lower right corners by it makes every width, height and overlap what the
+    # offset would have made it. mmcv's kernels compute in float32, and let the scores be of another type than the boxes.
+    boxes = boxes.float()
+    corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+    return torch.ops.torchvision.nms(corners, scores.float(), iou_threshold)
+
+
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Write the averages of ``input`` over the bins of each region into ``output``.
+
+    Args:
+        input: Feature map, shape (N, C, H, W).
+        rois: Index into the batch and corners (i, x1, y1, x2, y2) in image pixels, shape (K, 5).
+        output: Written to, shape (K, C, aligned_height, aligned_width).
+        argmax_y: Of use to maximum pooling only.
+        argmax_x: Of use to maximum pooling only.
+        aligned_height: Bins in a column.
+        aligned_width: Bins in a row.
+        spatial_scale: Feature pixels in an image pixel.
+        sampling_ratio: Samples per bin and axis; 0 takes as many as the bin has pixels.
+        pool_mode: 1 for the average.
+        aligned: Whether the corners are moved by half a feature pixel; if not, a region is at least one pixel wide.
+
+    Raises:
+        MissingOperatorError: With ``pool_mode`` 0, the maximum, which torchvision does not have.
+    """
+    import torch
+
+    _require_average(pool_mode)
+    output.copy_(
+        torch.ops.torchvision.roi_align(
+            _at_least_float32(input),
+            _at_least_float32(rois),
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            sampling_ratio,
+            aligned,
+        )
+    )
+
+
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Write the gradient of :func:`roi_align_forward` with respect to its input into ``grad_input`` (N, C, H, W).
+
+    ``grad_output`` is the gradient of its output, shape (K, C, aligned_height, aligned_width); the rest, and what is
+    raised, is as in the forward pass.
+    """
+    import torch
+
+    _require_average(pool_mode)
+    grad_input.copy_(
+        torch.ops.torchvision._roi_align_backward(
+            _at_least_float32(grad_output),
+            _at_least_float32(rois),
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            *grad_input.shape,
+            sampling_ratio,
+            aligned,
+        )
+    )
+
+
+def get_compiler_version() -> str:
+    """Return what ``collect_env`` prints as mmcv's compiler."""
+    return 'none: not compiled, torchvision operators'
+
+
+def get_compiling_cuda_version() -> str:
+    """Return what ``collect_env`` prints as mmcv's CUDA compiler."""
+    return 'none: not compiled, torchvision operators'
 
 
 def install() -> None:
-    """Do nothing yet."""
+    """Serve ``mmcv._ext`` from this module where no compiled one is found. Cheap, and harmless to repeat."""
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.append(_FINDER)
+
+
+def _require_average(pool_mode: int) -> None:
+    if pool_mode != AVERAGE_POOLING:
+        raise MissingOperatorError("roi_align with pool_mode='max'")
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    """Widen the half types as torchvision's own autocast rule does: bfloat16 has no kernel, float16 sums coarsely."""
+    return tensor.float() if tensor.itemsize == 2 else tensor
+
+
+def _missing(operator: str) -> Callable[..., NoReturn]:
+    """Return what mmcv imports under the operator's name: a function that raises when it is called."""
+    if operator.startswith('__'):  # the import system asks for __path__ and the like, and has to hear no
+        raise AttributeError(f'module {EXTENSION!r} has no attribute {operator!r}')
+
+    def raise_missing(*args: object, **kwargs: object) -> NoReturn:
+        raise MissingOperatorError(operator)
+
+    return raise_missing
+
+
+class _TorchvisionExtension(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds and fills the module ``mmcv._ext``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != EXTENSION:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, origin='torchvision')
+
+    def exec_module(self, module: ModuleType) -> None:
+        import torchvision  # noqa: F401  (registers torch.ops.torchvision)
+
+        for function in (nms, roi_align_forward, roi_align_backward, get_compiler_version, get_compiling_cuda_version):
+            setattr(module, function.__name__, function)
+        vars(module)['__getattr__'] = _missing
+
+
+_FINDER = _TorchvisionExtension()

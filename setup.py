@@ -1,0 +1,60 @@
+"""Install makd: ``pip install -e .`` for a user, ``make setup`` for the exact versions that were tried together."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    """Return the version that makd/version.py gives, without importing the package, which needs its dependencies."""
+    match = re.search(r"__version__ = '(.+)'", (ROOT / 'makd' / 'version.py').read_text(encoding='utf-8'))
+    assert match, 'makd/version.py defines no __version__'
+    return match.group(1)
+
+
+setup(
+    name='makd',
+    version=read_version(),
+    description='Multi-aspect knowledge distillation: what a multimodal LLM sees, in a small classifier or detector',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    classifiers=[
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    packages=find_packages(include=['makd', 'makd.*']),
+    python_requires='>=3.10,<3.14',
+    # Ranges; the exact versions that were tried together stand in requirements/constraints.txt.
+    install_requires=[
+        'torch>=2.4',
+        'torchvision>=0.19',
+        'onedl-mmengine>=0.10.12',
+        'onedl-mmcv>=2.3.6',
+        'onedl-mmdetection>=3.5.1',
+        'onedl-mmpretrain>=1.3.6',
+        'transformers>=4.57,<5',  # with 5, importing mmpretrain.models fails
+        'openai>=1',
+        'numpy>=1.26',
+        'pillow>=10',
+        'scikit-learn>=1.4',
+        'matplotlib>=3.8',
+    ],
+    extras_require={
+        'dev': [
+            'mypy>=1.11',
+            'pre-commit>=3.7',
+            'psutil>=5.9',
+            'pyarrow>=16',
+            'pytest>=8',
+            'ruff>=0.6',
+            'tensorboard>=2.16',
+        ],
+    },
+)
