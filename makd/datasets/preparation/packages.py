@@ -1,0 +1,95 @@
+"""Published packages as a source of data: fetched by exact version with npm or pip, accepted by their checksum."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from makd.errors import DataError
+
+
+@dataclass(frozen=True)
+class Package:
+    """One version of a package in the npm or the Python registry.
+
+    Attributes:
+        client: Program that fetches it, ``'npm'`` or ``'pip'``.
+        name: Name in the registry.
+        version: Exact version.
+        archive: File name under which the client stores it.
+        sha256: Checksum of that file, 64 hexadecimal digits.
+    """
+
+    client: Literal['npm', 'pip']
+    name: str
+    version: str
+    archive: str
+    sha256: str
+
+    def fetch(self, folder: Path) -> Path:
+        """Downloads the archive into ``folder`` with the package's client.
+
+        Raises:
+            DataError: The client is not installed, cannot reach its registry, or delivers another file.
+        """
+        if self.client == 'npm':
+            spec, program = f'{self.name}@{self.version}', shutil.which('npm')
+            command = [program or 'npm', 'pack', spec, '--pack-destination', str(folder)]
+            remedy = 'install Node.js, which brings npm'
+        else:
+            spec, program = f'{self.name}=={self.version}', sys.executable
+            command = [program, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', str(folder), spec]
+            remedy = f'run "{sys.executable} -m ensurepip"'
+        done = subprocess.run(command, capture_output=True, text=True) if program else None
+        if done is None or 'No module named pip' in done.stderr:
+            raise DataError(
+                f'{spec} is fetched with {self.client}, which is not installed: {remedy}, '
+                f'or put {self.archive} into a folder and pass it with --packages.'
+            )
+        if done.returncode != 0:
+            reason = [line for line in done.stderr.splitlines() if line.strip()][-3:]
+            raise DataError(
+                f'{self.client} could not fetch {spec}: check the network and the registry that {self.client} is set '
+                f'up for, or download {self.archive} elsewhere and pass its folder with --packages. It said:\n'
+                + '\n'.join(reason)
+            )
+        return self.verify(folder)
+
+    def verify(self, folder: Path) -> Path:
+        """Returns the path of the archive in ``folder`` after comparing its checksum.
+
+        Raises:
+            DataError: The archive is absent, or its checksum is another one.
+        """
+        path = folder / self.archive
+        if not path.is_file():
+            raise DataError(
+                f'{path} is missing: download {self.name} {self.version} there with {self.client}, '
+                'or leave --packages out to have it fetched.'
+            )
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != self.sha256:
+            raise DataError(
+                f'{path} is not the {self.name} {self.version} that this data set was built from: its SHA-256 is '
+                f'{found}, expected {self.sha256}. Delete the file and fetch it again.'
+            )
+        return path
+
+
+def read_members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    """Reads the files of a ``.tgz`` or ``.whl`` archive whose name inside it is ``wanted``, without unpacking it."""
+    if archive.suffix == '.whl':
+        with zipfile.ZipFile(archive) as wheel:
+            return {name: wheel.read(name) for name in wheel.namelist() if wanted(name)}
+    members = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and wanted(member.name):
+                members[member.name] = tar.extractfile(member).read()  # type: ignore[union-attr]
+    return members

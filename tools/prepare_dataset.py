@@ -1,0 +1,45 @@
+"""Builds a data set from its published sources.
+
+`python tools/prepare_dataset.py emoji` rebuilds data/emoji, which ships with makd, and says whether it is bit for bit
+the same; it needs `pip install -r requirements/data.txt`, and npm and pip to fetch the packages.
+"""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from makd.errors import DataError
+
+DATA = Path(__file__).resolve().parents[1] / 'data'
+PREPARERS = {'emoji': 'makd.datasets.preparation.emoji'}
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('name', help=f'data set: {", ".join(PREPARERS)}')
+    parser.add_argument('--out', type=Path, help='folder to build (default: data/NAME in this repository)')
+    parser.add_argument(
+        '--packages', type=Path, metavar='DIR', help='folder of downloaded archives, instead of fetching'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Builds the data set that the command line names."""
+    args = parse_args()
+    if args.name not in PREPARERS:
+        raise DataError(f'unknown data set "{args.name}": choose one of {", ".join(PREPARERS)}')
+    try:
+        preparer = importlib.import_module(PREPARERS[args.name])
+        preparer.prepare(args.out or DATA / args.name, args.packages, DATA / args.name)
+    except ModuleNotFoundError as error:
+        raise DataError(f'{error.name} is not installed: run "pip install -r requirements/data.txt"') from error
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except DataError as error:
+        sys.exit(f'prepare_dataset.py: {error}')
