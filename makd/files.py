@@ -1,0 +1,68 @@
+"""Files and folders that appear on disk whole or not at all, whatever interrupts the writing."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+
+def _hidden_sibling(path: Path) -> Path:
+    # Beside the target, because a rename is only atomic within one file system.
+    return path.with_name(f'.{path.name}.{uuid4().hex[:12]}.tmp')
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the place of ``path`` once the block ends without an exception.
+
+    Until then ``path`` is what it was. The bytes are on disk before the name is (fsync, then rename).
+    """
+    temporary = _hidden_sibling(path)
+    try:
+        with temporary.open('wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _fsync(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder whose files take the place of the folder ``path`` once the block ends without an exception.
+
+    Until then ``path`` is what it was, or absent. A folder cannot be renamed over another: where ``path`` exists it is
+    first moved aside to a hidden sibling, so a power cut between the two renames leaves both complete and hidden.
+    """
+    temporary, previous = _hidden_sibling(path), _hidden_sibling(path)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            _fsync(file)
+        _fsync(temporary)
+        if path.exists():
+            os.rename(path, previous)
+        try:
+            os.rename(temporary, path)
+        except BaseException:
+            if previous.exists():
+                os.rename(previous, path)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _fsync(path.parent)
+    shutil.rmtree(previous, ignore_errors=True)

@@ -1,0 +1,371 @@
+"""The answers of a multimodal LLM about the images of a data set, on disk."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from makd.errors import QuestionsError, TargetsError
+from makd.files import atomic_folder
+from makd.questions import QuestionSet
+from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys
+
+FORMAT = 'makd-targets'
+FORMAT_VERSION = 1
+META_FILE = 'meta.json'
+ARRAY_FILE = 'logprobs.npy'
+_REQUIRED_FILES = (META_FILE, KEYS_FILE, ARRAY_FILE)
+
+# Log-probabilities come from softmaxes in half precision, too, whose sum is 1 only about so.
+_TOLERANCE = 1e-3
+_CHUNK_BYTES = 1 << 24
+
+
+def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
+    """Return P(yes) = sigmoid(log p(yes) - log p(no)), the probability of yes if only yes and no are possible.
+
+    Args:
+        logprobs: (..., 2), [log p(yes), log p(no)]. -inf on one side gives exactly 0 or 1, NaN gives NaN.
+
+    Returns:
+        (...) float64 in [0, 1].
+    """
+    pair = logprobs.astype(np.float64)
+    difference = pair[..., 0] - pair[..., 1]
+    small = np.exp(-np.abs(difference))
+    return np.where(difference >= 0, 1, small) / (1 + small)
+
+
+class AspectTargets:
+    """A folder of answers, opened memory-mapped: for each image and question log p(yes) and log p(no).
+
+    The folder holds ``meta.json`` (format version, questions with their hash, free metadata), ``images.txt`` (one key a
+    line: the POSIX path of the image relative to the data set's root), ``logprobs.npy`` ((N, Q, 2) float32,
+    [log p(yes), log p(no)] of the teacher's full softmax; NaN where there is no answer) and the derived ``index.npy``
+    (see :class:`~makd.targets.key_index.KeyIndex`). All processes that open it share the page cache; a pickled
+    ``AspectTargets`` is the path and the selection, and opens the folder again. Reading is thread-safe.
+
+    Make one with :meth:`open`, :meth:`write` or :meth:`select`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        questions: QuestionSet,
+        meta: Mapping[str, Any],
+        keys: KeyIndex,
+        array: np.ndarray,
+        columns: slice | np.ndarray,
+    ) -> None:
+        self.path = path
+        self.questions = questions
+        self.meta = dict(meta)
+        self._keys = keys
+        self._array = array
+        self._columns = columns
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> 'AspectTargets':
+        """Open a folder. The answers themselves are not read; :meth:`validate` does that.
+
+        Raises:
+            TargetsError: The folder is absent, incomplete or damaged, or of a newer format.
+        """
+        folder = Path(path).absolute()
+        _check_files(folder)
+        questions, meta = _read_meta(folder / META_FILE)
+        array = _open_array(folder / ARRAY_FILE)
+        keys = KeyIndex.open(folder)
+        if len(keys) != len(array):
+            raise TargetsError(
+                f'{folder}: {KEYS_FILE} lists {len(keys)} images, {ARRAY_FILE} has answers for {len(array)}; '
+                'the files do not belong together'
+            )
+        if len(questions) != array.shape[1]:
+            raise TargetsError(
+                f'{folder}: {META_FILE} has {len(questions)} questions, {ARRAY_FILE} has answers to {array.shape[1]}; '
+                'the files do not belong together'
+            )
+        return cls(folder, questions=questions, meta=meta, keys=keys, array=array, columns=slice(0, len(questions)))
+
+    @classmethod
+    def write(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        questions: QuestionSet,
+        keys: Iterable[str],
+        logprobs: np.ndarray,
+        meta: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> 'AspectTargets':
+        """Write a folder and open it. It appears whole or not at all.
+
+        Args:
+            path: The folder; its parents are made.
+            questions: The Q questions.
+            keys: N keys, each the POSIX path of an image relative to the data set's root.
+            logprobs: (N, Q, 2) floating point, [log p(yes), log p(no)]; both NaN where there is no answer. It may be
+                memory-mapped. The values are stored as float32 and not looked at: see :meth:`validate`.
+            meta: What is worth knowing about the answers, as JSON values: model, prompt, versions.
+            overwrite: Replace a folder of targets that exists.
+
+        Raises:
+            TargetsError: A shape, a key or the path does not fit.
+        """
+        folder, keys, logprobs = Path(path).absolute(), list(keys), np.asanyarray(logprobs)
+        if logprobs.shape != (len(keys), len(questions), 2) or logprobs.dtype.kind != 'f' or not keys:
+            raise TargetsError(
+                f'{folder}: {len(keys)} keys and {len(questions)} questions need floating-point logprobs of shape '
+                f'({len(keys)}, {len(questions)}, 2) with at least one image, got {logprobs.dtype} {logprobs.shape}'
+            )
+        if folder.exists():
+            _check_replaceable(folder, overwrite)
+        text = encode_keys(keys, folder / KEYS_FILE)
+        words = build_words(text, folder / KEYS_FILE)
+        content = {
+            'format': FORMAT,
+            'format_version': FORMAT_VERSION,
+            'question_hash': questions.hash,
+            'question_set': questions.to_dict(),
+            'meta': dict(meta or {}),
+        }
+        with atomic_folder(folder) as temporary:
+            (temporary / META_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', 'utf-8')
+            (temporary / KEYS_FILE).write_bytes(text)
+            np.save(temporary / INDEX_FILE, words)
+            _save_float32(temporary / ARRAY_FILE, logprobs)
+        return cls.open(folder)
+
+    def __len__(self) -> int:
+        """Return N, the number of images."""
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __repr__(self) -> str:
+        return f'AspectTargets({str(self.path)!r}: {len(self)} images, {len(self.questions)} questions)'
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self.questions.ids)
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The N keys in row order, read from the file as they are asked for."""
+        return self._keys
+
+    @property
+    def logprobs(self) -> np.ndarray:
+        """(N, Q, 2) float32, [log p(yes), log p(no)], read-only and memory-mapped.
+
+        Of a selection of scattered questions it is a copy in memory, made on each access.
+        """
+        return self._array[:, self._columns]
+
+    @cached_property
+    def num_missing(self) -> int:
+        """How many of the N x Q answers are missing (NaN). The first access reads the whole array."""
+        return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self._blocks())
+
+    def row(self, key: str) -> int:
+        """Return the row of an image, in microseconds.
+
+        Raises:
+            TargetsError: The image has no row.
+        """
+        row = self._keys.find(key)
+        if row is None:
+            raise TargetsError(self._explain_missing(key))
+        return row
+
+    def probability(self, key: str) -> np.ndarray:
+        """Return P(yes) = sigmoid(log p(yes) - log p(no)) of an image, as the paper's section 3.3 has it.
+
+        Returns:
+            (Q,) float32 in [0, 1]; NaN where there is no answer.
+
+        Raises:
+            TargetsError: The image has no row.
+        """
+        return sigmoid_of_pair(self._array[self.row(key)][self._columns]).astype(np.float32)
+
+    def label_mass(self, key: str) -> np.ndarray:
+        """Return p(yes) + p(no) of an image. Where it is low, the teacher wanted to say something else.
+
+        Returns:
+            (Q,) float32 in [0, 1] (above by rounding only); NaN where there is no answer.
+
+        Raises:
+            TargetsError: The image has no row.
+        """
+        return np.exp(self._array[self.row(key)][self._columns]).sum(axis=-1)
+
+    def select(self, question_ids: Iterable[str] | None = None, top: int | None = None) -> 'AspectTargets':
+        """Return the same folder with fewer questions: those of the ids in the order given, or the first ``top``.
+
+        Nothing is copied. With neither argument all questions stay.
+
+        Raises:
+            QuestionsError: An id is unknown, ``top`` is out of range, or both are given.
+        """
+        if question_ids is not None and top is not None:
+            raise QuestionsError(f'give question_ids or top={top}, not both')
+        questions = self.questions
+        if question_ids is not None:
+            questions = questions.select(question_ids)
+        elif top is not None:
+            questions = questions.top(top)
+        position = {id_: column for column, id_ in enumerate(self.questions.ids)}
+        columns = np.arange(self._array.shape[1])[self._columns][[position[id_] for id_ in questions.ids]]
+        run = slice(int(columns[0]), int(columns[0]) + len(columns))
+        return AspectTargets(
+            self.path,
+            questions=questions,
+            meta=self.meta,
+            keys=self._keys,
+            array=self._array,
+            columns=run if np.array_equal(columns, np.arange(run.start, run.stop)) else columns,
+        )
+
+    def validate(self) -> None:
+        """Read every answer to the questions selected, a few megabytes at a time, and look for impossible values.
+
+        NaN for both log p(yes) and log p(no) is a missing answer and no damage, see :attr:`num_missing`.
+
+        Raises:
+            TargetsError: An answer is NaN by half, impossible by both halves, or no probability. The message has the
+                kinds of damage with their counts and the first image and question of each.
+        """
+        counts: dict[str, int] = {}
+        first: dict[str, str] = {}
+        for start, block in self._blocks():
+            for damage, mask in _damage(block).items():
+                if count := int(mask.sum()):
+                    counts[damage] = counts.get(damage, 0) + count
+                    row, column = np.argwhere(mask)[0]
+                    first.setdefault(
+                        damage,
+                        f'image {self.keys[start + int(row)]!r}, question {self.questions[int(column)].id!r}: '
+                        f'{block[row, column].tolist()}',
+                    )
+        if counts:
+            listed = '; '.join(f'{damage}: {count} answers, first {first[damage]}' for damage, count in counts.items())
+            raise TargetsError(f'{self.path / ARRAY_FILE} is damaged: {listed}. Annotate these images again')
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, (n, Q, 2) block) over the whole array."""
+        step = max(1, _CHUNK_BYTES // (self._array.shape[1] * 8))
+        for start in range(0, len(self), step):
+            yield start, np.asarray(self._array[start : start + step])[:, self._columns]
+
+    def _explain_missing(self, key: str) -> str:
+        message = f'{self.path} has no answers for the image {key!r}'
+        if other := self._keys.same_name(key):
+            return f'{message}, but for {other!r}. Keys are paths relative to the data set: is data_root right?'
+        return f'{message}: its {len(self)} keys look like {self.keys[0]!r}. Annotate the image, or leave it out'
+
+
+def _reopen(path: Path, question_ids: tuple[str, ...]) -> AspectTargets:
+    return AspectTargets.open(path).select(question_ids)
+
+
+def _damage(block: np.ndarray) -> dict[str, np.ndarray]:
+    """Return for each kind of damage the (n, Q) mask of the answers that have it; at most one for an answer."""
+    missing = np.isnan(block)
+    too_high = (block > _TOLERANCE).any(axis=-1)
+    with np.errstate(over='ignore'):
+        mass = np.exp(block).sum(axis=-1)
+    return {
+        'one of log p(yes), log p(no) is NaN, the other is not': missing[..., 0] != missing[..., 1],
+        'both log p(yes) and log p(no) are -inf': np.isneginf(block).all(axis=-1),
+        'a log-probability is above 0': too_high,
+        'p(yes) + p(no) is above 1': (mass > 1 + _TOLERANCE) & ~too_high,
+    }
+
+
+def _check_files(folder: Path) -> None:
+    if not folder.exists():
+        raise TargetsError(f'there is no folder {folder}: check the path, or annotate the data set first')
+    absent = [name for name in _REQUIRED_FILES if not (folder / name).is_file()]
+    if len(absent) == len(_REQUIRED_FILES):
+        raise TargetsError(f'{folder} is not a folder of targets: it has none of {", ".join(_REQUIRED_FILES)}')
+    if absent:
+        raise TargetsError(f'{folder} is incomplete: {", ".join(absent)} is absent; copy or write the folder again')
+
+
+def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text('utf-8'))
+    except ValueError as error:
+        raise TargetsError(f'{path} is not JSON: {error}; copy or write the folder again') from None
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise TargetsError(f'{path} does not describe targets: it lacks "format": "{FORMAT}"')
+    if (version := content.get('format_version')) != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        raise TargetsError(
+            f'{path}: format_version is {version!r}, this makd reads {FORMAT_VERSION}; '
+            + ('install a newer makd' if newer else 'write the folder again')
+        )
+    try:
+        questions = QuestionSet.from_dict(content.get('question_set'))
+    except QuestionsError as error:
+        raise TargetsError(f'{path}, question_set: {error}') from None
+    if (stored := content.get('question_hash')) != questions.hash:
+        raise TargetsError(
+            f'{path}: question_hash is {stored!r}, but its questions have the hash {questions.hash!r}: they were '
+            'changed after the teacher answered them. Restore them, or store the new hash if they mean the same'
+        )
+    if not isinstance(meta := content.get('meta', {}), dict):
+        raise TargetsError(f'{path}: "meta" must be a JSON object, got {meta!r}')
+    return questions, meta
+
+
+def _open_array(path: Path) -> np.ndarray:
+    with path.open('rb') as file:
+        try:
+            if (version := np.lib.format.read_magic(file)) != (1, 0):
+                raise ValueError(f'.npy version {version}, expected (1, 0)')
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        except ValueError as error:
+            raise TargetsError(f'{path} is not a NumPy array ({error}); copy or write the folder again') from None
+        header = file.tell()
+    if dtype != np.dtype('<f4') or fortran_order or len(shape) != 3 or shape[2] != 2:
+        order = ' in Fortran order' if fortran_order else ''
+        raise TargetsError(
+            f'{path} has {dtype} of shape {shape}{order}, expected float32 of shape (N, Q, 2) in C order'
+        )
+    expected, size = header + 4 * int(np.prod(shape, dtype=np.int64)), path.stat().st_size
+    if size != expected:
+        state = 'truncated' if size < expected else 'too long'
+        raise TargetsError(
+            f'{path} is {state}: {size} bytes on disk, {expected} by its header; copy or write the folder again'
+        )
+    # A plain view: slicing a numpy.memmap costs a microsecond more, each time.
+    return np.load(path, mmap_mode='r', allow_pickle=False).view(np.ndarray)
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise TargetsError(f'{folder} exists: choose another path, or pass overwrite=True to replace it')
+    if not folder.is_dir():
+        raise TargetsError(f'{folder} is a file, not a folder of targets, and is not replaced: choose another path')
+    if foreign := {file.name for file in folder.iterdir()} - {*_REQUIRED_FILES, INDEX_FILE}:
+        raise TargetsError(
+            f'{folder} holds {min(foreign)!r}, too, and would lose it: move it away or choose another path'
+        )
+
+
+def _save_float32(path: Path, array: np.ndarray) -> None:
+    """Save as float32, a few megabytes at a time, so that a memory-mapped source stays out of memory."""
+    step = max(1, _CHUNK_BYTES // (array.shape[1] * 8))
+    with path.open('wb') as file:
+        header = {'descr': '<f4', 'fortran_order': False, 'shape': array.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(array), step):
+            file.write(np.ascontiguousarray(array[start : start + step], dtype='<f4').data)

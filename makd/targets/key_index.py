@@ -1,0 +1,191 @@
+"""Which row of a targets folder belongs to an image, without a dictionary of all keys in each process's memory."""
+
+import logging
+import mmap
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from makd.errors import TargetsError
+
+KEYS_FILE = 'images.txt'
+INDEX_FILE = 'index.npy'
+
+# Absolute (also with a drive letter), an empty, '.' or '..' part, a backslash, a byte order mark, a control character.
+_NOT_A_KEY = re.compile(rb'(?:\A|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:/|\A\xef\xbb\xbf|[\\\x00-\x1f]')
+
+_logger = logging.getLogger(__name__)
+
+
+def hash64(data: bytes | mmap.mmap) -> int:
+    """Return the 64-bit BLAKE2b hash of ``data``."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), 'little')
+
+
+class KeyIndex(Sequence[str]):
+    """The keys of a targets folder: a sequence of strings in row order, and the row of a key in microseconds.
+
+    ``images.txt`` and ``index.npy`` are memory-mapped, so that processes share their pages. The index is derived, a
+    vector of 3 N + 2 uint64: the hash of ``images.txt`` as a whole (it tells a stale index), the N sorted hashes of the
+    keys, the N rows in that order, and the N + 1 byte offsets of the lines in row order. A key that is found by its
+    hash is compared with its line in ``images.txt``, so colliding hashes cost time and nothing else.
+
+    Args:
+        text: The content of ``images.txt``.
+        words: The index as described, (3 N + 2,) uint64.
+    """
+
+    def __init__(self, text: bytes | mmap.mmap, words: np.ndarray) -> None:
+        count = (len(words) - 2) // 3
+        self._text = text
+        self._hashes = words[1 : 1 + count]
+        self._rows = words[1 + count : 1 + 2 * count].view(np.int64)
+        self._offsets = words[1 + 2 * count :].view(np.int64)
+
+    @classmethod
+    def open(cls, folder: Path) -> 'KeyIndex':
+        """Open the keys of a folder. An index that is absent or stale (a folder made by hand) is built in memory.
+
+        Raises:
+            TargetsError: ``images.txt`` is empty, not UTF-8, or has a line that is no key or occurs twice.
+        """
+        path = folder / KEYS_FILE
+        if path.stat().st_size == 0:
+            raise TargetsError(f'{path} is empty: it must list one image a line; write the folder again')
+        with path.open('rb') as file:
+            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        words = _load_words(folder / INDEX_FILE, digest=hash64(text))
+        if words is None:
+            _logger.warning(
+                '%s has no %s that fits its %s: building it in memory, in every process that opens the folder. '
+                'AspectTargets.write(..., overwrite=True) stores it.',
+                folder,
+                INDEX_FILE,
+                KEYS_FILE,
+            )
+            words = build_words(text[:], path)
+        return cls(text, words)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[index] for index in range(*row.indices(len(self)))]
+        return self._line(range(len(self))[row]).decode('utf-8')
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._line(row).decode('utf-8') for row in range(len(self)))
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.find(key) is not None
+
+    def find(self, key: str) -> int | None:
+        """Return the row of ``key``, or None."""
+        # surrogatepass: a file name that is no UTF-8 cannot be a key, and asking for it is no error.
+        encoded = key.encode('utf-8', 'surrogatepass')
+        hashed = hash64(encoded)
+        for position in range(int(self._hashes.searchsorted(np.uint64(hashed))), len(self)):
+            if int(self._hashes[position]) != hashed:
+                break
+            row = int(self._rows[position])
+            if self._line(row) == encoded:
+                return row
+        return None
+
+    def same_name(self, key: str) -> str | None:
+        """Return the first key that has the file name of ``key``, in whatever folder, or None. Reads all keys."""
+        name = key.replace('\\', '/').rpartition('/')[2].encode('utf-8', 'surrogatepass')
+        end = 0
+        while name and (start := self._text.find(name + b'\n', end)) >= 0:
+            end = start + len(name)
+            if self._text[max(start - 1, 0) : start] in (b'', b'/', b'\n'):
+                return self._text[self._text.rfind(b'\n', 0, start) + 1 : end].decode('utf-8')
+        return None
+
+    def _line(self, row: int) -> bytes:
+        return self._text[int(self._offsets[row]) : int(self._offsets[row + 1]) - 1]
+
+
+def build_words(text: bytes, path: Path) -> np.ndarray:
+    """Check every line of ``text`` and return the index of the keys.
+
+    Args:
+        text: The content of ``images.txt``; the newline that ends the last line may be absent.
+        path: Its path, for the messages.
+
+    Returns:
+        (3 N + 2,) uint64, as :class:`KeyIndex` describes it.
+
+    Raises:
+        TargetsError: The text is not UTF-8, or a line is no key or occurs twice.
+    """
+    lines = text.removesuffix(b'\n').split(b'\n')
+    try:
+        text.decode('utf-8')
+    except UnicodeDecodeError as error:
+        number = text.count(b'\n', 0, error.start) + 1
+        raise TargetsError(f'{path}, line {number} is not UTF-8: save the file as UTF-8') from None
+    for number, line in enumerate(lines, start=1):
+        if _NOT_A_KEY.search(line):
+            raise TargetsError(
+                f'{path}, line {number}: {line.decode()!r} is not a key. A key is the POSIX path of the image relative '
+                "to the data set's root: no leading '/', no backslash, no empty, '.' or '..' part, no control character"
+            )
+    hashes = np.fromiter(map(hash64, lines), np.uint64, len(lines))
+    rows = np.argsort(hashes, kind='stable')
+    hashes = hashes[rows]
+    _check_unique(lines, rows, np.flatnonzero(hashes[1:] == hashes[:-1]), path)
+    offsets = np.zeros(len(lines) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1, out=offsets[1:])
+    digest = np.array([hash64(text)], np.uint64)
+    return np.concatenate([digest, hashes, rows.astype(np.int64).view(np.uint64), offsets.view(np.uint64)])
+
+
+def _check_unique(lines: list[bytes], rows: np.ndarray, collisions: np.ndarray, path: Path) -> None:
+    """Compare the keys whose hash equals that of their successor in hash order with this successor."""
+    first_row: dict[bytes, int] = {}
+    for row in sorted({int(row) for position in collisions for row in rows[position : position + 2]}):
+        if (first := first_row.setdefault(lines[row], row)) != row:
+            raise TargetsError(
+                f'{path}: duplicate key {lines[row].decode()!r} in lines {first + 1} and {row + 1}; '
+                'an image has one row of answers: drop one of them'
+            )
+
+
+def _load_words(path: Path, digest: int) -> np.ndarray | None:
+    try:
+        words = np.load(path, mmap_mode='r', allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    fits = words.dtype == np.uint64 and words.ndim == 1 and len(words) >= 5 and len(words) % 3 == 2
+    # A plain view: slicing a numpy.memmap costs a microsecond more, each time.
+    return words.view(np.ndarray) if fits and int(words[0]) == digest else None
+
+
+def encode_keys(keys: Sequence[str], path: Path) -> bytes:
+    """Return the content of ``images.txt`` for ``keys``.
+
+    Raises:
+        TargetsError: A key cannot be a line of a UTF-8 file.
+    """
+    for row, key in enumerate(keys):
+        if not isinstance(key, str) or '\n' in key:
+            raise TargetsError(f'{path}: the key of row {row} must be a string of one line, got {key!r}')
+    try:
+        return ''.join(f'{key}\n' for key in keys).encode('utf-8')
+    except UnicodeEncodeError as error:
+        row = error.object.count('\n', 0, error.start)
+        raise TargetsError(
+            f'{path}: the key {keys[row]!r} of row {row} is not valid Unicode; rename the image'
+        ) from None
