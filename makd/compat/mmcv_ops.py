@@ -30,9 +30,9 @@ class MissingOperatorError(MakdError):
 
     def __init__(self, operator: str) -> None:
         super().__init__(
-            f'{operator!r} is a compiled operator of mmcv, which was installed without them; torchvision stands in for nms '
-            'and average roi_align only. Choose a model or setting that does without it, or compile mmcv, which takes a C++ '
-            'compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 does not): pip install '
+            f'{operator!r} is a compiled operator of mmcv, which was installed without them; torchvision stands in for '
+            'nms and average roi_align only. Choose a model or setting that does without it, or compile mmcv, which '
+            'takes a C++ compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 does not): pip install '
             '--no-build-isolation --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv'
         )
 
@@ -49,7 +49,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     import torch
 
     # torchvision has no offset. Moving the lower right corners by it makes every width, height and overlap what the
-    # offset would have made it. mmcv's kernels compute in float32, and let the scores be of another type than the boxes.
+    # offset would have made it. mmcv's kernels compute in float32; boxes and scores may differ in type (under AMP).
     boxes = boxes.float()
     corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
     return torch.ops.torchvision.nms(corners, scores.float(), iou_threshold)

@@ -1,0 +1,67 @@
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import setuptools
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import makd
+
+ROOT = Path(__file__).parents[1]
+REGISTERED = {
+    'DATASETS': ['EmojiDataset'],
+    'TRANSFORMS': ['LoadAspectTargets'],
+    'MODELS': ['DistillImageClassifier', 'DKDLoss', 'KDLoss', 'MaKDKLLoss', 'MaKDLinearClsHead', 'MaKDLoss'],
+    'HOOKS': ['AspectTargetCheckHook', 'DistillWarmupHook'],
+    'METRICS': ['AspectMetric'],
+}
+
+
+@pytest.fixture
+def metadata(monkeypatch):
+    """What setup.py hands to setuptools."""
+    received = {}
+    monkeypatch.setattr(setuptools, 'setup', received.update)
+    runpy.run_path(str(ROOT / 'setup.py'))
+    return received
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_setup_reads_the_version(metadata):
+    assert metadata['version'] == makd.__version__
+
+
+def test_every_requirement_has_a_tried_version_in_its_range(metadata):
+    pins = {}
+    for line in (ROOT / 'requirements' / 'constraints.txt').read_text().splitlines():
+        if line and not line.startswith('#'):
+            pin = Requirement(line)
+            pins.setdefault(canonicalize_name(pin.name), []).append(str(pin.specifier).removeprefix('=='))
+    for requirement in map(Requirement, [*metadata['install_requires'], *metadata['extras_require']['dev']]):
+        versions = pins.get(canonicalize_name(requirement.name), [])
+        assert versions, f'{requirement.name} is not in requirements/constraints.txt'
+        assert all(version in requirement.specifier for version in versions), (str(requirement), versions)
+
+
+def test_importing_makd_is_cheap():
+    heavy = {'torch', 'torchvision', 'mmcv', 'mmdet', 'mmpretrain', 'transformers', 'cv2', 'matplotlib.pyplot'}
+    process = run_python(f'import sys, makd; print(sorted({heavy} & sys.modules.keys()))')
+    assert process.stdout.strip() == '[]', process.stdout + process.stderr
+
+
+def test_names_resolve_after_importing_makd_alone():
+    process = run_python(
+        f"""
+import makd
+from mmengine import registry
+names = {REGISTERED}
+print([name for kind, group in names.items() for name in group if getattr(registry, kind).get('makd.' + name) is None])
+"""
+    )
+    assert process.stdout.strip().endswith('[]'), process.stdout + process.stderr
