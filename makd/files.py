@@ -1,4 +1,4 @@
-"""Files and folders that appear on disk whole or not at all, whatever interrupts the writing."""
+"""Files and folders that appear on disk whole or not at all, and text that is read or explained."""
 
 import os
 import shutil
@@ -7,6 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+from makd.errors import MakdError
+
+
+def read_text(path: str | os.PathLike[str], error: type[MakdError]) -> str:
+    """Return the content of a UTF-8 file, without the byte order mark that some editors put first.
+
+    Raises:
+        MakdError: The file cannot be read or is not UTF-8. It is of the type ``error``.
+    """
+    try:
+        return Path(path).read_text(encoding='utf-8-sig')
+    except OSError as reason:
+        raise error(f'cannot read {path}: {reason.strerror}; check the path') from None
+    except UnicodeDecodeError as reason:
+        raise error(f'{path} is not UTF-8 (byte {reason.start}): save it as UTF-8') from None
 
 
 def _hidden_sibling(path: Path) -> Path:
@@ -29,6 +45,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     Until then ``path`` is what it was. The bytes are on disk before the name is (fsync, then rename).
     """
     temporary = _hidden_sibling(path)
+    temporary.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open('wb') as file:
             yield file

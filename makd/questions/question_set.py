@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from makd.errors import QuestionsError
-from makd.files import atomic_file
+from makd.files import atomic_file, read_text
 
 KINDS = ('visual', 'categorical', 'environmental', 'abstract')
 
@@ -147,7 +147,7 @@ class QuestionSet:
         Raises:
             QuestionsError: The file is absent, is not JSON, or is no set of questions (see :meth:`from_dict`).
         """
-        text = _read_text(path)
+        text = read_text(path, QuestionsError)
         try:
             return cls.from_dict(json.loads(text))
         except json.JSONDecodeError as error:
@@ -167,7 +167,7 @@ class QuestionSet:
         Raises:
             QuestionsError: The file is absent, empty, or holds a question twice.
         """
-        texts = [line.strip() for line in _read_text(path).split('\n') if line.strip()]
+        texts = [line.strip() for line in read_text(path, QuestionsError).split('\n') if line.strip()]
         try:
             return cls(Question(f'q{number}', text) for number, text in enumerate(texts, start=1))
         except QuestionsError as error:
@@ -203,16 +203,6 @@ def _parse(index: int, entry: object) -> Question:
     if unknown := sorted(entry.keys() - {'id', 'text', 'kind'}):
         raise QuestionsError(f'questions[{index}]: unknown field {unknown[0]!r}; the fields are id, text and kind')
     return Question(**entry)
-
-
-def _read_text(path: str | os.PathLike[str]) -> str:
-    try:
-        # utf-8-sig: some editors begin the file with a byte order mark.
-        return Path(path).read_text(encoding='utf-8-sig')
-    except OSError as error:
-        raise QuestionsError(f'cannot read the questions in {path}: {error.strerror}; check the path') from None
-    except UnicodeDecodeError as error:
-        raise QuestionsError(f'{path} is not UTF-8 (byte {error.start}): save it as UTF-8') from None
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from makd.errors import QuestionsError, TargetsError
-from makd.files import atomic_folder
+from makd.files import atomic_folder, read_text
 from makd.questions import QuestionSet
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys
 
@@ -171,7 +171,7 @@ class AspectTargets:
     @cached_property
     def num_missing(self) -> int:
         """How many of the N x Q answers are missing (NaN). The first access reads the whole array."""
-        return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self._blocks())
+        return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self.blocks())
 
     def row(self, key: str) -> int:
         """Return the row of an image, in microseconds.
@@ -244,7 +244,7 @@ class AspectTargets:
         """
         counts: dict[str, int] = {}
         first: dict[str, str] = {}
-        for start, block in self._blocks():
+        for start, block in self.blocks():
             for damage, mask in _damage(block).items():
                 if count := int(mask.sum()):
                     counts[damage] = counts.get(damage, 0) + count
@@ -258,8 +258,8 @@ class AspectTargets:
             listed = '; '.join(f'{damage}: {count} answers, first {first[damage]}' for damage, count in counts.items())
             raise TargetsError(f'{self.path / ARRAY_FILE} is damaged: {listed}. Annotate these images again')
 
-    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (first row, (n, Q, 2) block) over the whole array."""
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield all answers as (first row, (n, Q, 2) float32), a few megabytes at a time."""
         step = max(1, _CHUNK_BYTES // (self._array.shape[1] * 8))
         for start in range(0, len(self), step):
             yield start, np.asarray(self._array[start : start + step])[:, self._columns]
@@ -301,8 +301,8 @@ def _check_files(folder: Path) -> None:
 
 def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
     try:
-        content = json.loads(path.read_text('utf-8'))
-    except ValueError as error:
+        content = json.loads(read_text(path, TargetsError))
+    except json.JSONDecodeError as error:
         raise TargetsError(f'{path} is not JSON: {error}; copy or write the folder again') from None
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise TargetsError(f'{path} does not describe targets: it lacks "format": "{FORMAT}"')
@@ -352,7 +352,7 @@ def _open_array(path: Path) -> np.ndarray:
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:
     if not overwrite:
-        raise TargetsError(f'{folder} exists: choose another path, or pass overwrite=True to replace it')
+        raise TargetsError(f'{folder} exists: choose another path, or overwrite it (overwrite=True, --overwrite)')
     if not folder.is_dir():
         raise TargetsError(f'{folder} is a file, not a folder of targets, and is not replaced: choose another path')
     if foreign := {file.name for file in folder.iterdir()} - {*_REQUIRED_FILES, INDEX_FILE}:

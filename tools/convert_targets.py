@@ -1,0 +1,74 @@
+"""Convert aspect targets from and to the JSON of the paper's authors, and Parquet.
+
+Examples:
+    python tools/convert_targets.py from-json answers.json targets/mllm --questions questions.txt --images data/train
+    python tools/convert_targets.py to-parquet targets/mllm answers.parquet
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from makd.errors import MakdError
+from makd.questions import QuestionSet
+from makd.targets import AspectTargets, exchange
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+    for name, source, destination, does in (
+        ('from-json', 'json', 'folder', "{image stem: [p_1, ..., p_Q]}, as the paper's authors release, to targets"),
+        ('to-json', 'folder', 'json', 'targets to {image stem: [p_1, ..., p_Q]} and a text file of questions'),
+        ('from-parquet', 'parquet', 'folder', 'Parquet written by to-parquet to targets'),
+        ('to-parquet', 'folder', 'parquet', 'targets to Parquet: key, a column for each question, log-probabilities'),
+    ):
+        command = commands.add_parser(name, help=does, description=does)
+        command.add_argument('source', metavar=source.upper(), type=Path)
+        command.add_argument('destination', metavar=destination.upper(), type=Path)
+        if 'json' in name:
+            command.add_argument('--questions', type=Path, required=True, help='text file of questions, one a line')
+        if name == 'from-json':
+            command.add_argument(
+                '--images', type=Path, required=True, help="the data set's root, or a text file of keys, one a line"
+            )
+        command.add_argument('--overwrite', action='store_true', help='replace what is there')
+    return parser.parse_args(argv)
+
+
+def convert(args: argparse.Namespace) -> str:
+    """Do what the command line says and return what to tell the user."""
+    if args.command == 'from-json':
+        report = exchange.import_json(
+            args.source,
+            args.destination,
+            questions=QuestionSet.from_text(args.questions),
+            keys=exchange.list_images(args.images),
+            meta={'source': args.source.name},
+            overwrite=args.overwrite,
+        )
+        return str(report)
+    if args.command == 'from-parquet':
+        return f'wrote {exchange.import_parquet(args.source, args.destination, overwrite=args.overwrite)}'
+    targets = AspectTargets.open(args.source)
+    if args.command == 'to-json':
+        exchange.export_json(targets, args.destination, args.questions, overwrite=args.overwrite)
+    else:
+        exchange.export_parquet(targets, args.destination, overwrite=args.overwrite)
+    return f'wrote {args.destination}'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    try:
+        print(convert(parse_args(argv)))
+    except (MakdError, OSError) as error:
+        print(f'convert_targets: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
