@@ -1,0 +1,90 @@
+# `make help` says what there is. Works with GNU make 3.81 (macOS) and later.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?=
+ARGS ?=
+
+CONSTRAINTS := requirements/constraints.txt
+IMPORTED := torch torchvision mmengine mmcv mmdet mmpretrain transformers sklearn matplotlib
+
+# tools/*.py find makd in this checkout, whether or not it is installed.
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+.PHONY: help setup train test lint
+
+help:
+	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
+	@echo 'make train                train the baseline and its MaKD student on the emoji that ship, and compare them'
+	@echo 'make train CONFIG=FILE    train any one config; ARGS="--amp --work-dir DIR" goes to tools/train.py'
+	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
+	@echo 'make lint                 check format, lint rules and types'
+	@echo
+	@echo 'PYTHON=python3.12 make ...  makes .venv anew if it has another Python'
+	@echo 'VENV=DIR make ...           uses or creates another folder'
+	@echo 'VENV= make ...              uses the environment that is active and installs nothing'
+
+ifeq ($(strip $(VENV)),)
+
+RUN := $(PYTHON)
+
+setup:
+	@$(RUN) -c 'import importlib.util, sys; \
+	  absent = [name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]; \
+	  absent and sys.exit("The active environment (%s) lacks: %s\n"  % (sys.prefix, ", ".join(absent)) + \
+	    "Install makd there with pip install -e .[dev] -c $(CONSTRAINTS), or leave VENV= away.")' $(IMPORTED)
+	@$(RUN) -c 'import cv2' || { echo 'The active environment cannot import cv2. If libGL is what it lacks: pip install' \
+	  '--no-deps --force-reinstall -c $(CONSTRAINTS) opencv-python-headless' >&2; exit 1; }
+
+else
+
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.makd-ready
+
+ifneq ($(origin PYTHON),file)
+# A Python that was asked for replaces an environment that `make setup` made with another one, and no other environment.
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifneq ($(wildcard $(RUN)),)
+ifneq ($(call version,$(RUN)),$(call version,$(PYTHON)))
+ifeq ($(wildcard $(READY)),)
+$(error $(VENV) has another Python than $(PYTHON) and was not made by make setup: remove it or name another folder, VENV=DIR)
+endif
+CLEAR := --clear
+.PHONY: $(READY)
+endif
+endif
+endif
+
+setup: $(READY)
+
+$(READY): setup.py $(CONSTRAINTS)
+	@if [ -n "$(CLEAR)" ] || [ ! -x $(RUN) ]; then \
+	  $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo '$(PYTHON) is not a Python 3.10 to 3.13: name one, for instance PYTHON=python3.12 make setup' >&2; exit 1; }; \
+	  echo 'Creating $(VENV) with $(PYTHON)'; \
+	  $(PYTHON) -m venv $(CLEAR) $(VENV); \
+	fi
+	$(RUN) -m pip install -c $(CONSTRAINTS) -e '.[dev]'
+# mmcv asks for opencv-python, which needs libGL, imaug for opencv-python-headless, which does not, and each overwrites
+# the other's files: the headless one has to come last.
+	$(RUN) -m pip install -c $(CONSTRAINTS) --no-deps --force-reinstall opencv-python-headless
+	@touch $@
+
+endif
+
+# Small images on many threads are slower, not faster.
+train: export OMP_NUM_THREADS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
+train: setup
+ifeq ($(strip $(CONFIG)),)
+	$(RUN) tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py $(ARGS)
+else
+	$(RUN) tools/train.py $(CONFIG) $(ARGS)
+endif
+
+test: setup
+	$(RUN) -m pytest $(ARGS)
+
+lint: setup
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
