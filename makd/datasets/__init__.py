@@ -1,0 +1,3 @@
+from makd.datasets.emoji import EmojiDataset
+
+__all__ = ['EmojiDataset']

@@ -1,0 +1,1 @@
+import makd.engine.hooks  # noqa: F401

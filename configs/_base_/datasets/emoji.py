@@ -1,0 +1,46 @@
+# Emoji: 849 classes, one training picture of each (Noto); validated on two other styles (blob, Fluent) and tested on two
+# more (Twemoji, OpenMoji). Nothing is chosen on the test styles.
+dataset_type = 'makd.EmojiDataset'
+data_root = 'data/emoji'
+data_preprocessor = dict(num_classes=849, mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0], to_rgb=True)
+
+# Pillow, not OpenCV: it lays the transparent pictures on a grey ground, (124, 117, 104), where OpenCV drops the alpha.
+load_image = dict(type='LoadImageFromFile', imdecode_backend='pillow')
+train_pipeline = [
+    load_image,
+    dict(type='RandomResizedCrop', scale=48, crop_ratio_range=(0.4, 1.0)),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05, backend='cv2'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    load_image,
+    dict(type='Resize', scale=(48, 48)),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    drop_last=True,  # 849 = 53 * 16 + 1: batch normalisation cannot train on the one left over
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, styles=['noto'], pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, styles=['blob', 'fluent'], pipeline=test_pipeline, test_mode=True
+    ),
+)
+test_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, styles=['twemoji', 'openmoji'], pipeline=test_pipeline, test_mode=True
+    ),
+)
+val_evaluator = dict(type='Accuracy', topk=(1, 5))
+test_evaluator = val_evaluator

@@ -1,0 +1,151 @@
+"""Load a config for a command-line tool, and find its mistakes before anything is built."""
+
+import argparse
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from makd import registry
+from makd.errors import ConfigError, DataError
+
+# Keys that the framework takes out of a config before it builds the class.
+FRAMEWORK_KEYS = {'type', '_scope_', 'priority'}
+
+
+def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
+    """Load ``args.config``, merge the command line into it, and check it.
+
+    Args:
+        args (argparse.Namespace): With config, work_dir, launcher and cfg_options (see ``makd.cli.arguments``).
+        loaders (tuple[str, ...]): The data loaders that the tool will use, such as 'train_dataloader'.
+
+    Returns:
+        Config: The config that a Runner is built from.
+
+    Raises:
+        ConfigError: If the file is absent, or names a makd class or key that does not exist.
+        DataError: If the data root of a loader is absent.
+    """
+    cfg = Config.fromfile(find_config(args.config))
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    # work_dir is determined in this priority: command line, config, name of the config file.
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    if cfg.get('default_scope') == 'mmpretrain':
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            _set_mmpretrain_defaults(cfg, loader)
+    check_makd_types(cfg)
+    check_data_roots(cfg, loaders)
+    return cfg
+
+
+def find_config(path: str) -> str:
+    """Return ``path``; raise a ConfigError with similar names if there is no such file."""
+    if Path(path).is_file():
+        return path
+    known = [str(p) for p in Path('configs').rglob('*.py') if '_base_' not in p.parts]
+    close = difflib.get_close_matches(path, known, n=3)
+    hint = f'Did you mean {" or ".join(close)}?' if close else 'Configs are under configs/; give the path to one.'
+    raise ConfigError(f'There is no config file {path!r}. {hint}')
+
+
+def require_checkpoint(path: str, option: str) -> str:
+    """Return ``path`` if it is a URL or a file; raise a ConfigError that names ``option`` otherwise."""
+    if '://' in path or Path(path).is_file():
+        return path
+    found = sorted(str(p) for p in Path(path).parent.glob('*.pth'))[:5]
+    hint = f'In that folder there are: {", ".join(found)}.' if found else 'Train first, or give the path to a .pth file.'
+    raise ConfigError(f'{option}: there is no checkpoint {path!r}. {hint}')
+
+
+def check_makd_types(cfg: Config) -> None:
+    """Check every ``dict(type='makd.X', ...)`` of a config: X is registered, and takes each key.
+
+    Raises:
+        ConfigError: Naming the field, the offending value, and similar names.
+    """
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    for field, node in _dicts(cfg._cfg_dict.to_dict(), ''):
+        name = node.get('type')
+        if not isinstance(name, str) or not name.startswith('makd.'):
+            continue
+        cls = next((found for reg in registries if (found := reg.get(name)) is not None), None)
+        if cls is None:
+            names = [f'makd.{key}' for reg in registries for key in reg.module_dict]
+            raise ConfigError(f'Config field {field}.type={name!r} is not registered. {_hint(name, names)}')
+        keys = accepted_keys(cls)
+        for key in node.keys() - keys - FRAMEWORK_KEYS:
+            raise ConfigError(
+                f'Config field {field}.{key}: {name} has no argument {key!r}. {_hint(key, sorted(keys))}'
+            )
+
+
+def accepted_keys(cls: type) -> set[str]:
+    """Return the names that ``cls(...)`` takes: its own, and through ``**kwargs`` those of its base classes."""
+    keys: set[str] = set()
+    for base in cls.__mro__:
+        if '__init__' not in vars(base):
+            continue
+        parameters = inspect.signature(vars(base)['__init__']).parameters.values()
+        keys |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {'self'}
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return keys
+
+
+def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Check that the data roots of these loaders exist.
+
+    Raises:
+        DataError: One error that names every absent folder and its field.
+    """
+    absent = {}
+    for loader in loaders:
+        for field, node in _dicts(cfg.get(loader) or {}, loader):
+            root = node.get('data_root')
+            if root and '://' not in root and not Path(root).is_dir():
+                absent.setdefault(root, f'{field}.data_root')
+    if absent:
+        lines = '\n  '.join(f'{field}={root!r}' for root, field in absent.items())
+        raise DataError(
+            f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
+            '`python tools/prepare_dataset.py --help` lists the data sets that it prepares; another place is named with '
+            '--cfg-options FIELD=PATH.'
+        )
+
+
+def _dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
+    """Yield every mapping in a config with the field that it stands at, such as 'model.head'."""
+    if isinstance(node, Mapping):
+        yield field, node
+        for key, value in node.items():
+            yield from _dicts(value, f'{field}.{key}' if field else str(key))
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from _dicts(value, f'{field}[{index}]')
+
+
+def _hint(value: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(value, known, n=3)
+    return f'Did you mean {" or ".join(close)}?' if close else f'Known: {", ".join(known)}.'
+
+
+def _set_mmpretrain_defaults(cfg: Config, loader: str) -> None:
+    """Fill in what mmpretrain's own tools fill in: its configs leave these fields of a data loader out."""
+    if cfg.get(loader) is None:
+        return
+    from mmengine.device import get_device  # torch: not for --help
+
+    defaults = dict(
+        pin_memory=get_device() != 'cpu',
+        persistent_workers=cfg[loader].get('num_workers', 0) > 0,
+        collate_fn=dict(type='default_collate'),
+    )
+    for key, value in defaults.items():
+        cfg[loader].setdefault(key, value)

@@ -1,0 +1,114 @@
+"""The data set that ships: emoji, each drawn by up to five artists."""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmpretrain.datasets import BaseDataset
+
+from makd.datasets.preparation.emoji import slug
+from makd.errors import ConfigError, DataError
+from makd.registry import DATASETS
+
+STYLES = ('noto', 'blob', 'fluent', 'twemoji', 'openmoji')
+CATEGORIES = ('Animals & Nature', 'Food & Drink', 'Activities', 'Travel & Places', 'Objects')
+SPLITS = {'train': (0.0, 0.6), 'val': (0.6, 0.8), 'test': (0.8, 1.0)}
+MIN_EMOJI_PER_SUBCATEGORY = 9
+
+
+@DATASETS.register_module()
+class EmojiDataset(BaseDataset):
+    """Pictures of emoji in five styles: same things, other artists (``data/emoji/README.md``).
+
+    Two families of tasks: with ``label='emoji'`` a class is an emoji (849), trained on some styles and tested on styles
+    that no training picture has; with ``label='subcategory'`` a class is one of the 36 Unicode subcategories that have at
+    least nine emoji, and ``split`` keeps the emoji of training and test apart.
+
+    Args:
+        data_root (str): The folder that holds ``emoji.json`` and ``images/``. Defaults to 'data/emoji'.
+        styles (Sequence[str]): Which artists: 'noto', 'blob', 'fluent', 'twemoji', 'openmoji'.
+        categories (Sequence[str], optional): Only emoji of these Unicode categories. Defaults to all five that ship.
+        label (str): 'emoji' or 'subcategory'. Defaults to 'emoji'.
+        split (str, optional): Only the emoji of this part: 'train' (60 % of each subcategory's emoji), 'val' or 'test'
+            (20 % each); the partition is fixed. Defaults to None: all emoji.
+        **kwargs: Arguments of mmpretrain's ``BaseDataset``, such as ``pipeline`` and ``test_mode``.
+
+    Raises:
+        ConfigError: If a style, category, label or split does not exist.
+        DataError: If the folder is absent or incomplete.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_root: str = 'data/emoji',
+        styles: Sequence[str],
+        categories: Sequence[str] | None = None,
+        label: str = 'emoji',
+        split: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.styles = _choose('styles', styles, STYLES)
+        self.categories = _choose('categories', CATEGORIES if categories is None else categories, CATEGORIES)
+        (self.label,) = _choose('label', [label], ('emoji', 'subcategory'))
+        self.split = None if split is None else _choose('split', [split], tuple(SPLITS))[0]
+        super().__init__(ann_file='emoji.json', data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Return ``img_path`` and ``gt_label`` of each picture, and set the classes."""
+        emoji = [entry for entry in self._read_annotations() if entry['category'] in self.categories]
+        by_subcategory: dict[str, list[str]] = defaultdict(list)
+        for entry in emoji:
+            by_subcategory[entry['subcategory']].append(entry['id'])
+        if self.label == 'emoji':
+            labels = {entry['id']: index for index, entry in enumerate(emoji)}
+            classes = [entry['name'] for entry in emoji]
+        else:
+            classes = sorted(s for s, ids in by_subcategory.items() if len(ids) >= MIN_EMOJI_PER_SUBCATEGORY)
+            labels = {id_: index for index, name in enumerate(classes) for id_ in by_subcategory[name]}
+        self._metainfo['classes'] = tuple(classes)
+        if self.split is not None:
+            chosen = _partition(by_subcategory, *SPLITS[self.split])
+            labels = {id_: index for id_, index in labels.items() if id_ in chosen}
+        images = Path(self.data_root) / 'images'
+        return [
+            dict(
+                img_path=str(images / style / slug(entry['subcategory']) / f'{entry["id"]}.png'),
+                gt_label=labels[entry['id']],
+            )
+            for style in self.styles
+            for entry in emoji
+            if entry['id'] in labels and style in entry['styles']
+        ]
+
+    def _read_annotations(self) -> list[dict]:
+        path = Path(self.ann_file)
+        try:
+            return json.loads(path.read_text(encoding='utf-8'))
+        except FileNotFoundError:
+            raise DataError(
+                f'makd.EmojiDataset: {path} is absent. data_root={self.data_root!r} must be the data/emoji folder of the '
+                'repository, relative to the folder that the command runs in; '
+                '`python tools/prepare_dataset.py emoji` rebuilds it.'
+            ) from None
+
+
+def _choose(field: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return ``values``; raise a ConfigError for one that is not known, or for none at all."""
+    unknown = [value for value in values if value not in known]
+    if unknown or not values:
+        raise ConfigError(f'makd.EmojiDataset: {field}={unknown or values!r} must be among {", ".join(known)}.')
+    return tuple(values)
+
+
+def _partition(groups: dict[str, list[str]], start: float, stop: float) -> set[str]:
+    """Return the part from ``start`` to ``stop`` of each group's ids, after a fixed shuffle of its own."""
+    part = set()
+    for name, ids in groups.items():
+        shuffled = sorted(ids)
+        random.Random(name).shuffle(shuffled)
+        part.update(shuffled[round(start * len(ids)) : round(stop * len(ids))])
+    return part

@@ -1,0 +1,106 @@
+"""Where the teacher's answers meet the images."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from mmcv.transforms import BaseTransform
+
+from makd.errors import ConfigError
+from makd.registry import TRANSFORMS
+from makd.targets import AspectTargets
+
+
+@TRANSFORMS.register_module()
+class LoadAspectTargets(BaseTransform):
+    """Set ``gt_aspects``, the teacher's P(yes) for each question, on a packed data sample.
+
+    It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one transform
+    serves classification and detection. An image's key is its path relative to ``data_root``.
+
+    Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
+    [0, 1]; NaN where the teacher has no answer.
+
+    Args:
+        targets (str): A targets folder (see ``makd.targets.AspectTargets``).
+        data_root (str): The folder that the targets' keys are relative to.
+        missing (str): What an image without targets is: an 'error', or 'ignore' for NaN, which the loss leaves out.
+            Defaults to 'error'.
+        top (int, optional): Take only the first ``top`` questions. Defaults to None.
+        question_ids (Sequence[str], optional): Take only these questions, in this order. Defaults to None.
+
+    Raises:
+        ConfigError: If ``missing`` is neither 'error' nor 'ignore', or an image lies outside ``data_root``.
+        TargetsError: If the folder is absent or damaged; while loading, if an image has no targets.
+    """
+
+    def __init__(
+        self,
+        targets: str,
+        data_root: str,
+        missing: str = 'error',
+        top: int | None = None,
+        question_ids: Sequence[str] | None = None,
+    ) -> None:
+        if missing not in ('error', 'ignore'):
+            raise ConfigError(f"makd.LoadAspectTargets: missing={missing!r} must be 'error' or 'ignore'.")
+        self.targets: Any = AspectTargets.open(targets)
+        if top is not None or question_ids is not None:
+            self.targets = self.targets.select(question_ids=question_ids, top=top)
+        self.data_root = os.path.join(data_root, '')
+        self.missing = missing
+
+    @property
+    def num_aspects(self) -> int:
+        """Q, the number of questions that each target answers."""
+        return len(self.targets.questions)
+
+    def key(self, img_path: str) -> str:
+        """Return the targets' key of an image: its POSIX path relative to ``data_root``."""
+        if img_path.startswith(self.data_root):
+            return img_path[len(self.data_root) :].replace(os.sep, '/')
+        key = os.path.relpath(img_path, self.data_root).replace(os.sep, '/')
+        if key.startswith('../'):
+            raise ConfigError(
+                f'makd.LoadAspectTargets: the image {img_path} lies outside data_root={self.data_root!r}. Set data_root '
+                "to the folder that the targets' keys are relative to."
+            )
+        return key
+
+    def transform(self, results: dict) -> dict:
+        """Set ``gt_aspects`` on ``results['data_samples']``."""
+        data_sample = results['data_samples']
+        key = self.key(data_sample.img_path)
+        if self.missing == 'ignore' and key not in self.targets:
+            aspects = torch.full((self.num_aspects,), torch.nan)
+        else:
+            aspects = torch.from_numpy(self.targets.probability(key))
+        data_sample.set_field(aspects, 'gt_aspects')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(targets={str(self.targets.path)!r}, data_root={self.data_root!r}, missing={self.missing!r})'
+
+
+def find_aspect_transforms(dataset: Any) -> Iterator[LoadAspectTargets]:
+    """Yield each ``LoadAspectTargets`` in the pipelines of a data set and of the data sets that it wraps."""
+    pipeline = getattr(dataset, 'pipeline', None)
+    for transform in getattr(pipeline, 'transforms', None) or ():
+        if isinstance(transform, LoadAspectTargets):
+            yield transform
+    wrapped = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for inner in wrapped:
+        if inner is not None:
+            yield from find_aspect_transforms(inner)
+
+
+def require_aspect_transform(dataset: Any) -> list[LoadAspectTargets]:
+    """Return the data set's ``LoadAspectTargets``; raise a ConfigError if there is none."""
+    transforms = list(find_aspect_transforms(dataset))
+    if not transforms:
+        raise ConfigError(
+            'No pipeline of train_dataloader.dataset has aspect targets. End it with '
+            "dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
+        )
+    return transforms

@@ -1,0 +1,5 @@
+from makd.engine.hooks.ablate_aspect_targets import AblateAspectTargetsHook
+from makd.engine.hooks.aspect_target_check import AspectTargetCheckHook
+from makd.engine.hooks.distill_warmup import DistillWarmupHook
+
+__all__ = ['AblateAspectTargetsHook', 'AspectTargetCheckHook', 'DistillWarmupHook']

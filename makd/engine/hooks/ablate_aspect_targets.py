@@ -1,0 +1,48 @@
+"""The controls that tell knowledge from regularisation."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from makd.datasets.load_aspect_targets import require_aspect_transform
+from makd.errors import ConfigError
+from makd.registry import HOOKS
+from makd.targets.ablation import RandomTargets, ShuffledTargets
+
+
+@HOOKS.register_module()
+class AblateAspectTargetsHook(Hook):
+    """Replace the training targets of any MaKD config by a control's, before training starts.
+
+    'shuffled': every class learns the answers of another class, so the targets keep their statistics and lose their
+    meaning. 'random': the paper's "Rand" (Table 2), Gaussian logits for each image and question. Validation and test keep
+    the true targets.
+
+    Args:
+        kind (str): 'shuffled' or 'random'.
+        seed (int, optional): Seed of the control. Defaults to None: the run's own seed (``randomness.seed``), so runs
+            with other seeds draw other controls.
+
+    Raises:
+        ConfigError: If ``kind`` is neither, or the training pipeline loads no targets.
+    """
+
+    priority = 'HIGH'  # before AspectTargetCheckHook, which then checks what is really learnt
+
+    def __init__(self, kind: str, seed: int | None = None) -> None:
+        if kind not in ('shuffled', 'random'):
+            raise ConfigError(f"makd.AblateAspectTargetsHook: kind={kind!r} must be 'shuffled' or 'random'.")
+        self.kind = kind
+        self.seed = seed
+
+    def before_train(self, runner: Runner) -> None:
+        """Put the control in the place of the targets that the training pipeline reads."""
+        seed = runner.seed if self.seed is None else self.seed
+        dataset = runner.train_dataloader.dataset
+        for transform in require_aspect_transform(dataset):
+            if self.kind == 'random':
+                transform.targets = RandomTargets(transform.targets, seed=seed)
+            else:
+                infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+                labels = {transform.key(info['img_path']): int(info['gt_label']) for info in infos}
+                transform.targets = ShuffledTargets(transform.targets, labels, seed=seed)
+        runner.logger.info(f'Training targets are replaced by {self.kind} ones, seed {seed}.')

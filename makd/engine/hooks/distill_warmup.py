@@ -1,0 +1,38 @@
+"""DKD's warm-up."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from makd.errors import ConfigError
+from makd.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DistillWarmupHook(Hook):
+    """Raise the weight of the distillation loss linearly over the first epochs, as mdistiller does for DKD.
+
+    In epoch e = 1, 2, ... the weight is min(e / warmup_epochs, 1). It follows from the epoch alone, so it is right after
+    resuming.
+
+    Args:
+        warmup_epochs (int): The first epoch with full weight, >= 1.
+
+    Raises:
+        ConfigError: If ``warmup_epochs`` is less than 1, or the model does not distil.
+    """
+
+    def __init__(self, warmup_epochs: int) -> None:
+        if warmup_epochs < 1:
+            raise ConfigError(f'makd.DistillWarmupHook: warmup_epochs={warmup_epochs} must be at least 1.')
+        self.warmup_epochs = warmup_epochs
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set the weight of this epoch."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, 'distill_weight'):
+            raise ConfigError(
+                f'makd.DistillWarmupHook: {type(model).__name__} does not distil. Use it with '
+                'makd.DistillImageClassifier, or take it out of the config.'
+            )
+        model.distill_weight = min((runner.epoch + 1) / self.warmup_epochs, 1.0)

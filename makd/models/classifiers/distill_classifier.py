@@ -1,0 +1,101 @@
+"""Logit distillation from a frozen teacher, on top of whatever loss the student's head has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmpretrain.models.classifiers import ImageClassifier
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from makd.errors import ConfigError
+from makd.models.frozen_teacher import FrozenTeacher
+from makd.registry import MODELS
+
+
+@MODELS.register_module()
+class DistillImageClassifier(ImageClassifier):
+    r"""An ``ImageClassifier`` that also learns a frozen teacher's class logits (paper section 4.4, Table 4).
+
+    .. math::
+        L = L_{head} + w_{epoch} \cdot L_{distill}(z_{[:, :C]}, v_{[:, :C]}, y)
+
+    It *is* the student: parameters, checkpoint keys and prediction are those of the plain ``ImageClassifier``. The head
+    decides the class and aspect losses, so with a MaKD head this is MaKD + KD or MaKD + DKD. The teacher is built when
+    training starts (``init_weights``); testing and inference need neither its config nor its weights.
+
+    Args:
+        teacher (str | Mapping): A config file, or the config of the model itself.
+        distill_loss (dict): Config of the loss, called as ``loss(student_logits, teacher_logits, label=label)``, for
+            example ``dict(type='makd.KDLoss')``.
+        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required unless ``teacher_init='random'``.
+        teacher_init (str): 'checkpoint', or 'random' for a teacher that was never trained. Defaults to 'checkpoint'.
+        **kwargs: Arguments of ``ImageClassifier``.
+
+    Attributes:
+        distill_weight (float): w_epoch in [0, 1], set by ``makd.DistillWarmupHook``; 1 without it.
+
+    Raises:
+        ConfigError: When training starts, if the teacher cannot be built or loaded, or has another number of classes.
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher: str | Mapping[str, Any],
+        distill_loss: dict,
+        teacher_checkpoint: str | None = None,
+        teacher_init: str = 'checkpoint',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.teacher_source = dict(teacher=teacher, checkpoint=teacher_checkpoint, init=teacher_init)
+        self.teacher: FrozenTeacher | None = None
+        self.distill_loss = MODELS.build(distill_loss)
+        self.distill_weight = 1.0
+
+    def init_weights(self) -> None:
+        """Initialise the student, then build and load the teacher."""
+        super().init_weights()
+        teacher = FrozenTeacher.build(**self.teacher_source, student_preprocessor=self.data_preprocessor)
+        if teacher.num_classes != self.head.num_classes:
+            raise ConfigError(
+                f'model.teacher has {teacher.num_classes} classes, the student (model.head.num_classes) '
+                f'{self.head.num_classes}: logits can only be distilled between equal sets of classes.'
+            )
+        device = next(self.parameters()).device
+        teacher.apply(lambda tensor: tensor.to(device))
+        self.teacher = teacher
+
+    def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
+        """Compute the head's losses and ``loss_kd``.
+
+        Args:
+            inputs (Tensor): Preprocessed images, (N, 3, H, W).
+            data_samples (list[DataSample]): Their annotations.
+
+        Returns:
+            dict[str, Tensor]: Scalars: ``loss_cls``, ``loss_makd`` with a MaKD head, and ``loss_kd``.
+        """
+        if self.teacher is None:
+            raise RuntimeError('DistillImageClassifier has no teacher yet: call init_weights() before training.')
+        logits = self.head(self.extract_feat(inputs))
+        losses = self.head._get_loss(logits, data_samples)
+        if 'loss' in losses:  # a plain head; a term of this name would overwrite the total in the log
+            losses['loss_cls'] = losses.pop('loss')
+        loss_kd = self.distill_loss(
+            logits[:, : self.head.num_classes], self.teacher.class_logits(inputs), label=self._labels(data_samples)
+        )
+        losses['loss_kd'] = self.distill_weight * loss_kd
+        return losses
+
+    def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
+        """Return the class indices, (N,), or None where mixup or cutmix has left no single label."""
+        if getattr(self.data_preprocessor, 'batch_augments', None) is not None:
+            return None
+        return torch.cat([sample.gt_label for sample in data_samples])
+
+    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'DistillImageClassifier':
+        if self.teacher is not None:
+            self.teacher.apply(fn)
+        return super()._apply(fn, *args, **kwargs)

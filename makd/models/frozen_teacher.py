@@ -1,0 +1,151 @@
+"""The guest of distillation: a trained model that answers, and is no part of the student."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from makd.errors import ConfigError
+
+
+class FrozenTeacher:
+    """A classifier in eval mode, without gradients, that is not registered in the student.
+
+    It is no ``nn.Module``, so a student that holds it as an attribute keeps the plain student's ``state_dict``, parameters,
+    ``train()`` and DDP buckets, and a deep copy of the student (mmengine's EMA) refers to the same teacher.
+
+    Args:
+        model (nn.Module): The classifier; ``model(inputs, mode='tensor')`` gives logits.
+        student_preprocessor (nn.Module): The data preprocessor that made the student's inputs. Where the teacher's own
+            normalisation or channel order differs, the teacher sees the same pixels normalised its own way.
+    """
+
+    def __init__(self, model: nn.Module, student_preprocessor: nn.Module) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self._renormalise = _renormalisation(student_preprocessor, model.data_preprocessor)
+
+    @classmethod
+    def build(
+        cls, teacher: str | Mapping[str, Any], checkpoint: str | None, init: str, student_preprocessor: nn.Module
+    ) -> 'FrozenTeacher':
+        """Build the teacher and give it its weights.
+
+        Args:
+            teacher (str | Mapping): A config file whose ``model`` (and top-level ``data_preprocessor``) it is, or the
+                model's config itself. A model config without ``data_preprocessor`` takes the student's.
+            checkpoint (str, optional): Path or URL of the weights; required for ``init='checkpoint'``.
+            init (str): 'checkpoint', or 'random' for a teacher that was never trained (a control, or a test).
+            student_preprocessor (nn.Module): See the class.
+
+        Raises:
+            ConfigError: If the config or the checkpoint is absent, or they do not belong together.
+        """
+        if init not in ('checkpoint', 'random'):
+            raise ConfigError(f"model.teacher_init={init!r} must be 'checkpoint' or 'random'.")
+        if (checkpoint is None) == (init == 'checkpoint'):
+            raise ConfigError(
+                f'model.teacher_checkpoint={checkpoint!r} does not go with model.teacher_init={init!r}: name the '
+                "teacher's trained weights, or ask for an untrained teacher with teacher_init='random' and no checkpoint."
+            )
+        model_cfg = _teacher_config(teacher)
+        own_preprocessor = 'data_preprocessor' in model_cfg
+        # The teacher must not move the student's random numbers: a run with and without it sees the same batches.
+        with torch.random.fork_rng():
+            model = MODELS.build(model_cfg)
+            if init == 'random':
+                model.init_weights()
+        if checkpoint is not None:
+            _load_weights(model, checkpoint)
+        return cls(model, student_preprocessor if own_preprocessor else model.data_preprocessor)
+
+    @torch.no_grad()
+    def class_logits(self, inputs: Tensor) -> Tensor:
+        """Answer a batch.
+
+        Args:
+            inputs (Tensor): The student's preprocessed images, (N, 3, H, W).
+
+        Returns:
+            Tensor: Class logits, (N, C); of a teacher with a MaKD head its first C outputs.
+        """
+        logits = self.model(self._renormalise(inputs), mode='tensor')
+        return logits[:, : self.num_classes]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of the teacher's classes."""
+        return self.model.head.num_classes
+
+    def apply(self, fn: Any) -> None:
+        """Apply ``fn`` to each tensor, as ``nn.Module._apply`` does: moves and casts with the student."""
+        self.model._apply(fn)
+
+    def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
+        return self
+
+
+def _teacher_config(teacher: str | Mapping[str, Any]) -> dict:
+    """Return the model config of a teacher, with its data preprocessor if it names one."""
+    if not isinstance(teacher, str):
+        return Config(dict(model=teacher)).model.to_dict()
+    if not Path(teacher).is_file():
+        raise ConfigError(
+            f'model.teacher={teacher!r}: there is no such config file. The path is relative to the folder that the '
+            'command runs in.'
+        )
+    cfg = Config.fromfile(teacher)
+    model = cfg.model.to_dict()
+    if 'data_preprocessor' in cfg:
+        model.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
+    return model
+
+
+def _load_weights(model: nn.Module, checkpoint: str) -> None:
+    """Load a checkpoint strictly; an error names the file and what does not fit."""
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise ConfigError(
+            f'model.teacher_checkpoint={checkpoint!r}: there is no such file. Train the teacher first, or name its '
+            'checkpoint with --cfg-options model.teacher_checkpoint=PATH.'
+        )
+    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    try:
+        model.load_state_dict(weights.get('state_dict', weights))
+    except RuntimeError as error:
+        first = '\n'.join(str(error).splitlines()[:6])
+        raise ConfigError(
+            f'model.teacher_checkpoint={checkpoint!r} does not fit the config model.teacher. {first}'
+        ) from error
+
+
+def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:
+    """Return mean (3, 1, 1), standard deviation (3, 1, 1), and whether the channels are swapped."""
+    mean = getattr(preprocessor, 'mean', torch.zeros(3, 1, 1))
+    std = getattr(preprocessor, 'std', torch.ones(3, 1, 1))
+    # mmpretrain's preprocessor says `to_rgb`, mmengine's and mmdet's `_channel_conversion`.
+    swapped = getattr(preprocessor, 'to_rgb', False) or getattr(preprocessor, '_channel_conversion', False)
+    return mean, std, swapped
+
+
+def _renormalisation(student: nn.Module, teacher: nn.Module) -> Any:
+    """Return the map from the student's normalised images to the teacher's.
+
+    Affine in the pixels, so it commutes with mixup and cutmix, whose weights sum to one.
+    """
+    mean_s, std_s, swapped_s = _normalisation(student)
+    mean_t, std_t, swapped_t = _normalisation(teacher)
+    flip = swapped_s != swapped_t
+    if not flip and torch.equal(mean_s.cpu(), mean_t.cpu()) and torch.equal(std_s.cpu(), std_t.cpu()):
+        return lambda inputs: inputs
+
+    def renormalise(inputs: Tensor) -> Tensor:
+        pixels = inputs * std_s.to(inputs.device) + mean_s.to(inputs.device)
+        if flip:
+            pixels = pixels.flip(1)
+        return (pixels - mean_t.to(inputs.device)) / std_t.to(inputs.device)
+
+    return renormalise

@@ -1,0 +1,101 @@
+"""Widened classification heads: C class logits, then Q aspect logits, from one last layer."""
+
+from typing import Any
+
+import torch
+from mmpretrain.models.heads import LinearClsHead, StackedLinearClsHead, VisionTransformerClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from makd.errors import ConfigError
+from makd.registry import MODELS
+
+
+class MaKDHeadMixin:
+    """Makes a MaKD head of any mmpretrain head with ``num_classes`` (paper section 3.3, Eq. 2, and section 3.4).
+
+    The parent is built with D = C + Q outputs and keeps its parameters' names, so a plain classifier is the first C rows
+    of the last layer. ``num_classes`` stays C: hooks and metrics compare it with the data set. A new MaKD head is::
+
+        @MODELS.register_module()
+        class MyMaKDHead(MaKDHeadMixin, MyHead):
+            pass
+
+    and a student is made of an mmpretrain config by overriding three keys: ``head.type``, ``head.num_aspects`` and
+    ``head.aspect_loss``.
+
+    Args:
+        num_classes (int): C, the number of classes.
+        num_aspects (int): Q, the number of yes/no questions.
+        aspect_loss (dict): Config of the loss on the aspect logits. Defaults to ``dict(type='makd.MaKDLoss')``.
+        **kwargs: The parent head's arguments.
+
+    Raises:
+        ConfigError: If ``num_aspects`` is not a positive integer, or a training sample lacks aspect targets or has
+            another number of them than the head.
+    """
+
+    def __init__(
+        self, *, num_classes: int, num_aspects: int, aspect_loss: dict | None = None, **kwargs: Any
+    ) -> None:
+        if not isinstance(num_aspects, int) or num_aspects < 1:
+            raise ConfigError(
+                f'{type(self).__name__}: num_aspects={num_aspects!r} (config field model.head.num_aspects) must be the '
+                'number of questions in the targets, a positive integer.'
+            )
+        super().__init__(num_classes=num_classes + num_aspects, **kwargs)
+        self.num_classes = num_classes
+        self.num_aspects = num_aspects
+        self.aspect_loss = MODELS.build(aspect_loss or dict(type='makd.MaKDLoss'))
+
+    def split(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Split the output of ``forward``, (N, C + Q), into class logits (N, C) and aspect logits (N, Q)."""
+        class_logits, aspect_logits = logits.split([self.num_classes, self.num_aspects], dim=1)
+        return class_logits, aspect_logits
+
+    def _get_loss(self, cls_score: Tensor, data_samples: list[DataSample], **kwargs: Any) -> dict[str, Tensor]:
+        """Return the parent's losses on the class logits, its ``loss`` as ``loss_cls``, and ``loss_makd``."""
+        class_logits, aspect_logits = self.split(cls_score)
+        losses = super()._get_loss(class_logits, data_samples, **kwargs)  # type: ignore[misc]
+        # Not 'loss': a term of that name would overwrite the total in the log.
+        losses['loss_cls'] = losses.pop('loss')
+        losses['loss_makd'] = self.aspect_loss(aspect_logits, self._aspect_targets(data_samples, aspect_logits))
+        return losses
+
+    def _aspect_targets(self, data_samples: list[DataSample], aspect_logits: Tensor) -> Tensor:
+        """Stack ``gt_aspects`` of the samples, (N, Q), on the device of the logits."""
+        if any('gt_aspects' not in sample for sample in data_samples):
+            raise ConfigError(
+                f'{type(self).__name__}: a training sample has no gt_aspects. End the pipeline of '
+                "train_dataloader.dataset with dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
+            )
+        target = torch.stack([sample.gt_aspects for sample in data_samples])
+        if target.shape[1] != self.num_aspects:
+            raise ConfigError(
+                f'{type(self).__name__}: the targets answer {target.shape[1]} questions, the head has '
+                f'num_aspects={self.num_aspects}. Set model.head.num_aspects={target.shape[1]}.'
+            )
+        return target.to(aspect_logits.device, non_blocking=True)
+
+    def _get_predictions(self, cls_score: Tensor, data_samples: list[DataSample] | None) -> list[DataSample]:
+        """Add ``pred_aspects``, P(yes) of each question in [0, 1], (Q,), to the parent's predictions."""
+        class_logits, aspect_logits = self.split(cls_score)
+        predictions = super()._get_predictions(class_logits, data_samples)  # type: ignore[misc]
+        for prediction, aspects in zip(predictions, aspect_logits.sigmoid()):
+            prediction.set_field(aspects, 'pred_aspects')
+        return predictions
+
+
+@MODELS.register_module()
+class MaKDLinearClsHead(MaKDHeadMixin, LinearClsHead):
+    """mmpretrain's ``LinearClsHead`` with aspects: ResNet, MobileNet-V1/V2, EfficientNet, Swin, ConvNeXt and others."""
+
+
+@MODELS.register_module()
+class MaKDStackedLinearClsHead(MaKDHeadMixin, StackedLinearClsHead):
+    """mmpretrain's ``StackedLinearClsHead`` with aspects: MobileNet-V3."""
+
+
+@MODELS.register_module()
+class MaKDVisionTransformerClsHead(MaKDHeadMixin, VisionTransformerClsHead):
+    """mmpretrain's ``VisionTransformerClsHead`` with aspects: ViT and DeiT."""

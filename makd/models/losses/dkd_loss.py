@@ -1,0 +1,83 @@
+"""Decoupled knowledge distillation."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from makd.models.losses.makd_loss import check_same_shape, full_precision
+from makd.registry import MODELS
+
+
+@MODELS.register_module()
+class DKDLoss(nn.Module):
+    r"""Decoupled knowledge distillation (Zhao et al., CVPR 2022, arXiv 2203.08679, Eq. 7).
+
+    .. math::
+        L = w \cdot T^2 \cdot (\alpha \, \mathrm{TCKD} + \beta \, \mathrm{NCKD})
+
+    TCKD is the KL-divergence between the two-way distributions (label, any other class); NCKD the one between the softmax
+    over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. The paper's
+    Table 4 follows mdistiller: alpha = 1, beta = 8, T = 4, and 20 epochs of linear warm-up (``makd.DistillWarmupHook``).
+
+    Args:
+        alpha (float): Weight of TCKD. Defaults to 1.0.
+        beta (float): Weight of NCKD. Defaults to 8.0.
+        temperature (float): T > 0. Defaults to 4.0.
+        loss_weight (float): w. Defaults to 1.0.
+
+    Raises:
+        ValueError: If the temperature is not positive.
+    """
+
+    def __init__(
+        self, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0, loss_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f'DKDLoss: temperature={temperature} must be positive.')
+        self.alpha = alpha
+        self.beta = beta
+        self.temperature = temperature
+        self.loss_weight = loss_weight
+
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor, label: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            student_logits (Tensor): Class logits of the student, (N, C), any float type, C >= 2.
+            teacher_logits (Tensor): Class logits of the teacher, (N, C), any float type.
+            label (Tensor): Class indices in [0, C), (N,), int64.
+
+        Returns:
+            Tensor: A scalar >= 0.
+
+        Raises:
+            ValueError: If the shapes differ, there is only one class, or the labels are not one class index a sample.
+        """
+        check_same_shape(self, student_logits=student_logits, teacher_logits=teacher_logits)
+        num_samples, num_classes = student_logits.shape
+        if num_classes < 2:
+            raise ValueError('DKDLoss: the logits have one class; there is nothing to decouple with less than two.')
+        if label is None or label.shape != (num_samples,) or label.is_floating_point():
+            got = None if label is None else f'{label.dtype} of shape {tuple(label.shape)}'
+            raise ValueError(
+                f'DKDLoss: label is {got}; it must hold one class index a sample, ({num_samples},). '
+                'Soft labels (mixup, cutmix) have no single label: use makd.KDLoss with them.'
+            )
+        student, student_rest = self._decouple(student_logits, label)
+        teacher, teacher_rest = self._decouple(teacher_logits, label)
+        tckd = F.kl_div(student, teacher, reduction='batchmean', log_target=True)
+        nckd = F.kl_div(student_rest, teacher_rest, reduction='batchmean', log_target=True)
+        return self.loss_weight * self.temperature**2 * (self.alpha * tckd + self.beta * nckd)
+
+    def _decouple(self, logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log p(label), log p(not label) as (N, 2), and the log-softmax over the other classes, (N, C - 1)."""
+        logits = full_precision(logits) / self.temperature
+        label = label[:, None]
+        # Column indices that skip the label, by gathering: boolean masks would wait for the device.
+        rest = torch.arange(logits.shape[1] - 1, device=logits.device)
+        rest = rest + (rest >= label)
+        target_logit, rest_logits = logits.gather(1, label), logits.gather(1, rest)
+        # The log-sum-exp of the others beside the label's logit: log(1 - p) without computing 1 - p.
+        pair = torch.cat([target_logit, rest_logits.logsumexp(dim=1, keepdim=True)], dim=1)
+        return pair.log_softmax(dim=1), rest_logits.log_softmax(dim=1)

@@ -1,0 +1,66 @@
+"""Test a checkpoint on the test set of its config."""
+
+import argparse
+
+from makd.cli.arguments import parse, parser
+from makd.cli.config import load_config, require_checkpoint
+from makd.cli.main import run
+from makd.errors import ConfigError
+
+EXAMPLES = """examples:
+  python tools/test.py configs/makd/resnet18_emoji.py work_dirs/resnet18_emoji/epoch_60.pth
+  python tools/test.py CONFIG CHECKPOINT --out metrics.json --out-item metrics
+  python tools/test.py CONFIG CHECKPOINT --show-dir pictures"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = parser('Test a checkpoint on the test set of its config.', EXAMPLES)
+    p.add_argument('checkpoint', help='checkpoint file')
+    p.add_argument('--out', metavar='FILE', help='write the predictions (.pkl) or metrics (.json) to this file')
+    p.add_argument('--out-item', choices=['pred', 'metrics'], help='what --out writes (default: pred)')
+    p.add_argument('--show-dir', metavar='DIR', help='write each image with its prediction to this folder')
+    p.add_argument('--amp', action='store_true', help='test with automatic mixed precision')
+    return parse(p)
+
+
+def main() -> None:
+    """Build the runner from the config and test."""
+    args = parse_args()
+    if args.out_item and not args.out:
+        raise ConfigError('--out-item: name the file to write with --out FILE.')
+    if args.out and args.out_item != 'metrics' and not args.out.endswith(('.pkl', '.pickle')):
+        raise ConfigError(f'--out {args.out}: predictions are written as .pkl; metrics need --out-item metrics.')
+    cfg = load_config(args, ('test_dataloader',))
+    cfg.load_from = require_checkpoint(args.checkpoint, 'checkpoint')
+    if args.amp:
+        cfg.test_cfg.fp16 = True
+    if args.show_dir:
+        cfg.default_hooks.visualization.update(_drawing(cfg.default_hooks, args.show_dir))
+
+    # Imported here, so that --help and mistakes in the config are answered without waiting for torch.
+    import mmengine
+    from mmengine.evaluator import DumpResults
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if args.out and args.out_item != 'metrics':
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    metrics = runner.test()
+    if args.out and args.out_item == 'metrics':
+        mmengine.dump(metrics, args.out)
+
+
+def _drawing(hooks: dict, show_dir: str) -> dict:
+    """Return the fields that make the config's visualization hook draw: mmpretrain's and mmdet's are named apart."""
+    hook = hooks.get('visualization')
+    if hook is None:
+        raise ConfigError("--show-dir: the config has no default_hooks.visualization, such as dict(type='VisualizationHook').")
+    if hook['type'].endswith('DetVisualizationHook'):
+        return dict(draw=True, test_out_dir=show_dir)
+    return dict(enable=True, out_dir=show_dir)
+
+
+if __name__ == '__main__':
+    run(main)
