@@ -1,0 +1,121 @@
+"""A stratified fraction of a data set, for experiments with less training data."""
+
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+
+from makd.errors import ConfigError, DataError
+from makd.registry import DATASETS
+
+
+@DATASETS.register_module()
+class SubsetDataset:
+    """Keep a fraction of a classification data set, of every class alike.
+
+    Of N images, ``round(fraction * N)`` are kept, in their order. A class of n images keeps ``floor(fraction * n)``;
+    what is missing from the total goes, one image each, first to classes that would keep none, then to those with the
+    largest remainder (Hamilton's method), ties in a seeded random order. Which images of a class are kept is decided by
+    a seeded permutation, of which the first are taken.
+
+    So the subset depends only on the data set, ``fraction`` and ``seed``, and with one seed a smaller fraction lies
+    within a larger one, but for at most one image a class, where rounding favoured that class in the smaller fraction
+    only (never if all classes are of one size).
+
+    Args:
+        dataset: A classification data set with one label an image, or its config. An instance is not changed.
+        fraction: Share of images to keep, in (0, 1].
+        seed: Seed of the choice.
+        lazy_init: If True, annotations are loaded by :meth:`full_init` and not at once.
+
+    Raises:
+        ConfigError: ``fraction`` is outside (0, 1] or so small that no image is left, or ``dataset`` is not an
+            :class:`mmengine.dataset.BaseDataset`.
+        DataError: An image has no label, or several.
+    """
+
+    def __init__(self, dataset: BaseDataset | dict, fraction: float, seed: int = 0, lazy_init: bool = False) -> None:
+        if not 0 < fraction <= 1:
+            raise ConfigError(f'SubsetDataset: fraction={fraction} is outside (0, 1]; 0.4 keeps 40 % of the images')
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        if not isinstance(self.dataset, BaseDataset):
+            raise ConfigError(
+                f'SubsetDataset: dataset is a {type(self.dataset).__name__}, not a BaseDataset; put the SubsetDataset '
+                'inside of other wrappers'
+            )
+        self.fraction = fraction
+        self.seed = seed
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the data set, a copy."""
+        return self.dataset.metainfo
+
+    @property
+    def CLASSES(self) -> tuple[str, ...] | None:  # noqa: N802
+        """Names of the classes, under the name that mmpretrain's ``ClassNumCheckHook`` reads."""
+        return self.metainfo.get('classes')
+
+    def full_init(self) -> None:
+        """Load the annotations and choose the subset."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        indices = _stratified_indices(self._labels(), self.fraction, self.seed)
+        if len(indices) == 0:
+            raise ConfigError(
+                f'SubsetDataset: fraction={self.fraction} of {len(self.dataset)} images keeps none; use a larger one'
+            )
+        # Not a table of indices beside the data set: a training set replaces an image that cannot be read by a random
+        # other one of its own, which has to come from the subset.
+        self.dataset = self.dataset.get_subset(indices.tolist())
+        self._fully_initialized = True
+
+    def _labels(self) -> np.ndarray:
+        labels = []
+        for index in range(len(self.dataset)):
+            info = self.dataset.get_data_info(index)
+            label = info.get('gt_label')
+            if label is None or np.ndim(label) > 0:
+                raise DataError(
+                    f'SubsetDataset: gt_label={label} of {info.get("img_path", f"image {index}")} in '
+                    f'{type(self.dataset).__name__} is not one class; a stratified subset needs one label an image'
+                )
+            labels.append(int(label))
+        return np.array(labels)
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Annotation of an image of the subset, for example its ``img_path`` and ``gt_label``."""
+        return self.dataset.get_data_info(idx)
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Class of an image of the subset, as a list of one."""
+        return self.dataset.get_cat_ids(idx)
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> Any:
+        return self.dataset[idx]
+
+
+def _stratified_indices(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Sorted indices of the images that are kept; ``labels`` (N,), one class an image."""
+    rng = np.random.default_rng(seed)
+    _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    # In integer billionths: as floats 0.29 * 100 is below 29, and 0.4 * 6 and 0.4 * 1 differ in their remainders.
+    kept, remainders = np.divmod(np.round(fraction * sizes * 1e9).astype(np.int64), 10**9)
+    by_claim = np.lexsort((rng.random(len(sizes)), -remainders, kept > 0))
+    kept[by_claim[: round(fraction * len(labels)) - kept.sum()]] += 1
+
+    shuffled = rng.permutation(len(labels))
+    by_class = shuffled[np.argsort(classes[shuffled], kind='stable')]
+    position_in_class = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(by_class[position_in_class < np.repeat(kept, sizes)])
