@@ -56,7 +56,9 @@ def _drawing(hooks: dict, show_dir: str) -> dict:
     """Return the fields that make the config's visualization hook draw: mmpretrain's and mmdet's are named apart."""
     hook = hooks.get('visualization')
     if hook is None:
-        raise ConfigError("--show-dir: the config has no default_hooks.visualization, such as dict(type='VisualizationHook').")
+        raise ConfigError(
+            "--show-dir: the config has no default_hooks.visualization, such as dict(type='VisualizationHook')."
+        )
     if hook['type'].endswith('DetVisualizationHook'):
         return dict(draw=True, test_out_dir=show_dir)
     return dict(enable=True, out_dir=show_dir)

@@ -60,7 +60,9 @@ def require_checkpoint(path: str, option: str) -> str:
     if '://' in path or Path(path).is_file():
         return path
     found = sorted(str(p) for p in Path(path).parent.glob('*.pth'))[:5]
-    hint = f'In that folder there are: {", ".join(found)}.' if found else 'Train first, or give the path to a .pth file.'
+    hint = (
+        f'In that folder there are: {", ".join(found)}.' if found else 'Train first, or give the path to a .pth file.'
+    )
     raise ConfigError(f'{option}: there is no checkpoint {path!r}. {hint}')
 
 
@@ -81,9 +83,7 @@ def check_makd_types(cfg: Config) -> None:
             raise ConfigError(f'Config field {field}.type={name!r} is not registered. {_hint(name, names)}')
         keys = accepted_keys(cls)
         for key in node.keys() - keys - FRAMEWORK_KEYS:
-            raise ConfigError(
-                f'Config field {field}.{key}: {name} has no argument {key!r}. {_hint(key, sorted(keys))}'
-            )
+            raise ConfigError(f'Config field {field}.{key}: {name} has no argument {key!r}. {_hint(key, sorted(keys))}')
 
 
 def accepted_keys(cls: type) -> set[str]:
@@ -105,7 +105,7 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
     Raises:
         DataError: One error that names every absent folder and its field.
     """
-    absent = {}
+    absent: dict[str, str] = {}
     for loader in loaders:
         for field, node in _dicts(cfg.get(loader) or {}, loader):
             root = node.get('data_root')
@@ -115,7 +115,7 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
         lines = '\n  '.join(f'{field}={root!r}' for root, field in absent.items())
         raise DataError(
             f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
-            '`python tools/prepare_dataset.py --help` lists the data sets that it prepares; another place is named with '
+            '`python tools/prepare_dataset.py --help` lists the data sets that it prepares; name another place with '
             '--cfg-options FIELD=PATH.'
         )
 

@@ -10,8 +10,8 @@ from makd.errors import MakdError
 def run(main: Callable[[], None]) -> None:
     """Run a command-line program; end with a message and status 1 on a mistake of the user's.
 
-    Anything that is not known as such a mistake keeps its traceback: it is a bug. ``MAKD_TRACEBACK=1`` shows the traceback
-    of the others as well.
+    Anything that is not known as such a mistake keeps its traceback: it is a bug. ``MAKD_TRACEBACK=1`` shows the
+    traceback of the others as well.
 
     Args:
         main (Callable): The program.

@@ -24,8 +24,8 @@ class EmojiDataset(BaseDataset):
     """Pictures of emoji in five styles: same things, other artists (``data/emoji/README.md``).
 
     Two families of tasks: with ``label='emoji'`` a class is an emoji (849), trained on some styles and tested on styles
-    that no training picture has; with ``label='subcategory'`` a class is one of the 36 Unicode subcategories that have at
-    least nine emoji, and ``split`` keeps the emoji of training and test apart.
+    that no training picture has; with ``label='subcategory'`` a class is one of the 36 Unicode subcategories that have
+    at least nine emoji, and ``split`` keeps the emoji of training and test apart.
 
     Args:
         data_root (str): The folder that holds ``emoji.json`` and ``images/``. Defaults to 'data/emoji'.
@@ -90,8 +90,8 @@ class EmojiDataset(BaseDataset):
             return json.loads(path.read_text(encoding='utf-8'))
         except FileNotFoundError:
             raise DataError(
-                f'makd.EmojiDataset: {path} is absent. data_root={self.data_root!r} must be the data/emoji folder of the '
-                'repository, relative to the folder that the command runs in; '
+                f'makd.EmojiDataset: {path} is absent. data_root={self.data_root!r} must be the data/emoji folder of '
+                'the repository, relative to the folder that the command runs in; '
                 '`python tools/prepare_dataset.py emoji` rebuilds it.'
             ) from None
 

@@ -16,8 +16,8 @@ from makd.targets import AspectTargets
 class LoadAspectTargets(BaseTransform):
     """Set ``gt_aspects``, the teacher's P(yes) for each question, on a packed data sample.
 
-    It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one transform
-    serves classification and detection. An image's key is its path relative to ``data_root``.
+    It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one
+    transform serves classification and detection. An image's key is its path relative to ``data_root``.
 
     Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
     [0, 1]; NaN where the teacher has no answer.
@@ -63,8 +63,8 @@ class LoadAspectTargets(BaseTransform):
         key = os.path.relpath(img_path, self.data_root).replace(os.sep, '/')
         if key.startswith('../'):
             raise ConfigError(
-                f'makd.LoadAspectTargets: the image {img_path} lies outside data_root={self.data_root!r}. Set data_root '
-                "to the folder that the targets' keys are relative to."
+                f'makd.LoadAspectTargets: the image {img_path} lies outside data_root={self.data_root!r}. Set '
+                "data_root to the folder that the targets' keys are relative to."
             )
         return key
 
@@ -80,7 +80,8 @@ class LoadAspectTargets(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(targets={str(self.targets.path)!r}, data_root={self.data_root!r}, missing={self.missing!r})'
+        arguments = f'targets={str(self.targets.path)!r}, data_root={self.data_root!r}, missing={self.missing!r}'
+        return f'{type(self).__name__}({arguments})'
 
 
 def find_aspect_transforms(dataset: Any) -> Iterator[LoadAspectTargets]:

@@ -1,12 +1,13 @@
 """The guest of distillation: a trained model that answers, and is no part of the student."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmpretrain.models.classifiers import BaseClassifier
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
@@ -16,16 +17,17 @@ from makd.errors import ConfigError
 class FrozenTeacher:
     """A classifier in eval mode, without gradients, that is not registered in the student.
 
-    It is no ``nn.Module``, so a student that holds it as an attribute keeps the plain student's ``state_dict``, parameters,
-    ``train()`` and DDP buckets, and a deep copy of the student (mmengine's EMA) refers to the same teacher.
+    It is no ``nn.Module``, so a student that holds it as an attribute keeps the plain student's ``state_dict``,
+    parameters, ``train()`` and DDP buckets, and a deep copy of the student (mmengine's EMA) refers to the same
+    teacher.
 
     Args:
-        model (nn.Module): The classifier; ``model(inputs, mode='tensor')`` gives logits.
+        model (BaseClassifier): The classifier; ``model(inputs, mode='tensor')`` gives logits.
         student_preprocessor (nn.Module): The data preprocessor that made the student's inputs. Where the teacher's own
             normalisation or channel order differs, the teacher sees the same pixels normalised its own way.
     """
 
-    def __init__(self, model: nn.Module, student_preprocessor: nn.Module) -> None:
+    def __init__(self, model: BaseClassifier, student_preprocessor: nn.Module) -> None:
         self.model = model.eval().requires_grad_(False)
         self._renormalise = _renormalisation(student_preprocessor, model.data_preprocessor)
 
@@ -50,7 +52,7 @@ class FrozenTeacher:
         if (checkpoint is None) == (init == 'checkpoint'):
             raise ConfigError(
                 f'model.teacher_checkpoint={checkpoint!r} does not go with model.teacher_init={init!r}: name the '
-                "teacher's trained weights, or ask for an untrained teacher with teacher_init='random' and no checkpoint."
+                "teacher's weights, or ask for an untrained teacher with teacher_init='random' and no checkpoint."
             )
         model_cfg = _teacher_config(teacher)
         own_preprocessor = 'data_preprocessor' in model_cfg
@@ -131,7 +133,7 @@ def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:
     return mean, std, swapped
 
 
-def _renormalisation(student: nn.Module, teacher: nn.Module) -> Any:
+def _renormalisation(student: nn.Module, teacher: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return the map from the student's normalised images to the teacher's.
 
     Affine in the pixels, so it commutes with mixup and cutmix, whose weights sum to one.

@@ -1,5 +1,5 @@
-# Emoji: 849 classes, one training picture of each (Noto); validated on two other styles (blob, Fluent) and tested on two
-# more (Twemoji, OpenMoji). Nothing is chosen on the test styles.
+# Emoji: 849 classes, one training picture of each (Noto); validated on two other styles (blob, Fluent) and tested on
+# two more (Twemoji, OpenMoji). Nothing is chosen on the test styles.
 dataset_type = 'makd.EmojiDataset'
 data_root = 'data/emoji'
 data_preprocessor = dict(num_classes=849, mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0], to_rgb=True)

@@ -14,8 +14,8 @@ class AblateAspectTargetsHook(Hook):
     """Replace the training targets of any MaKD config by a control's, before training starts.
 
     'shuffled': every class learns the answers of another class, so the targets keep their statistics and lose their
-    meaning. 'random': the paper's "Rand" (Table 2), Gaussian logits for each image and question. Validation and test keep
-    the true targets.
+    meaning. 'random': the paper's "Rand" (Table 2), Gaussian logits for each image and question. Validation and test
+    keep the true targets.
 
     Args:
         kind (str): 'shuffled' or 'random'.

@@ -46,7 +46,9 @@ class AspectTargetCheckHook(Hook):
         if not missing:
             return
         first = '\n  '.join(missing[:10])
-        message = f'{len(missing)} of {len(keys)} training images have no targets in {transform.targets.path}:\n  {first}'
+        message = (
+            f'{len(missing)} of {len(keys)} training images have no targets in {transform.targets.path}:\n  {first}'
+        )
         if transform.missing == 'error':
             raise TargetsError(
                 f'{message}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '

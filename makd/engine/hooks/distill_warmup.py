@@ -12,8 +12,8 @@ from makd.registry import HOOKS
 class DistillWarmupHook(Hook):
     """Raise the weight of the distillation loss linearly over the first epochs, as mdistiller does for DKD.
 
-    In epoch e = 1, 2, ... the weight is min(e / warmup_epochs, 1). It follows from the epoch alone, so it is right after
-    resuming.
+    In epoch e = 1, 2, ... the weight is min(e / warmup_epochs, 1). It follows from the epoch alone, so it is right
+    after resuming.
 
     Args:
         warmup_epochs (int): The first epoch with full weight, >= 1.

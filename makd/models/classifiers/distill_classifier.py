@@ -1,6 +1,7 @@
 """Logit distillation from a frozen teacher, on top of whatever loss the student's head has."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,8 @@ class DistillImageClassifier(ImageClassifier):
         teacher (str | Mapping): A config file, or the config of the model itself.
         distill_loss (dict): Config of the loss, called as ``loss(student_logits, teacher_logits, label=label)``, for
             example ``dict(type='makd.KDLoss')``.
-        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required unless ``teacher_init='random'``.
+        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required unless
+            ``teacher_init='random'``.
         teacher_init (str): 'checkpoint', or 'random' for a teacher that was never trained. Defaults to 'checkpoint'.
         **kwargs: Arguments of ``ImageClassifier``.
 
@@ -49,7 +51,7 @@ class DistillImageClassifier(ImageClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.teacher_source = dict(teacher=teacher, checkpoint=teacher_checkpoint, init=teacher_init)
+        self._build_teacher = partial(FrozenTeacher.build, teacher, teacher_checkpoint, teacher_init)
         self.teacher: FrozenTeacher | None = None
         self.distill_loss = MODELS.build(distill_loss)
         self.distill_weight = 1.0
@@ -57,7 +59,7 @@ class DistillImageClassifier(ImageClassifier):
     def init_weights(self) -> None:
         """Initialise the student, then build and load the teacher."""
         super().init_weights()
-        teacher = FrozenTeacher.build(**self.teacher_source, student_preprocessor=self.data_preprocessor)
+        teacher = self._build_teacher(self.data_preprocessor)
         if teacher.num_classes != self.head.num_classes:
             raise ConfigError(
                 f'model.teacher has {teacher.num_classes} classes, the student (model.head.num_classes) '

@@ -14,8 +14,9 @@ from makd.registry import MODELS
 class MaKDHeadMixin:
     """Makes a MaKD head of any mmpretrain head with ``num_classes`` (paper section 3.3, Eq. 2, and section 3.4).
 
-    The parent is built with D = C + Q outputs and keeps its parameters' names, so a plain classifier is the first C rows
-    of the last layer. ``num_classes`` stays C: hooks and metrics compare it with the data set. A new MaKD head is::
+    The parent is built with D = C + Q outputs and keeps its parameters' names, so a plain classifier is the first C
+    rows of the last layer. ``num_classes`` stays C: hooks and metrics compare it with the data set. A new MaKD head
+    is::
 
         @MODELS.register_module()
         class MyMaKDHead(MaKDHeadMixin, MyHead):
@@ -35,15 +36,13 @@ class MaKDHeadMixin:
             another number of them than the head.
     """
 
-    def __init__(
-        self, *, num_classes: int, num_aspects: int, aspect_loss: dict | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, num_classes: int, num_aspects: int, aspect_loss: dict | None = None, **kwargs: Any) -> None:
         if not isinstance(num_aspects, int) or num_aspects < 1:
             raise ConfigError(
                 f'{type(self).__name__}: num_aspects={num_aspects!r} (config field model.head.num_aspects) must be the '
                 'number of questions in the targets, a positive integer.'
             )
-        super().__init__(num_classes=num_classes + num_aspects, **kwargs)
+        super().__init__(num_classes=num_classes + num_aspects, **kwargs)  # type: ignore[call-arg]
         self.num_classes = num_classes
         self.num_aspects = num_aspects
         self.aspect_loss = MODELS.build(aspect_loss or dict(type='makd.MaKDLoss'))

@@ -15,9 +15,10 @@ class DKDLoss(nn.Module):
     .. math::
         L = w \cdot T^2 \cdot (\alpha \, \mathrm{TCKD} + \beta \, \mathrm{NCKD})
 
-    TCKD is the KL-divergence between the two-way distributions (label, any other class); NCKD the one between the softmax
-    over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. The paper's
-    Table 4 follows mdistiller: alpha = 1, beta = 8, T = 4, and 20 epochs of linear warm-up (``makd.DistillWarmupHook``).
+    TCKD is the KL-divergence between the two-way distributions (label, any other class); NCKD the one between the
+    softmax over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. The
+    paper's Table 4 follows mdistiller: alpha = 1, beta = 8, T = 4, and 20 epochs of linear warm-up
+    (``makd.DistillWarmupHook``).
 
     Args:
         alpha (float): Weight of TCKD. Defaults to 1.0.

@@ -15,8 +15,8 @@ class KDLoss(nn.Module):
         L = w \cdot T^2 \cdot \frac{1}{N} \sum_n
             \operatorname{KL}\big(\operatorname{softmax}(v_n / T) \,\|\, \operatorname{softmax}(z_n / T)\big)
 
-    with the student's logits z and the teacher's v. The paper's Table 4 follows mdistiller: T = 4, w = 0.9, and a weight of
-    0.1 on the cross-entropy, which is set at the student's head.
+    with the student's logits z and the teacher's v. The paper's Table 4 follows mdistiller: T = 4, w = 0.9, and a
+    weight of 0.1 on the cross-entropy, which is set at the student's head.
 
     Args:
         temperature (float): T > 0. Defaults to 4.0.

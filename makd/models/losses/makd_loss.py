@@ -8,7 +8,7 @@ from makd.registry import MODELS
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """Return float16 and bfloat16 as float32, anything else unchanged: the losses' sums need the range and the digits."""
+    """Return float16 and bfloat16 as float32, other types unchanged: the losses' sums need the range and the digits."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -17,7 +17,7 @@ def check_same_shape(loss: nn.Module, **tensors: Tensor) -> None:
     (name_a, a), (name_b, b) = tensors.items()
     if a.shape != b.shape:
         raise ValueError(
-            f'{type(loss).__name__}: {name_a} has shape {tuple(a.shape)}, {name_b} {tuple(b.shape)}; they must be equal.'
+            f'{type(loss).__name__}: {name_a} has shape {tuple(a.shape)}, {name_b} {tuple(b.shape)}; they must agree.'
         )
 
 
@@ -32,7 +32,8 @@ class MaKDLoss(nn.Module):
     answer. The mean runs over samples **and** questions, as in the authors' code, so alpha does not depend on Q.
 
     Args:
-        loss_weight (float): alpha, the weight beside the class loss. Defaults to 4.0, the authors' fine-grained setting.
+        loss_weight (float): alpha, the weight beside the class loss. Defaults to 4.0, the authors' fine-grained
+            setting.
     """
 
     def __init__(self, loss_weight: float = 4.0) -> None:
@@ -70,9 +71,10 @@ class MaKDKLLoss(nn.Module):
         L = \alpha \cdot \frac{1}{N} \sum_n \sum_q t_{nq} \log \frac{t_{nq}}{\operatorname{softmax}(z_n)_q},
         \qquad t_{nq} = \frac{p_{nq}}{\sum_r p_{nr}}
 
-    The paper does not write the term out. A KL-divergence between the two Bernoulli distributions of each question has the
-    same gradient as the BCE and could not score differently in Table 2. So it is read as classic logit distillation
-    applied to the Q aspects: both sides are one distribution over questions, which makes the aspects compete for mass.
+    The paper does not write the term out. A KL-divergence between the two Bernoulli distributions of each question has
+    the same gradient as the BCE and could not score differently in Table 2. So it is read as classic logit
+    distillation applied to the Q aspects: both sides are one distribution over questions, which makes the aspects
+    compete for mass.
 
     Args:
         loss_weight (float): alpha, the weight beside the class loss. Defaults to 4.0.

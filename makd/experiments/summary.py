@@ -1,0 +1,110 @@
+"""The table of a comparison: means and spread over seeds, and paired differences with their confidence interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from statistics import fmean, stdev
+
+from scipy.stats import t as student_t
+
+from makd.experiments.cell import Result
+
+# mmengine's metric -> column, in the order of the table.
+COLUMNS = {
+    'accuracy/top1': 'top-1 %',
+    'accuracy/top5': 'top-5 %',
+    'aspect/agreement': 'aspect agreement %',
+}
+PERCENT = {'aspect/agreement': 100.0}  # metrics in [0, 1] that the table shows in percent
+
+
+@dataclass(frozen=True)
+class Row:
+    """A config's line.
+
+    Attributes:
+        name: The config.
+        seeds: The seeds that have a result.
+        missing: The seeds that were asked for and have none.
+        values: Column -> (mean, standard deviation over seeds; NaN with one seed).
+        difference: (mean, half width of the 95 % confidence interval) of the top-1 difference to the first config over
+            the seeds that both have, by Student's t; None for the first config or without a common seed.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    missing: tuple[int, ...]
+    values: dict[str, tuple[float, float]]
+    difference: tuple[float, float] | None
+
+
+def summarise(results: Mapping[str, Mapping[int, Result | None]], primary: str = 'accuracy/top1') -> list[Row]:
+    """Summarise results by config.
+
+    Args:
+        results: Config name -> seed -> result, or None where the run failed. The first config is the baseline.
+        primary: The metric of the paired difference.
+
+    Returns:
+        list[Row]: One for each config, in the given order.
+    """
+    baseline = next(iter(results.values()))
+    rows = []
+    for name, by_seed in results.items():
+        done = {seed: result for seed, result in by_seed.items() if result is not None}
+        values = {
+            column: _mean_and_spread([r.metrics[metric] * PERCENT.get(metric, 1.0) for r in done.values()])
+            for metric, column in COLUMNS.items()
+            if done and all(metric in r.metrics for r in done.values())
+        }
+        if done:
+            values['s/epoch'] = _mean_and_spread([r.seconds_per_epoch for r in done.values()])
+        pairs = [
+            result.metrics[primary] - base.metrics[primary]
+            for seed, result in done.items()
+            if (base := baseline.get(seed)) is not None and primary in result.metrics and primary in base.metrics
+        ]
+        missing = tuple(seed for seed, result in by_seed.items() if result is None)
+        difference = paired_difference(pairs) if pairs and by_seed is not baseline else None
+        rows.append(Row(name, tuple(done), missing, values, difference))
+    return rows
+
+
+def paired_difference(differences: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of paired differences and the half width of its 95 % confidence interval (NaN for one pair)."""
+    mean, spread = _mean_and_spread(differences)
+    n = len(differences)
+    return mean, spread / sqrt(n) * float(student_t.ppf(0.975, n - 1)) if n > 1 else nan
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """Return the table as Markdown."""
+    columns = list(dict.fromkeys(column for row in rows for column in row.values))
+    with_difference = any(row.difference is not None for row in rows)
+    header = ['config', 'seeds', *columns, *(['top-1 - baseline, 95 % CI'] if with_difference else [])]
+    body = []
+    for row in rows:
+        seeds = str(len(row.seeds)) + (f' (no result: {", ".join(map(str, row.missing))})' if row.missing else '')
+        cells = [row.name, seeds, *(_cell(row.values.get(column)) for column in columns)]
+        if with_difference:
+            cells.append('-' if row.difference is None else _signed(row.difference))
+        body.append(cells)
+    widths = [max(map(len, column)) for column in zip(header, *body)]
+    lines = [header, ['-' * width for width in widths], *body]
+    return '\n'.join('| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths)) + ' |' for line in lines)
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    return fmean(values), stdev(values) if len(values) > 1 else nan
+
+
+def _cell(value: tuple[float, float] | None) -> str:
+    if value is None:
+        return '-'
+    mean, spread = value
+    return f'{mean:.2f}' if spread != spread else f'{mean:.2f} ± {spread:.2f}'
+
+
+def _signed(difference: tuple[float, float]) -> str:
+    mean, half_width = difference
+    return f'{mean:+.2f}' if half_width != half_width else f'{mean:+.2f} ± {half_width:.2f}'
