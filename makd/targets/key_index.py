@@ -3,6 +3,7 @@
 import logging
 import mmap
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -42,9 +43,11 @@ class KeyIndex(Sequence[str]):
     def __init__(self, text: bytes | mmap.mmap, words: np.ndarray) -> None:
         count = (len(words) - 2) // 3
         self._text = text
-        self._hashes = words[1 : 1 + count]
-        self._rows = words[1 + count : 1 + 2 * count].view(np.int64)
-        self._offsets = words[1 + 2 * count :].view(np.int64)
+        # One element of a memoryview is four times as quick to read as one of an array.
+        view = words.data
+        self._hashes = view[1 : 1 + count]
+        self._rows = view[1 + count : 1 + 2 * count]
+        self._offsets = view[1 + 2 * count :]
 
     @classmethod
     def open(cls, folder: Path) -> 'KeyIndex':
@@ -95,12 +98,12 @@ class KeyIndex(Sequence[str]):
         # surrogatepass: a file name that is no UTF-8 cannot be a key, and asking for it is no error.
         encoded = key.encode('utf-8', 'surrogatepass')
         hashed = hash64(encoded)
-        for position in range(int(self._hashes.searchsorted(np.uint64(hashed))), len(self)):
-            if int(self._hashes[position]) != hashed:
-                break
-            row = int(self._rows[position])
+        position = bisect_left(self._hashes, hashed)
+        while position < len(self) and self._hashes[position] == hashed:
+            row = self._rows[position]
             if self._line(row) == encoded:
                 return row
+            position += 1
         return None
 
     def same_name(self, key: str) -> str | None:
@@ -114,7 +117,7 @@ class KeyIndex(Sequence[str]):
         return None
 
     def _line(self, row: int) -> bytes:
-        return self._text[int(self._offsets[row]) : int(self._offsets[row + 1]) - 1]
+        return self._text[self._offsets[row] : self._offsets[row + 1] - 1]
 
 
 def build_words(text: bytes, path: Path) -> np.ndarray:
@@ -169,8 +172,7 @@ def _load_words(path: Path, digest: int) -> np.ndarray | None:
     except (OSError, ValueError):
         return None
     fits = words.dtype == np.uint64 and words.ndim == 1 and len(words) >= 5 and len(words) % 3 == 2
-    # A plain view: slicing a numpy.memmap costs a microsecond more, each time.
-    return words.view(np.ndarray) if fits and int(words[0]) == digest else None
+    return words if fits and int(words[0]) == digest else None
 
 
 def encode_keys(keys: Sequence[str], path: Path) -> bytes:

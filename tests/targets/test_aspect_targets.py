@@ -406,7 +406,8 @@ def test_empty_keys(targets):
 )
 def test_validate_tells_damage_apart(tmp_path, monkeypatch, questions, logprobs, pair, damage):
     monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)
-    logprobs[3, 1] = logprobs[4, 2] = pair
+    logprobs[3, 1] = pair
+    logprobs[4, 2] = pair[::-1]
     targets = AspectTargets.write(tmp_path / 't', questions=questions, keys=KEYS, logprobs=logprobs)
     with pytest.raises(TargetsError) as error:
         targets.validate()

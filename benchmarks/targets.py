@@ -1,0 +1,186 @@
+"""What a folder of targets costs: time and memory of a lookup, and memory in four data-loader workers.
+
+    python benchmarks/targets.py                    # 200,000 images x 50 questions
+    python benchmarks/targets.py --images 1281167   # ImageNet
+
+Everything is compared with the alternative in the same run: a dictionary of all keys, and a copy of the array in each
+worker. Each measurement has a process of its own. Linux only (/proc).
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+LOOKUPS = 10_000
+WORKERS = 4
+MB = 1e6
+
+
+def write_folder(path: Path, num_images: int, num_questions: int) -> None:
+    """Write targets with random answers and keys like ImageNet's."""
+    probability = np.random.default_rng(0).random((num_images, num_questions), np.float32)
+    AspectTargets.write(
+        path,
+        questions=QuestionSet(Question(f'q{i}', f'Is it {i}?') for i in range(num_questions)),
+        keys=(f'train/n{i // 1300:08d}/n{i // 1300:08d}_{i}.JPEG' for i in range(num_images)),
+        logprobs=np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6)),
+    )
+
+
+def memory(pid: int | str, *fields: str, file: str = 'status') -> list[float]:
+    """Return fields of a /proc file, in bytes."""
+    lines = dict(line.split(':', 1) for line in Path(f'/proc/{pid}/{file}').read_text().splitlines() if ':' in line)
+    return [1024.0 * int(lines[field].split()[0]) for field in fields]
+
+
+def microseconds(function: Callable[[str], Any], keys: list[str]) -> tuple[float, float]:
+    """Return the time of a call, in the first pass over the keys and in the best of five more."""
+    passes = []
+    for _ in range(6):
+        start = time.perf_counter()
+        for key in keys:
+            function(key)
+        passes.append((time.perf_counter() - start) / len(keys) * 1e6)
+    return passes[0], min(passes[1:])
+
+
+def measure_lookup(path: Path, kind: str) -> dict[str, Any]:
+    """Look random images up: row alone, then probabilities, with AspectTargets or a dictionary of all keys."""
+    all_keys = AspectTargets.open(path).keys
+    keys = [all_keys[row] for row in np.random.default_rng(1).integers(len(all_keys), size=LOOKUPS).tolist()]
+    del all_keys
+    before = memory('self', 'RssAnon', 'RssFile')
+    start = time.perf_counter()
+    targets = AspectTargets.open(path)
+    row: Callable[[str], int] = targets.row
+    if kind == 'dict':
+        row = {key: row for row, key in enumerate(targets.keys)}.__getitem__
+    opened = time.perf_counter() - start
+    result: dict[str, Any] = {'open': opened, 'row': microseconds(row, keys)}
+    if kind == 'targets':
+        result['probability'] = microseconds(targets.probability, keys)
+    result['memory'] = [after - b for after, b in zip(memory('self', 'RssAnon', 'RssFile'), before)]
+    return result
+
+
+class Rows:
+    """A data set of probabilities, by row: of the folder, of a copy in each worker, or of nothing (the baseline)."""
+
+    def __init__(self, path: Path, kind: str, size: int) -> None:
+        self.targets = AspectTargets.open(path) if kind == 'targets' else None
+        self.array_file = path / 'logprobs.npy' if kind == 'copies' else None
+        self.array: np.ndarray | None = None
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, row: int) -> float:
+        if self.targets is not None:
+            return float(self.targets.probability(self.targets.keys[row])[0])
+        if self.array_file is not None:
+            if self.array is None:
+                self.array = np.load(self.array_file)
+            return float(self.array[row, 0, 0])
+        return 0.0
+
+
+def mapped_from(pid: int, folder: Path) -> float:
+    """Return the process's proportional share of the pages that are mapped from the folder's files, in bytes."""
+    total, inside = 0.0, False
+    for line in Path(f'/proc/{pid}/smaps').read_text().splitlines():
+        if not line.split(' ', 1)[0].endswith(':'):
+            inside = str(folder) in line
+        elif inside and line.startswith('Pss:'):
+            total += 1024.0 * int(line.split()[1])
+    return total
+
+
+def measure_workers(path: Path, kind: str, size: int) -> list[float]:
+    """Return private memory, and page cache of the folder, of the workers together after each image was read once."""
+    from torch.utils.data import DataLoader
+
+    warnings.filterwarnings('ignore', message='This DataLoader will create')
+    loader: DataLoader[Any] = DataLoader(
+        Rows(path, kind, size),  # type: ignore[arg-type]
+        batch_size=256,
+        shuffle=True,
+        num_workers=WORKERS,
+        persistent_workers=True,
+        collate_fn=sum,
+    )
+    for _ in loader:
+        pass
+    workers = multiprocessing.active_children()
+    assert len(workers) == WORKERS
+    pids = [worker.pid or 0 for worker in workers]
+    private = [memory(pid, 'Pss_Anon', file='smaps_rollup')[0] for pid in pids]
+    return [sum(private), sum(mapped_from(pid, path) for pid in pids)]
+
+
+def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
+    """Return what the function returns in a process that has no memory of this one."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as pool:
+        return pool.submit(function, *args).result()
+
+
+def report(path: Path, num_images: int, num_questions: int) -> None:
+    """Measure and print."""
+    size = os.path.getsize(path / 'logprobs.npy')
+    print(f'{num_images} images x {num_questions} questions: logprobs.npy has {size / MB:.0f} MB\n')
+    results = {kind: in_fresh_process(measure_lookup, path, kind) for kind in ('targets', 'dict')}
+    print(f'{LOOKUPS} random lookups        open      first pass   later passes   private memory   page cache mapped')
+    for name, kind, what in (
+        ('dict[key] -> row', 'dict', 'row'),
+        ('AspectTargets.row', 'targets', 'row'),
+        ('AspectTargets.probability', 'targets', 'probability'),
+    ):
+        result = results[kind]
+        first, later = result[what]
+        anonymous, mapped = (value / MB for value in result['memory'])
+        times = f'{result["open"]:7.3f} s {first:11.2f} us {later:11.2f} us'
+        print(f'{name:26} {times} {anonymous:13.1f} MB {mapped:16.1f} MB')
+    ratio = results['targets']['row'][1] / results['dict']['row'][1]
+    private = [results[kind]['memory'][0] for kind in ('targets', 'dict')]
+    print(
+        f'a row takes {ratio:.1f} times as long as in a dictionary of all keys, in {private[0] / private[1]:.4f} of its'
+    )
+    print(f'private memory; private memory / size of the array: {private[0] / size:.4f}\n')
+
+    pss = {kind: in_fresh_process(measure_workers, path, kind, num_images) for kind in ('none', 'targets', 'copies')}
+    print(f'{WORKERS} loader workers together (PSS)   private, above none       page cache of the folder')
+    held = {}
+    for name, kind in (('AspectTargets', 'targets'), ('a copy of the array in each', 'copies')):
+        private_memory, mapped = pss[kind][0] - pss['none'][0], pss[kind][1]
+        held[kind] = (private_memory + mapped) / size
+        print(f'{name:32} {private_memory / MB:19.1f} MB {mapped / MB:27.1f} MB')
+    print(f'together they hold {held["targets"]:.2f} times the array, against {held["copies"]:.2f} times with copies')
+
+
+def main() -> None:
+    """Write a folder, measure, delete it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--images', type=int, default=200_000)
+    parser.add_argument('--questions', type=int, default=50)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'targets'
+        # In a process of its own, so that its memory is given back.
+        in_fresh_process(write_folder, path, args.images, args.questions)
+        report(path, args.images, args.questions)
+
+
+if __name__ == '__main__':
+    main()
