@@ -1,5 +1,5 @@
 """Metrics, registered in the scope ``makd``."""
 
-from .aspect_metric import AspectMetric
+from makd.evaluation.aspect_metric import AspectMetric
 
 __all__ = ['AspectMetric']

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
 from makd.registry import METRICS
+from makd.targets import AspectTargets
 
 
 @METRICS.register_module()
@@ -41,7 +43,8 @@ class AspectMetric(BaseMetric):
     Raises:
         ConfigError: A data sample lacks ``pred_aspects`` or ``gt_aspects``, or their number differs from each other or
             from the number of questions.
-        QuestionsError: ``questions`` is absent or damaged.
+        QuestionsError: The file ``questions`` is absent or damaged.
+        TargetsError: The folder ``questions`` is damaged.
     """
 
     default_prefix = 'aspect'
@@ -54,8 +57,12 @@ class AspectMetric(BaseMetric):
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        self.question_ids = None if questions is None else QuestionSet.load(questions).ids
         self.questions = questions
+        self.question_ids: tuple[str, ...] | None = None
+        if questions is not None:
+            is_folder = Path(questions).is_dir()
+            question_set = AspectTargets.open(questions).questions if is_folder else QuestionSet.load(questions)
+            self.question_ids = question_set.ids
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the predictions and targets of one batch.

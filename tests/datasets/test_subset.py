@@ -79,9 +79,9 @@ def test_equal_remainders_are_decided_by_the_seed():
     # One image a class: the seed chooses between classes.
     chosen = {frozenset(sizes_of(subset((1,) * 10, 0.4, seed))) for seed in range(20)}
     assert len(chosen) > 10
-    # Quotas 2.4, 4.4, 8.4 of 15 (15.2) tie, though in floats their remainders differ in the last digits.
-    kept = {tuple(sizes_of(subset((6, 11, 21), 0.4, seed))[c] for c in range(3)) for seed in range(30)}
-    assert kept == {(3, 4, 8), (2, 5, 8), (2, 4, 9)}
+    # Quotas 2.4, 4.4, 20.4 of 27 (27.2) tie, though in floats their remainders differ in the last digits.
+    kept = {tuple(sizes_of(subset((6, 11, 51), 0.4, seed))[c] for c in range(3)) for seed in range(30)}
+    assert kept == {(3, 4, 20), (2, 5, 20), (2, 4, 21)}
 
 
 def test_order_is_kept_and_the_choice_follows_the_seed():

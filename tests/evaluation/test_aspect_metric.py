@@ -1,13 +1,15 @@
-import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
 from makd.errors import ConfigError
 from makd.evaluation import AspectMetric
+from makd.questions import Question, QuestionSet
 from makd.registry import METRICS
+from makd.targets import AspectTargets
 
 nan = float('nan')
 
@@ -26,12 +28,13 @@ def evaluate(pred, target, **kwargs):
     return metric.evaluate(len(pred))
 
 
+QUESTIONS = QuestionSet([Question('wings', 'Does it have wings?'), Question('red', 'Is it red?')])
+
+
 @pytest.fixture
 def questions_file(tmp_path):
-    path = tmp_path / 'questions.json'
-    questions = [{'id': 'wings', 'text': 'Does it have wings?'}, {'id': 'red', 'text': 'Is it red?'}]
-    path.write_text(json.dumps({'questions': questions}))
-    return path
+    QUESTIONS.save(tmp_path / 'questions.json')
+    return tmp_path / 'questions.json'
 
 
 def test_figures_worked_out_by_hand():
@@ -54,7 +57,7 @@ def test_figures_worked_out_by_hand():
 
 
 def test_auc_is_the_mean_over_questions_and_counts_ties_half():
-    pred = [[0.5, 0.1], [0.5, 0.9], [0.2, 0.3], [0.8, 0.9]]
+    pred = [[0.5, 0.1], [0.5, 0.9], [0.2, 0.05], [0.8, 0.9]]
     target = [[0.9, 0.2], [0.1, 0.7], [0.3, 0.5], [0.6, 1.0]]
     # Question 0: yes {0.5, 0.8}, no {0.5, 0.2}: 0.5 + 1 + 1 + 1 of 4. Question 1: a target of 0.5 is "no"; perfect.
     assert evaluate(pred, target)['aspect/auc'] == pytest.approx((3.5 / 4 + 1) / 2)
@@ -101,6 +104,12 @@ def test_questions_add_figures_and_a_table_for_each(questions_file, monkeypatch)
         ['red', '0.2877', '1.0000', 'nan'],
     ]
     assert len({len(row) for row in rows}) == 1
+
+
+def test_questions_of_a_targets_folder(tmp_path):
+    logprobs = np.full((1, 2, 2), np.log(0.5), dtype=np.float32)
+    AspectTargets.write(tmp_path / 'targets', questions=QUESTIONS, keys=['a.png'], logprobs=logprobs)
+    assert AspectMetric(questions=tmp_path / 'targets').question_ids == ('wings', 'red')
 
 
 @pytest.mark.parametrize(
