@@ -32,8 +32,8 @@ class MissingOperatorError(MakdError):
         super().__init__(
             f'{operator!r} is a compiled operator of mmcv, which was installed without them; torchvision stands in for '
             'nms and average roi_align only. Choose a model or setting that does without it, or compile mmcv, which '
-            'takes a C++ compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 does not): pip install '
-            '--no-build-isolation --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv'
+            'takes a C++ compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 does not): '
+            'pip install --no-build-isolation --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv'
         )
 
 
