@@ -10,15 +10,18 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from makd.datasets.preparation.emoji_questions import answer_all, load_rules, log_probabilities, rank
 from makd.datasets.preparation.packages import Package, read_members
 from makd.errors import DataError
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
 
 SIZE = 64
 CATEGORIES = ('Animals & Nature', 'Food & Drink', 'Activities', 'Travel & Places', 'Objects')
@@ -70,6 +73,17 @@ PACKAGES = {
     ),
 }
 STYLES = ('noto', 'blob', 'twemoji', 'openmoji', 'fluent')
+REDRAWN = {'1f52b'}  # a water pistol today, a revolver in the blob style
+CLDR_META = {
+    'source': 'Unicode CLDR 48 (npm cldr-annotations-full 48.2.0): English annotations, and Unicode subcategories',
+    'license': 'Unicode-3.0',
+    'note': (
+        "These are people's annotations, turned into answers by hand-written rules, and the same for every picture of "
+        'an emoji. They are not the answers of a multimodal LLM about a picture.'
+    ),
+    'probabilities': 'certain: log p = 0 for the answer given, -inf for the other',
+    'order': 'greedy: each question leaves the largest entropy of the groups of emoji that the ones before tell apart',
+}
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,9 @@ def pictures(style: str, archive: Path) -> dict[str, bytes]:
     return by_code
 
 
-def select(table: Iterable[dict[str, Any]], names: dict[str, str], available: dict[str, Iterable[str]]) -> list[Emoji]:
+def select(
+    table: Iterable[dict[str, Any]], names: dict[str, str], available: Mapping[str, Iterable[str]]
+) -> list[Emoji]:
     """Picks the emoji of the five categories that all styles have; the blob style, which is older, may lack one.
 
     Args:
@@ -143,7 +159,9 @@ def select(table: Iterable[dict[str, Any]], names: dict[str, str], available: di
     chosen = []
     for row in table:
         name = row['image'].removesuffix('.png')
-        styles = tuple(style for style in STYLES if bare(name) in available[style])
+        styles = tuple(
+            style for style in STYLES if bare(name) in available[style] and (style != 'blob' or name not in REDRAWN)
+        )
         if row['category'] in CATEGORIES and set(STYLES) - set(styles) <= {'blob'}:
             chosen.append(Emoji(name, names[bare(name)], row['category'], row['subcategory'], styles))
     return sorted(chosen, key=lambda emoji: emoji.id)
@@ -220,9 +238,13 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
         log: Receives a line at each step.
 
     Raises:
-        DataError: A package cannot be had, or the built folder differs from the shipped one.
+        DataError: A package cannot be had, the checkout is incomplete, or the new folder differs from the shipped one.
     """
-    expected = read_sums(shipped / SUMS) if (shipped / SUMS).is_file() else {}
+    if not (shipped / SUMS).is_file():
+        raise DataError(
+            f'{shipped / SUMS} is missing: run this tool in a complete checkout of makd, or restore the file'
+        )
+    expected = read_sums(shipped / SUMS)
     with tempfile.TemporaryDirectory() as downloads:
         archives = {}
         for name, package in PACKAGES.items():
@@ -248,10 +270,10 @@ def _build(out: Path, archives: dict[str, Path], log: Callable[[str], None]) -> 
     (table,) = read_members(archives['noto'], lambda name: name == 'package/emoji.json').values()
     (english,) = read_members(archives['cldr'], lambda name: name == 'package/annotations/en/annotations.json').values()
     annotations = {
-        '-'.join(f'{ord(character):x}' for character in text): entry
+        bare('-'.join(f'{ord(character):x}' for character in text)): entry
         for text, entry in json.loads(english)['annotations']['annotations'].items()
     }
-    names = {bare(code): entry['tts'][0] for code, entry in annotations.items() if 'tts' in entry}
+    names = {code: entry['tts'][0] for code, entry in annotations.items() if 'tts' in entry}
     sources = {style: pictures(style, archives[style]) for style in STYLES}
     emoji = select(json.loads(table), names, sources)
     for style in STYLES:
@@ -263,3 +285,23 @@ def _build(out: Path, archives: dict[str, Path], log: Callable[[str], None]) -> 
         log(f'{style}: {len(drawn)} pictures')
     rows = ',\n'.join(json.dumps(asdict(one), ensure_ascii=False) for one in emoji)
     (out / 'emoji.json').write_text(f'[\n{rows}\n]\n', encoding='utf-8')
+    write_aspects(out / 'aspects', emoji, {one.id: frozenset(annotations[bare(one.id)]['default']) for one in emoji})
+    log('answers to the questions')
+
+
+def write_aspects(folder: Path, emoji: Sequence[Emoji], keywords: Mapping[str, frozenset[str]]) -> None:
+    """Writes ``questions.json``, the most useful question first, and the answers for every picture, ``cldr``."""
+    rules = load_rules()
+    answers = answer_all(rules, emoji, keywords)
+    order = rank(answers)
+    questions = QuestionSet((Question(rules[i].id, rules[i].text, rules[i].kind) for i in order), CLDR_META)
+    questions.save(folder / 'questions.json')
+    rows = sorted((one.key(style), row) for row, one in enumerate(emoji) for style in one.styles)
+    AspectTargets.write(
+        folder / 'cldr',
+        questions=questions,
+        keys=[key for key, _ in rows],
+        logprobs=log_probabilities(answers[:, order])[[row for _, row in rows]],
+        meta=CLDR_META,
+        overwrite=True,
+    )
