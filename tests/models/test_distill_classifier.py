@@ -37,7 +37,9 @@ def classifier(head='LinearClsHead', num_classes=C, **kwargs):
 
 def student(head='LinearClsHead', teacher=None, **kwargs):
     arguments = dict(teacher_init='random', distill_loss=dict(type='makd.KDLoss'))
-    cfg = classifier(head, type='makd.DistillImageClassifier', teacher=teacher or classifier(), **{**arguments, **kwargs})
+    cfg = classifier(
+        head, type='makd.DistillImageClassifier', teacher=teacher or classifier(), **{**arguments, **kwargs}
+    )
     return MODELS.build(cfg)
 
 
@@ -140,12 +142,16 @@ def test_teacher_from_config_file_and_checkpoint(tmp_path):
     cfg = classifier('makd.MaKDLinearClsHead')
     Config(dict(data_preprocessor=cfg.pop('data_preprocessor'), model=cfg)).dump(tmp_path / 'teacher.py')
     model = student(
-        teacher=str(tmp_path / 'teacher.py'), teacher_checkpoint=str(tmp_path / 'teacher.pth'), teacher_init='checkpoint'
+        teacher=str(tmp_path / 'teacher.py'),
+        teacher_checkpoint=str(tmp_path / 'teacher.pth'),
+        teacher_init='checkpoint',
     )
     model.init_weights()
     inputs = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(model.teacher.class_logits(inputs), trained.eval()(inputs)[:, :C])
-    torch.testing.assert_close(model.teacher.model.data_preprocessor.mean.flatten(), torch.tensor([120.0, 110.0, 100.0]))
+    torch.testing.assert_close(
+        model.teacher.model.data_preprocessor.mean.flatten(), torch.tensor([120.0, 110.0, 100.0])
+    )
 
 
 def test_building_the_teacher_does_not_move_the_random_numbers():

@@ -8,14 +8,14 @@ data_preprocessor = dict(num_classes=849, mean=[124.0, 117.0, 104.0], std=[70.0,
 load_image = dict(type='LoadImageFromFile', imdecode_backend='pillow')
 train_pipeline = [
     load_image,
-    dict(type='RandomResizedCrop', scale=48, crop_ratio_range=(0.4, 1.0)),
+    dict(type='RandomResizedCrop', scale=32, crop_ratio_range=(0.4, 1.0)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05, backend='cv2'),
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, backend='cv2'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     load_image,
-    dict(type='Resize', scale=(48, 48)),
+    dict(type='Resize', scale=(32, 32)),
     dict(type='PackInputs'),
 ]
 

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+from mmpretrain.structures import DataSample
+
+from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.errors import ConfigError, TargetsError
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+QUESTIONS = QuestionSet([Question(f'q{i}', f'Is it number {i}?', None) for i in range(3)])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    logprobs = np.log(np.array([[[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], [[0.3, 0.1], [0.25, 0.75], [1e-3, 1e-3]]]))
+    AspectTargets.write(tmp_path / 'targets', questions=QUESTIONS, keys=['a/1.png', 'b/2.png'], logprobs=logprobs)
+    return str(tmp_path / 'targets')
+
+
+def packed(img_path):
+    return dict(inputs=torch.zeros(3, 4, 4), data_samples=DataSample(metainfo=dict(img_path=img_path)))
+
+
+@pytest.mark.parametrize('data_root', ['data/set', 'data/set/', './data/set', '/abs/set'])
+def test_targets_are_found_by_the_path_relative_to_the_root(folder, data_root):
+    transform = LoadAspectTargets(folder, data_root)
+    root = data_root.rstrip('/')
+    aspects = transform(packed(f'{root}/b/2.png'))['data_samples'].gt_aspects
+    assert aspects.dtype == torch.float32
+    torch.testing.assert_close(aspects, torch.tensor([0.75, 0.25, 0.5]))
+
+
+def test_relative_and_absolute_paths_meet(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    transform = LoadAspectTargets(folder, 'set')
+    assert transform.key(str(tmp_path / 'set' / 'a' / '1.png')) == 'a/1.png'
+
+
+def test_selection(folder):
+    sample = packed('r/a/1.png')
+    aspects = LoadAspectTargets(folder, 'r', question_ids=['q2', 'q0'])(sample)['data_samples'].gt_aspects
+    torch.testing.assert_close(aspects, torch.tensor([0.5, 0.9]))
+    transform = LoadAspectTargets(folder, 'r', top=1)
+    assert transform.num_aspects == 1
+    torch.testing.assert_close(transform(sample)['data_samples'].gt_aspects, torch.tensor([0.9]))
+
+
+def test_missing_image(folder):
+    with pytest.raises(TargetsError, match=r'c/3\.png'):
+        LoadAspectTargets(folder, 'r')(packed('r/c/3.png'))
+    aspects = LoadAspectTargets(folder, 'r', missing='ignore')(packed('r/c/3.png'))['data_samples'].gt_aspects
+    assert aspects.shape == (3,)
+    assert aspects.isnan().all()
+
+
+def test_mistakes_are_named(folder):
+    with pytest.raises(ConfigError, match="missing='skip'"):
+        LoadAspectTargets(folder, 'r', missing='skip')
+    with pytest.raises(ConfigError, match=r'elsewhere/1\.png.*data_root'):
+        LoadAspectTargets(folder, 'r').key('elsewhere/1.png')
+    with pytest.raises(TargetsError, match='absent'):
+        LoadAspectTargets('absent', 'r')

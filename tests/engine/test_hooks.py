@@ -1,0 +1,137 @@
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import Compose
+from torch import nn
+
+from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.engine.hooks import AblateAspectTargetsHook, AspectTargetCheckHook, DistillWarmupHook
+from makd.errors import ConfigError, TargetsError
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+KEYS = [f'{name}/{i}.png' for name in 'abc' for i in range(2)]
+
+
+class Dataset:
+    def __init__(self, keys, transform):
+        self.keys = keys
+        self.pipeline = Compose([transform] if transform else [])
+
+    def __len__(self):
+        return len(self.keys)
+
+    def get_data_info(self, index):
+        return dict(img_path=f'root/{self.keys[index]}', gt_label='abcz'.index(self.keys[index][0]))
+
+
+class Wrapper:
+    def __init__(self, dataset):
+        self.dataset = dataset
+        self.get_data_info = dataset.get_data_info
+
+    def __len__(self):
+        return len(self.dataset)
+
+
+class Model(nn.Module):
+    def __init__(self, num_aspects):
+        super().__init__()
+        self.head = nn.Linear(1, 1)
+        if num_aspects is not None:
+            self.head.num_aspects = num_aspects
+
+
+@pytest.fixture
+def transform(tmp_path):
+    probability = np.arange(len(KEYS))[:, None] / 10 + np.array([[0.05, 0.06]])
+    AspectTargets.write(
+        tmp_path / 'targets',
+        questions=QuestionSet([Question('q0', 'Is it big?', None), Question('q1', 'Is it red?', None)]),
+        keys=KEYS,
+        logprobs=np.log(np.stack([probability, 1 - probability], axis=-1)),
+    )
+    return LoadAspectTargets(str(tmp_path / 'targets'), 'root')
+
+
+def runner(transform, keys=KEYS, num_aspects=2, seed=0):
+    dataset = Dataset(keys, transform)
+    return SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=Wrapper(dataset)),
+        model=Model(num_aspects),
+        logger=logging.getLogger('test'),
+        seed=seed,
+    )
+
+
+def test_check_passes_and_logs_the_question_hash(transform, caplog):
+    with caplog.at_level(logging.INFO):
+        AspectTargetCheckHook().before_train(runner(transform))
+    assert transform.targets.questions.hash in caplog.text
+
+
+def test_check_counts_and_names_missing_images(transform, caplog):
+    missing = [f'z/{i:02}.png' for i in range(12)]
+    with pytest.raises(TargetsError, match='12 of 18 training images') as error:
+        AspectTargetCheckHook().before_train(runner(transform, KEYS + missing))
+    assert all(key in str(error.value) for key in missing[:10])
+    assert missing[10] not in str(error.value)
+    transform.missing = 'ignore'
+    AspectTargetCheckHook().before_train(runner(transform, KEYS + missing))
+    assert '12 of 18' in caplog.text
+
+
+def test_check_compares_the_number_of_questions(transform):
+    with pytest.raises(ConfigError, match=r'2 questions, model\.head has num_aspects=5'):
+        AspectTargetCheckHook().before_train(runner(transform, num_aspects=5))
+    with pytest.raises(ConfigError, match='No module of the model has num_aspects'):
+        AspectTargetCheckHook().before_train(runner(transform, num_aspects=None))
+    with pytest.raises(ConfigError, match=r'makd\.LoadAspectTargets'):
+        AspectTargetCheckHook().before_train(runner(None))
+
+
+def test_shuffled_targets_are_those_of_another_class(transform):
+    true = {key: transform.targets.probability(key) for key in KEYS}
+    AblateAspectTargetsHook('shuffled', seed=3).before_train(runner(transform))
+    for key in KEYS:
+        donors = [other for other in KEYS if np.array_equal(true[other], transform.targets.probability(key))]
+        assert len(donors) == 1
+        assert donors[0][0] != key[0]
+    AspectTargetCheckHook().before_train(runner(transform))
+
+
+def test_random_targets_follow_the_runs_seed(transform):
+    targets = transform.targets
+    values = []
+    for seed in (0, 1, 0):
+        transform.targets = targets
+        AblateAspectTargetsHook('random').before_train(runner(transform, seed=seed))
+        values.append(transform.targets.probability(KEYS[0]))
+    assert np.array_equal(values[0], values[2])
+    assert not np.array_equal(values[0], values[1])
+    transform.targets = targets
+    AblateAspectTargetsHook('random', seed=1).before_train(runner(transform, seed=0))
+    assert np.array_equal(values[1], transform.targets.probability(KEYS[0]))
+
+
+def test_an_unknown_control_is_named():
+    with pytest.raises(ConfigError, match="kind='swapped'"):
+        AblateAspectTargetsHook('swapped')
+
+
+@pytest.mark.parametrize(('epoch', 'weight'), [(0, 0.05), (9, 0.5), (19, 1.0), (100, 1.0)])
+def test_warmup_is_mdistillers(epoch, weight):
+    # mdistiller counts epochs from 1: weight = min(epoch / 20, 1).
+    model = SimpleNamespace(distill_weight=None)
+    DistillWarmupHook(20).before_train_epoch(SimpleNamespace(model=model, epoch=epoch))
+    assert model.distill_weight == pytest.approx(weight)
+
+
+def test_warmup_mistakes_are_named():
+    with pytest.raises(ConfigError, match='warmup_epochs=0'):
+        DistillWarmupHook(0)
+    with pytest.raises(ConfigError, match='Linear does not distil'):
+        DistillWarmupHook(1).before_train_epoch(SimpleNamespace(model=torch.nn.Linear(1, 1), epoch=0))

@@ -1,0 +1,62 @@
+"""Every config file, found by itself: loads, says how it is run, builds, and takes one loss step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import DATASETS, MODELS
+
+from makd.cli.config import check_makd_types
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT)
+    for folder in ('configs', 'projects/*/configs')
+    for path in ROOT.glob(f'{folder}/**/*.py')
+    if '_base_' not in path.parts
+)
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) > 10
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_config(path):
+    assert f'python tools/train.py {path}' in path.read_text()
+    cfg = Config.fromfile(path)
+    check_makd_types(cfg)
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+
+    if 'teacher' in cfg.model:
+        assert Path(cfg.model.teacher).is_file()
+        cfg.model.update(teacher_init='random', teacher_checkpoint=None)
+    cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    cfg.train_dataloader.dataset.indices = 4
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    assert model.head.num_classes == len(dataset.metainfo['classes'])
+
+    data = model.data_preprocessor(default_collate([dataset[i] for i in range(4)]), training=True)
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert torch.isfinite(loss)
+    gradients = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)  # DDP would wait for a missing one
+
+    DATASETS.build(cfg.val_dataloader.dataset)
+    DATASETS.build(cfg.test_dataloader.dataset)
+
+
+@pytest.mark.parametrize('folder', sorted({path.parent for path in CONFIGS if path.parts[0] == 'configs'}), ids=str)
+def test_each_folder_of_configs_has_a_readme_and_a_metafile_that_lists_them(folder):
+    assert (ROOT / folder / 'README.md').is_file()
+    listed = {model['Config'] for model in Config.fromfile(ROOT / folder / 'metafile.yml').Models}
+    assert listed == {str(path) for path in CONFIGS if path.parent == folder}
+    assert f'{folder}/metafile.yml' in (ROOT / 'model-index.yml').read_text()
