@@ -10,7 +10,8 @@ from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets, RandomTargets, ShuffledTargets
 
 SIZES = (3, 5, 2, 4)
-LABELS = {f'c{label}/{index}.png': label * 10 for label, size in enumerate(SIZES) for index in range(size)}
+# In no sorted order: the order of the labels must not matter.
+LABELS = {f'c{label}/{index}.png': label * 10 for label, size in enumerate(SIZES) for index in reversed(range(size))}
 
 
 @pytest.fixture
