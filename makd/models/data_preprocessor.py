@@ -12,8 +12,8 @@ class AspectDataPreprocessor(ClsDataPreprocessor):
     """mmpretrain's ``ClsDataPreprocessor`` whose batch augmentations mix the aspect targets, too.
 
     In training with ``batch_augments``, ``gt_score`` (C,) and ``gt_aspects`` (Q,) of the data samples are mixed with
-    the same weights. A mixed target is NaN (no answer) if an image that contributes to it has no answer. Otherwise, and in
-    evaluation, it does what its parent does.
+    the same weights. A mixed target is NaN (no answer) if an image that contributes to it has no answer. Otherwise, and
+    in evaluation, it does what its parent does.
 
     The arguments are the parent's.
 
