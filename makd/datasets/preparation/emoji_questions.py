@@ -6,10 +6,8 @@ to every question, so a rule also lists by name the emoji that its keywords miss
 """
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log2
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,20 +98,20 @@ def rank(answers: np.ndarray) -> list[int]:
     Returns:
         Columns of ``answers``, the most useful first.
     """
-    groups: list[tuple[bool, ...]] = [()] * len(answers)
+    groups = np.zeros(len(answers), dtype=np.int64)
     left, order = list(range(answers.shape[1])), []
     while left:
-        split = {column: [(*group, bool(row[column])) for group, row in zip(groups, answers)] for column in left}
+        split = {column: 2 * groups + answers[:, column] for column in left}
         best = max(left, key=lambda column: round(_entropy(split[column]), 9))
-        groups = split[best]
+        groups = np.unique(split[best], return_inverse=True)[1]
         left.remove(best)
         order.append(best)
     return order
 
 
-def _entropy(labels: Sequence[tuple[bool, ...]]) -> float:
-    counts = sorted(Counter(labels).values())
-    return -sum(count / len(labels) * log2(count / len(labels)) for count in counts)
+def _entropy(labels: np.ndarray) -> float:
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return -float(np.sum(shares * np.log2(shares)))
 
 
 def log_probabilities(answers: np.ndarray) -> np.ndarray:
