@@ -31,11 +31,8 @@ def main() -> None:
     args = parse_args()
     if args.name not in PREPARERS:
         raise DataError(f'unknown data set "{args.name}": choose one of {", ".join(PREPARERS)}')
-    try:
-        preparer = importlib.import_module(PREPARERS[args.name])
-        preparer.prepare(args.out or DATA / args.name, args.packages, DATA / args.name)
-    except ModuleNotFoundError as error:
-        raise DataError(f'{error.name} is not installed: run "pip install -r requirements/data.txt"') from error
+    preparer = importlib.import_module(PREPARERS[args.name])
+    preparer.prepare(args.out or DATA / args.name, args.packages, DATA / args.name)
 
 
 if __name__ == '__main__':

@@ -263,7 +263,7 @@ def test_missing_npm_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize('client', ['npm', 'pip'])
 def test_failing_client_is_quoted(tmp_path, monkeypatch, client):
     program = tmp_path / 'npm'
-    program.write_text('#!/bin/sh\necho "getaddrinfo ENOTFOUND" >&2\nexit 1\n')
+    program.write_text('#!/bin/sh\necho "error: getaddrinfo ENOTFOUND" >&2\nexit 1\n')
     program.chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(sys, 'executable', str(program))
@@ -282,10 +282,17 @@ def test_tool_names_an_unknown_data_set():
     assert done.stderr == 'prepare_dataset.py: unknown data set "emojis": choose one of emoji\n'
 
 
-def test_missing_package_leaves_the_folder_untouched(tmp_path):
+def test_missing_package_leaves_the_folder_untouched(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, 'find_spec', lambda name: name)
     with pytest.raises(DataError, match=r'emoji-datasource-google-16\.0\.0\.tgz is missing'):
         preparation.prepare(tmp_path / 'out', tmp_path, SHIPPED)
     assert not (tmp_path / 'out').exists()
+
+
+def test_missing_encoder_is_told_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, 'find_spec', {'oxipng': 'found'}.get)
+    with pytest.raises(DataError, match=r'resvg_py is not installed: run "pip install -r requirements/data\.txt"'):
+        preparation.prepare(tmp_path / 'out', tmp_path, SHIPPED)
 
 
 def test_incomplete_checkout_is_told(tmp_path):

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -238,12 +239,15 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
         log: Receives a line at each step.
 
     Raises:
-        DataError: A package cannot be had, the checkout is incomplete, or the new folder differs from the shipped one.
+        DataError: The checkout is incomplete, an encoder or a package is missing, or the folders differ.
     """
     if not (shipped / SUMS).is_file():
         raise DataError(
             f'{shipped / SUMS} is missing: run this tool in a complete checkout of makd, or restore the file'
         )
+    for module in ('oxipng', 'resvg_py'):
+        if find_spec(module) is None:
+            raise DataError(f'{module} is not installed: run "pip install -r requirements/data.txt"')
     expected = read_sums(shipped / SUMS)
     with tempfile.TemporaryDirectory() as downloads:
         archives = {}

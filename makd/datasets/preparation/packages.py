@@ -53,7 +53,7 @@ class Package:
                 f'or put {self.archive} into a folder and pass it with --packages.'
             )
         if done.returncode != 0:
-            reason = [line for line in done.stderr.splitlines() if line.strip()][-3:]
+            reason = [line for line in done.stderr.splitlines() if 'error' in line.lower()][:4]
             raise DataError(
                 f'{self.client} could not fetch {spec}: check the network and the registry that {self.client} is set '
                 f'up for, or download {self.archive} elsewhere and pass its folder with --packages. It said:\n'
