@@ -1,3 +1,5 @@
 from makd.datasets.emoji import EmojiDataset
+from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.datasets.subset import SubsetDataset
 
-__all__ = ['EmojiDataset']
+__all__ = ['EmojiDataset', 'LoadAspectTargets', 'SubsetDataset']

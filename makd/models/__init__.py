@@ -1,3 +1,3 @@
-from makd.models import classifiers, heads, losses
+from makd.models import backbones, classifiers, data_preprocessor, heads, losses
 
-__all__ = ['classifiers', 'heads', 'losses']
+__all__ = ['backbones', 'classifiers', 'data_preprocessor', 'heads', 'losses']
