@@ -14,7 +14,8 @@ from makd.registry import MODELS
 def plain_config(model: Mapping) -> dict:
     """Return the config of the plain classifier in a student's ``model`` config.
 
-    A MaKD head becomes the mmpretrain head that it is made of, a ``makd.DistillImageClassifier`` an ``ImageClassifier``.
+    A MaKD head becomes the mmpretrain head that it is made of, and ``makd.DistillImageClassifier`` becomes
+    ``ImageClassifier``.
 
     Raises:
         ConfigError: If the model has neither.
@@ -24,7 +25,9 @@ def plain_config(model: Mapping) -> dict:
     distilled = MODELS.get(model['type']) is DistillImageClassifier
     widened = head_class is not None and issubclass(head_class, MaKDHeadMixin)
     if not (distilled or widened):
-        raise ConfigError(f'model.type={model["type"]!r} with model.head.type={head["type"]!r} is a plain model already.')
+        raise ConfigError(
+            f'model.type={model["type"]!r}, model.head.type={head["type"]!r}: it is a plain model already.'
+        )
     if widened:
         order = head_class.__mro__
         head['type'] = order[order.index(MaKDHeadMixin) + 1].__name__
@@ -57,8 +60,8 @@ def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor])
         rows = student[key][: len(wanted)] if wanted.dim() else student[key]
         if rows.shape != wanted.shape:
             raise ConfigError(
-                f'The checkpoint does not belong to this config: {key} has shape {tuple(student[key].shape)}, the plain '
-                f'model {tuple(wanted.shape)}.'
+                f'The checkpoint does not belong to this config: {key} has shape {tuple(student[key].shape)}, in '
+                f'the plain model {tuple(wanted.shape)}.'
             )
         weights[key] = rows.clone()
     return weights

@@ -4,11 +4,10 @@ dataset_type = 'makd.EmojiDataset'
 data_root = 'data/emoji'
 data_preprocessor = dict(num_classes=849, mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0], to_rgb=True)
 
-# Pillow, not OpenCV: it lays the transparent pictures on a grey ground, (124, 117, 104), where OpenCV drops the alpha.
-load_image = dict(type='LoadImageFromFile', imdecode_backend='pillow')
+load_image = dict(type='makd.LoadImageOnBackground', background=(124, 117, 104))  # the pictures have transparent parts
 train_pipeline = [
     load_image,
-    dict(type='RandomResizedCrop', scale=32, crop_ratio_range=(0.4, 1.0)),
+    dict(type='RandomResizedCrop', scale=32, crop_ratio_range=(0.6, 1.0)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, backend='cv2'),
     dict(type='PackInputs'),

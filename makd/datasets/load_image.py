@@ -1,0 +1,41 @@
+"""Loading pictures that have transparent parts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+
+from makd.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadImageOnBackground(LoadImageFromFile):
+    """Load an image and lay its transparent parts on a plain background.
+
+    mmcv's loader drops the alpha channel, which uncovers whatever colours the file has under its transparent pixels.
+
+    Required key: ``img_path``. Added: ``img``, uint8 (H, W, 3) in BGR, ``img_shape``, ``ori_shape``.
+
+    Args:
+        background (Sequence[int]): Red, green and blue in [0, 255]. Defaults to (124, 117, 104), the mean of ImageNet.
+        **kwargs: Arguments of mmcv's ``LoadImageFromFile``.
+    """
+
+    def __init__(self, background: Sequence[int] = (124, 117, 104), **kwargs: Any) -> None:
+        super().__init__(color_type='unchanged', imdecode_backend='cv2', **kwargs)
+        self.background = np.array(background[::-1], np.float32)
+
+    def transform(self, results: dict) -> dict | None:
+        """Load ``results['img_path']``."""
+        results = super().transform(results)
+        if results is None:  # an unreadable file, with ignore_empty
+            return None
+        img = results['img']
+        if img.ndim == 2:
+            img = np.repeat(img[..., None], 3, axis=2)
+        if img.shape[2] == 4:
+            alpha = img[..., 3:].astype(np.float32) / 255
+            img = np.rint(alpha * img[..., :3] + (1 - alpha) * self.background).astype(np.uint8)
+        results['img'] = img
+        return results

@@ -1,0 +1,107 @@
+"""Whole runs in small: resuming gives the weights of a run that was never stopped, and two ranks train as one."""
+
+import subprocess
+import sys
+import uuid
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+
+TINY = dict(depth=18, base_channels=4, stem_channels=4)
+
+
+class KilledError(Exception):
+    """What stands for a killed process."""
+
+
+class KillHook(Hook):
+    """Stop the run after an epoch, once its checkpoint is written."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def after_train_epoch(self, runner):
+        if runner.epoch + 1 == self.epoch:
+            raise KilledError
+
+
+def small_run(path, work_dir):
+    """A config at a size for tests, without random augmentation: mmengine does not save the state of its generators."""
+    cfg = Config.fromfile(path)
+    cfg.work_dir = str(work_dir)
+    cfg.model.backbone.update(TINY)
+    cfg.model.head.in_channels = 32
+    if 'teacher' in cfg.model:
+        teacher = Config.fromfile(cfg.model.teacher).model.to_dict()
+        teacher['backbone'].update(TINY)
+        teacher['head']['in_channels'] = 32
+        cfg.model.update(teacher=teacher, teacher_init='random', teacher_checkpoint=None)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, collate_fn=dict(type='default_collate'))
+        loader.dataset.indices = 48
+    transforms = cfg.train_dataloader.dataset.pipeline
+    cfg.train_dataloader.dataset.pipeline = [
+        t if t.type != 'RandomResizedCrop' else dict(type='Resize', scale=(32, 32))
+        for t in transforms
+        if t.type not in ('RandomFlip', 'ColorJitter')
+    ]
+    cfg.train_cfg.update(max_epochs=4, val_interval=2)
+    cfg.param_scheduler.milestones = [3]
+    cfg.default_hooks.checkpoint.max_keep_ckpts = -1
+    return cfg
+
+
+def train(cfg, kill_after=None):
+    cfg.experiment_name = uuid.uuid4().hex  # mmengine keeps one logger and scope a name
+    runner = Runner.from_cfg(cfg)
+    if kill_after is not None:
+        runner.register_hook(KillHook(kill_after))
+        with pytest.raises(KilledError):
+            runner.train()
+        return None
+    runner.train()
+    return {key: value.clone() for key, value in runner.model.state_dict().items()}
+
+
+@pytest.mark.parametrize('name', ['makd_dkd/resnet34_resnet18_emoji', 'ablation/resnet18_emoji_shuffled'])
+def test_resuming_gives_the_weights_of_a_run_that_was_never_stopped(name, tmp_path):
+    path = f'configs/{name}.py'
+    whole = train(small_run(path, tmp_path / 'whole'))
+    train(small_run(path, tmp_path / 'killed'), kill_after=2)
+    assert (tmp_path / 'killed' / 'epoch_2.pth').exists()
+    assert not (tmp_path / 'killed' / 'epoch_3.pth').exists()
+    cfg = small_run(path, tmp_path / 'killed')
+    cfg.resume = True
+    resumed = train(cfg)
+    assert whole.keys() == resumed.keys()
+    for key, value in whole.items():
+        assert torch.equal(value, resumed[key]), key
+
+    checkpoint = torch.load(tmp_path / 'killed' / 'epoch_4.pth', weights_only=False)
+    plain = small_run('configs/baseline/resnet18_emoji.py', tmp_path)
+    init_default_scope('mmpretrain')
+    assert checkpoint['state_dict'].keys() == MODELS.build(plain.model).state_dict().keys()
+
+
+def test_two_gloo_ranks_train_as_one_process(tmp_path):
+    """DDP takes the distiller without find_unused_parameters, and averages what one process computes on both halves."""
+    cfg = small_run('configs/makd_dkd/resnet34_resnet18_emoji.py', tmp_path)
+    cfg.dump(tmp_path / 'config.py')
+    step = ['tests/one_step.py', str(tmp_path / 'config.py'), str(tmp_path)]
+    subprocess.run([sys.executable, *step], check=True)
+    subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', *step], check=True
+    )
+    whole, *ranks = (torch.load(tmp_path / f'weights_{name}.pth') for name in ('1_0', '2_0', '2_1'))
+    for weights in ranks:
+        assert weights.keys() == whole.keys()
+        for key, value in whole.items():
+            assert torch.equal(weights[key], ranks[0][key]), key
+            torch.testing.assert_close(weights[key], value, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,145 @@
+"""The command line, as a user runs it: one message and a status in place of a traceback, and a reduced run."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def tool(*argv, cwd=None):
+    return subprocess.run([sys.executable, *map(str, argv)], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.mark.parametrize('name', ['train', 'test', 'compare', 'export_student', 'prepare_dataset', 'convert_targets'])
+def test_help_does_not_import_torch(name):
+    code = (
+        f'import runpy, sys; sys.argv = ["{name}.py", "--help"]\n'
+        f'try: runpy.run_path("tools/{name}.py", run_name="__main__")\n'
+        'finally: assert "torch" not in sys.modules'
+    )
+    result = tool('-c', code)
+    assert result.returncode == 0, result.stderr
+    assert 'usage:' in result.stdout
+
+
+MISTAKES = {
+    'no such config': (['tools/train.py', 'configs/makd/resnet81_emoji.py'], 'resnet81_emoji.py'),
+    'unknown key': (
+        ['tools/train.py', 'configs/makd/resnet18_emoji.py', '--cfg-options', 'model.head.num_aspect=3'],
+        'model.head.num_aspect',
+    ),
+    'no data': (
+        [
+            'tools/train.py',
+            'configs/baseline/resnet18_emoji.py',
+            '--cfg-options',
+            'train_dataloader.dataset.data_root=no',
+        ],
+        "train_dataloader.dataset.data_root='no'",
+    ),
+    'no checkpoint': (['tools/test.py', 'configs/baseline/resnet18_emoji.py', 'no.pth'], "'no.pth'"),
+    'no checkpoint to resume from': (
+        ['tools/train.py', 'configs/baseline/resnet18_emoji.py', '--resume', 'no.pth'],
+        "--resume: there is no checkpoint 'no.pth'",
+    ),
+    'no teacher': (
+        [
+            'tools/train.py',
+            'configs/kd/resnet34_resnet18_emoji.py',
+            '--cfg-options',
+            'model.teacher_checkpoint=no.pth',
+            'work_dir=WORK_DIR',
+        ],
+        "model.teacher_checkpoint='no.pth'",
+    ),
+    'number of questions': (
+        [
+            'tools/train.py',
+            'configs/makd/resnet18_emoji.py',
+            '--cfg-options',
+            'model.head.num_aspects=7',
+            'work_dir=WORK_DIR',
+        ],
+        'num_aspects=66',
+    ),
+}
+
+
+@pytest.mark.parametrize('mistake', MISTAKES)
+def test_a_mistake_is_one_message_and_a_status(mistake, tmp_path):
+    argv, named = MISTAKES[mistake]
+    result = tool(*(arg.replace('WORK_DIR', str(tmp_path)) for arg in argv))
+    assert result.returncode == 1
+    assert 'Traceback' not in result.stderr + result.stdout
+    (message,) = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
+    assert named in result.stderr[result.stderr.index(message) :]
+
+
+REDUCED = [
+    'train_cfg.max_epochs=2',
+    'train_cfg.val_interval=1',
+    'train_dataloader.dataset.indices=32',
+    'val_dataloader.dataset.indices=32',
+    'test_dataloader.dataset.indices=32',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'default_hooks.logger.interval=1',
+]
+
+
+def test_compare_in_a_reduced_form_end_to_end(tmp_path):
+    """What `make train` does: train and test baseline and MaKD, show table and curves; the second time, nothing."""
+    configs = ['configs/baseline/resnet18_emoji.py', 'configs/makd/resnet18_emoji.py']
+    command = ['tools/compare.py', *configs, '--jobs', '2', '--work-dir', tmp_path, '--cfg-options', *REDUCED]
+    result = tool(*command)
+    assert result.returncode == 0, result.stdout + result.stderr
+    table = (tmp_path / 'comparison.md').read_text()
+    assert table.strip() in result.stdout
+    for column in (
+        'top-1 %',
+        'top-5 %',
+        'aspect agreement %',
+        's/epoch',
+        'baseline/resnet18_emoji',
+        'makd/resnet18_emoji',
+    ):
+        assert column in table
+    assert (tmp_path / 'comparison.png').read_bytes().startswith(b'\x89PNG')
+    assert 'eta' in result.stdout
+    saved = json.loads((tmp_path / 'makd/resnet18_emoji/seed_0/result.json').read_text())
+    assert [epoch for epoch, _ in saved['curve']] == [1, 2]
+    assert 0 <= saved['metrics']['aspect/agreement'] <= 1
+
+    again = tool(*command)
+    assert '2 runs, of which 2 are finished already' in again.stdout
+    assert table.strip() in again.stdout
+
+    export = tool(
+        'tools/export_student.py',
+        configs[1],
+        tmp_path / 'makd/resnet18_emoji/seed_0/epoch_2.pth',
+        tmp_path / 'plain.pth',
+    )
+    assert export.returncode == 0, export.stderr
+    assert '849 classes' in export.stdout
+
+    pictures = tool('tools/test.py', configs[0], tmp_path / 'baseline/resnet18_emoji/seed_0/epoch_2.pth', '--work-dir',
+                    tmp_path / 'shown', '--show-dir', tmp_path / 'pictures', '--out', tmp_path / 'predictions.pkl',
+                    '--cfg-options', 'test_dataloader.dataset.indices=2', 'test_dataloader.num_workers=0')  # fmt: skip
+    assert pictures.returncode == 0, pictures.stderr
+    assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 2
+    assert (tmp_path / 'predictions.pkl').stat().st_size > 0
+
+
+def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):
+    configs = ['configs/baseline/resnet18_emoji.py', 'configs/kd/resnet34_resnet18_emoji.py']
+    result = tool(
+        *('tools/compare.py', *configs, '--work-dir', tmp_path, '--cfg-options', *REDUCED, 'train_cfg.max_epochs=1'),
+        'teacher.teacher_checkpoint=no.pth',
+    )
+    assert result.returncode == 1
+    assert 'epoch_40.pth' in result.stdout or 'no.pth' in result.stdout
+    table = (tmp_path / 'comparison.md').read_text()
+    assert '0 (no result: 0)' in table
