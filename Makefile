@@ -76,7 +76,7 @@ endif
 train: export OMP_NUM_THREADS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 train: setup
 ifeq ($(strip $(CONFIG)),)
-	$(RUN) tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py $(ARGS)
+	$(RUN) tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py --jobs 2 $(ARGS)
 else
 	$(RUN) tools/train.py $(CONFIG) $(ARGS)
 endif
