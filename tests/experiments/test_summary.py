@@ -1,0 +1,84 @@
+"""The statistics of a comparison, against values worked out by hand."""
+
+import json
+
+import pytest
+
+from makd.experiments import Cell, Result, summarise, to_markdown
+from makd.experiments.cell import _curve, _seconds_per_epoch
+from makd.experiments.summary import paired_difference
+from makd.visualization import plot_curves
+
+
+def result(top1, **metrics):
+    return Result(
+        'hash', {'accuracy/top1': top1, 'accuracy/top5': 50.0, **metrics}, 3.0, [(1, {'accuracy/top1': top1})]
+    )
+
+
+def test_paired_difference_by_hand():
+    # Differences 1, 2, 3: mean 2, standard deviation 1, t(0.975, 2) = 4.302653: half width 4.302653 / sqrt(3).
+    mean, half_width = paired_difference([1.0, 2.0, 3.0])
+    assert mean == pytest.approx(2.0)
+    assert half_width == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
+
+
+def test_differences_are_paired_by_seed_not_by_position():
+    rows = summarise({
+        'base': {0: result(10.0), 1: result(20.0), 2: result(30.0)},
+        'other': {2: result(31.0), 0: result(12.0), 1: None},
+    })  # fmt: skip
+    assert rows[0].difference is None
+    assert rows[1].difference[0] == pytest.approx((1.0 + 2.0) / 2)
+    assert rows[1].missing == (1,)
+    assert rows[1].values['top-1 %'] == (pytest.approx(21.5), pytest.approx(19 / 2**0.5))
+
+
+def test_the_table_says_which_seeds_are_missing_and_shows_agreement_in_percent():
+    table = to_markdown(summarise({
+        'base': {0: result(10.0), 1: result(12.0)},
+        'makd': {0: result(11.0, **{'aspect/agreement': 0.914}), 1: None},
+        'broken': {0: None, 1: None},
+    }))  # fmt: skip
+    base, makd, broken = table.splitlines()[2:]
+    assert '11.00 ± 1.41' in base
+    assert '1 (no result: 1)' in makd
+    assert '91.40' in makd
+    assert '+1.00' in makd
+    assert '0 (no result: 0, 1)' in broken
+
+
+def test_scalars_of_a_resumed_run(tmp_path):
+    # 53 steps an epoch, logged at step 50 of each; epoch 2 was repeated after resuming.
+    steps = [dict(epoch=e, iter=50 + 53 * (e - 1), time=0.1, step=50 + 53 * (e - 1)) for e in (1, 2, 2, 3)]
+    validations = [
+        {'accuracy/top1': 1.0, 'step': 1},
+        {'accuracy/top1': 2.0, 'step': 2, 'time': 0.1},
+        {'accuracy/top1': 2.5, 'step': 2},
+    ]
+    assert _seconds_per_epoch(steps + validations) == pytest.approx(5.3)
+    assert _curve(steps + validations) == [(1, {'accuracy/top1': 1.0}), (2, {'accuracy/top1': 2.5})]
+
+
+def test_a_result_counts_only_for_the_very_config_overrides_and_seed(tmp_path):
+    def cell(**kwargs):
+        arguments = dict(
+            config='configs/makd/resnet18_emoji.py', seed=0, root=tmp_path, tools=tmp_path, overrides=('a=1',)
+        )
+        return Cell(**{**arguments, **kwargs})
+
+    done = cell()
+    assert done.result() is None
+    done.work_dir.mkdir(parents=True)
+    saved = dict(
+        fingerprint=done._fingerprint(), metrics={'accuracy/top1': 1.0}, seconds_per_epoch=1.0, curve=[[1, {}]]
+    )
+    (done.work_dir / 'result.json').write_text(json.dumps(saved))
+    assert cell().result().metrics == {'accuracy/top1': 1.0}
+    assert cell(overrides=('a=2',)).result() is None
+    assert cell(seed=1).result() is None
+
+
+def test_curves_are_drawn_without_a_display(tmp_path):
+    plot_curves({'a': {0: result(1.0), 1: result(2.0)}, 'b': {0: None}}, tmp_path / 'curves.png')
+    assert (tmp_path / 'curves.png').stat().st_size > 1000
