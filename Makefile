@@ -72,13 +72,13 @@ $(READY): setup.py $(CONSTRAINTS)
 
 endif
 
-# Small images on many threads are slower, not faster.
-train: export OMP_NUM_THREADS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 train: setup
 ifeq ($(strip $(CONFIG)),)
 	$(RUN) tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py --jobs 2 $(ARGS)
 else
-	$(RUN) tools/train.py $(CONFIG) $(ARGS)
+# Small images on many threads are slower, not faster.
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))} \
+	  $(RUN) tools/train.py $(CONFIG) $(ARGS)
 endif
 
 test: setup

@@ -18,7 +18,7 @@ def read_version() -> str:
 setup(
     name='makd',
     version=read_version(),
-    description='Multi-aspect knowledge distillation: what a multimodal LLM sees, in a small classifier or detector',
+    description='Multi-aspect knowledge distillation: what a multimodal LLM sees, in a small, fast vision model',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
@@ -30,6 +30,7 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     packages=find_packages(include=['makd', 'makd.*']),
+    package_data={'makd.datasets.preparation': ['*.json']},
     python_requires='>=3.10,<3.14',
     # Ranges; the exact versions that were tried together stand in requirements/constraints.txt.
     install_requires=[
@@ -44,6 +45,7 @@ setup(
         'numpy>=1.26',
         'pillow>=10',
         'scikit-learn>=1.4',
+        'scipy>=1.11',
         'matplotlib>=3.8',
     ],
     extras_require={

@@ -1,19 +1,27 @@
 """Train several configs with the same seeds, test each once at its last epoch, and compare them."""
 
+from __future__ import annotations
+
 import argparse
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from makd.cli.main import run
+from makd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from makd.experiments import Cell, Result
 
 EXAMPLES = """examples:
   python tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py
   python tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py \\
       configs/ablation/resnet18_emoji_shuffled.py --seeds 0 1 2 3 4 --jobs 2
 
-The first config is the baseline of the paired differences. A finished cell is not run again, a broken one is resumed; a
+The first config is the baseline of the paired differences. A finished run is not repeated, a broken one is resumed; a
 config that has changed is run anew. The table (Markdown) and the curves (PNG) are written to the work dir."""
 
 
@@ -28,7 +36,10 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('--work-dir', default='work_dirs/compare', help='folder of all runs (default: %(default)s)')
     p.add_argument('--name', default='comparison', help='name of the table and the picture (default: %(default)s)')
     p.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields of every config')
-    return p.parse_args()
+    args = p.parse_args()
+    if args.jobs < 1:
+        p.error(f'--jobs {args.jobs}: at least one run at a time')
+    return args
 
 
 def main() -> None:
@@ -36,49 +47,85 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
-    from makd.cli.config import find_config
-    from makd.experiments import Cell, CellFailedError, summarise, to_markdown
+    from makd.experiments import summarise, to_markdown
     from makd.visualization import plot_curves
 
-    configs = [find_config(config) for config in args.configs]
-    root, tools = Path(args.work_dir), Path(__file__).parent
-    # Seed by seed, so that a comparison that is cut short has whole pairs.
-    cells = [Cell(config, seed, root, tools, tuple(args.cfg_options)) for seed in args.seeds for config in configs]
-    results = {cell.name: {} for cell in cells}
-    started, failures = time.monotonic(), []
-    threads = max(1, (os.cpu_count() or 1) // args.jobs) if args.jobs > 1 else None
-    waiting = []
+    cells = make_cells(args)
+    results: dict[str, dict[int, Result | None]] = {cell.name: {} for cell in cells}
     for cell in cells:
         results[cell.name][cell.seed] = cell.result()
-        if results[cell.name][cell.seed] is None:
-            waiting.append(cell)
+    waiting = [cell for cell in cells if results[cell.name][cell.seed] is None]
     print(f'{len(cells)} runs, of which {len(cells) - len(waiting)} are finished already.', flush=True)
+    for cell, result in run_cells(waiting, args.jobs):
+        results[cell.name][cell.seed] = result
 
-    def run_cell(cell: Cell) -> None:
-        label = f'[{cell.name} seed {cell.seed}]'
-        results[cell.name][cell.seed] = cell.run(lambda line: print(label, line, flush=True), threads)
-
-    with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {pool.submit(run_cell, cell): cell for cell in waiting}
-        for number, job in enumerate(as_completed(jobs), start=1):
-            cell = jobs[job]
-            try:
-                job.result()
-            except CellFailedError as error:
-                failures.append(cell)
-                print(f'error: {error}', flush=True)
-            elapsed = time.monotonic() - started
-            left = elapsed / number * (len(jobs) - number)
-            print(f'{cell.name} seed {cell.seed}: {number} of {len(jobs)} runs, {elapsed:.0f} s, {left:.0f} s to go.')
-
+    root = Path(args.work_dir)
     root.mkdir(parents=True, exist_ok=True)
     table = to_markdown(summarise(results))
-    (root / f'{args.name}.md').write_text(table + '\n')
+    (root / f'{args.name}.md').write_text(table + '\n', 'utf-8')
     plot_curves(results, root / f'{args.name}.png')
     print(f'\nTest at the last epoch (mean ± standard deviation over seeds):\n\n{table}\n')
     print(f'Table: {root / args.name}.md, validation curves: {root / args.name}.png, runs: {root}')
-    if failures:
+    if any(result is None for by_seed in results.values() for result in by_seed.values()):
         raise SystemExit(1)
+
+
+def make_cells(args: argparse.Namespace) -> list[Cell]:
+    """Return the cells seed by seed, so that a comparison that is cut short has whole pairs."""
+    from makd.cli.config import find_config
+    from makd.experiments import Cell
+
+    if any(option.startswith('randomness.seed') for option in args.cfg_options):
+        raise ConfigError('--cfg-options randomness.seed: the seeds of a comparison are named with --seeds.')
+    root, tools = Path(args.work_dir), Path(__file__).parent
+    options = tuple(args.cfg_options)
+    cells = [Cell(find_config(c), seed, root, tools, options) for seed in args.seeds for c in args.configs]
+    names = [(cell.name, cell.seed) for cell in cells]
+    for name, seed in names:
+        if names.count((name, seed)) > 1:
+            raise ConfigError(f'{name} with seed {seed} is asked for twice: give each config and each seed once.')
+    return cells
+
+
+def run_cells(cells: list[Cell], jobs: int) -> list[tuple[Cell, Result | None]]:
+    """Run cells, some at a time, with progress; a cell that fails has None for its result."""
+    from makd.experiments import CellFailedError
+
+    threads = int(os.environ.get('OMP_NUM_THREADS', max(1, min(4, available_cpus() // jobs))))
+    started = time.monotonic()
+
+    def work(cell: Cell) -> Result:
+        label = f'[{cell.name} seed {cell.seed}]'
+        return cell.run(lambda line: print(label, line, flush=True), threads)
+
+    done: list[tuple[Cell, Result | None]] = []
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        waiting = {pool.submit(work, cell): cell for cell in cells}
+        for job in as_completed(waiting):
+            cell = waiting[job]
+            try:
+                done.append((cell, job.result()))
+            except CellFailedError as error:
+                print(f'error: {error}', flush=True)
+                done.append((cell, None))
+            elapsed = time.monotonic() - started
+            left = elapsed / len(done) * (len(cells) - len(done))
+            print(
+                f'{cell.name} seed {cell.seed}: {len(done)} of {len(cells)} runs, {elapsed:.0f} s, {left:.0f} s to go.',
+                flush=True,
+            )
+    except KeyboardInterrupt:  # which the terminal has sent to the running tools as well
+        pool.shutdown(cancel_futures=True)
+        print('Stopped. The same command goes on from here.', file=sys.stderr)
+        raise SystemExit(130) from None
+    pool.shutdown()
+    return done
+
+
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 if __name__ == '__main__':

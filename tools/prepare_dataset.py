@@ -6,9 +6,9 @@ the same; it needs `pip install -r requirements/data.txt`, and npm and pip to fe
 
 import argparse
 import importlib
-import sys
 from pathlib import Path
 
+from makd.cli.main import run
 from makd.errors import DataError
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
@@ -36,7 +36,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except DataError as error:
-        sys.exit(f'prepare_dataset.py: {error}')
+    run(main)

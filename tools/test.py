@@ -2,7 +2,7 @@
 
 import argparse
 
-from makd.cli.arguments import parse, parser
+from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config, require_checkpoint
 from makd.cli.main import run
 from makd.errors import ConfigError
@@ -15,7 +15,7 @@ EXAMPLES = """examples:
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    p = parser('Test a checkpoint on the test set of its config.', EXAMPLES)
+    p = config_parser('Test a checkpoint on the test set of its config.', EXAMPLES)
     p.add_argument('checkpoint', help='checkpoint file')
     p.add_argument('--out', metavar='FILE', help='write the predictions (.pkl) or metrics (.json) to this file')
     p.add_argument('--out-item', choices=['pred', 'metrics'], help='what --out writes (default: pred)')
@@ -29,16 +29,19 @@ def main() -> None:
     args = parse_args()
     if args.out_item and not args.out:
         raise ConfigError('--out-item: name the file to write with --out FILE.')
-    if args.out and args.out_item != 'metrics' and not args.out.endswith(('.pkl', '.pickle')):
-        raise ConfigError(f'--out {args.out}: predictions are written as .pkl; metrics need --out-item metrics.')
+    if args.out:
+        suffixes = ('.json', '.yaml', '.pkl') if args.out_item == 'metrics' else ('.pkl', '.pickle')
+        if not args.out.endswith(suffixes):
+            what = args.out_item or 'pred'
+            raise ConfigError(f'--out {args.out}: --out-item {what} is written to a file that ends in {suffixes[0]}.')
     cfg = load_config(args, ('test_dataloader',))
     cfg.load_from = require_checkpoint(args.checkpoint, 'checkpoint')
     if args.amp:
-        cfg.test_cfg.fp16 = True
+        cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}
     if args.show_dir:
-        cfg.default_hooks.visualization.update(_drawing(cfg.default_hooks, args.show_dir))
+        draw(cfg.get('default_hooks', {}), args.show_dir)
 
-    # Imported here, so that --help and mistakes in the config are answered without waiting for torch.
+    # Imported here, so that --help is answered without waiting for torch.
     import mmengine
     from mmengine.evaluator import DumpResults
     from mmengine.registry import RUNNERS
@@ -52,16 +55,17 @@ def main() -> None:
         mmengine.dump(metrics, args.out)
 
 
-def _drawing(hooks: dict, show_dir: str) -> dict:
-    """Return the fields that make the config's visualization hook draw: mmpretrain's and mmdet's are named apart."""
+def draw(hooks: dict, show_dir: str) -> None:
+    """Make the config's visualization hook draw every image: mmpretrain's and mmdet's name the fields differently."""
     hook = hooks.get('visualization')
     if hook is None:
         raise ConfigError(
             "--show-dir: the config has no default_hooks.visualization, such as dict(type='VisualizationHook')."
         )
     if hook['type'].endswith('DetVisualizationHook'):
-        return dict(draw=True, test_out_dir=show_dir)
-    return dict(enable=True, out_dir=show_dir)
+        hook.update(draw=True, interval=1, test_out_dir=show_dir)
+    else:
+        hook.update(enable=True, interval=1, out_dir=show_dir)
 
 
 if __name__ == '__main__':

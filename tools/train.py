@@ -2,7 +2,7 @@
 
 import argparse
 
-from makd.cli.arguments import parse, parser
+from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config, require_checkpoint
 from makd.cli.main import run
 from makd.errors import ConfigError
@@ -16,7 +16,7 @@ EXAMPLES = """examples:
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    p = parser('Train a classifier or a detector from a config.', EXAMPLES)
+    p = config_parser('Train a classifier or a detector from a config.', EXAMPLES)
     p.add_argument(
         '--resume',
         nargs='?',
@@ -51,7 +51,7 @@ def main() -> None:
             raise ConfigError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from.')
         cfg.auto_scale_lr.enable = True
 
-    # Imported here, so that --help and mistakes in the config are answered without waiting for torch.
+    # Imported here, so that --help is answered without waiting for torch.
     from mmengine.device import get_device
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner

@@ -6,21 +6,36 @@ import os
 from mmengine.config import DictAction
 
 
-def parser(description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+class OptionsAction(DictAction):
+    """mmengine's KEY=VALUE parser, with a message in place of a traceback."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Parse the values into a dict."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except ValueError:
+            parser.error(f'{option_string}: {" ".join(values)} is not of the form KEY=VALUE')
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionsAction,
+        metavar='KEY=VALUE',
+        help='override fields of the config, for example randomness.seed=1 or "param_scheduler.milestones=[60,90]"',
+    )
+
+
+def config_parser(description: str, epilog: str | None = None) -> argparse.ArgumentParser:
     """Return a parser with the arguments that every tool on a config has: config, work dir, launcher, cfg-options."""
     parser = argparse.ArgumentParser(
         description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/NAME_OF_CONFIG')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override fields of the config, for example model.head.num_aspects=20 or '
-        '"param_scheduler.0.milestones=[60,90]"',
-    )
+    add_options(parser)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher (default: none)'
     )

@@ -32,8 +32,7 @@ def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
         DataError: If the data root of a loader is absent.
     """
     cfg = Config.fromfile(find_config(args.config))
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     cfg.launcher = args.launcher
     # work_dir is determined in this priority: command line, config, name of the config file.
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
@@ -43,6 +42,15 @@ def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
     check_makd_types(cfg)
     check_data_roots(cfg, loaders)
     return cfg
+
+
+def merge_options(cfg: Config, options: dict | None) -> None:
+    """Merge ``--cfg-options`` into a config; raise a ConfigError for one that does not fit its shape."""
+    for key, value in (options or {}).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (KeyError, TypeError, AssertionError) as error:
+            raise ConfigError(f'--cfg-options {key}={value}: it does not fit the config ({error}).') from error
 
 
 def find_config(path: str) -> str:
@@ -73,7 +81,7 @@ def check_makd_types(cfg: Config) -> None:
         ConfigError: Naming the field, the offending value, and similar names.
     """
     registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
-    for field, node in _dicts(cfg._cfg_dict.to_dict(), ''):
+    for field, node in dicts(cfg._cfg_dict.to_dict(), ''):
         name = node.get('type')
         if not isinstance(name, str) or not name.startswith('makd.'):
             continue
@@ -107,7 +115,7 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
     """
     absent: dict[str, str] = {}
     for loader in loaders:
-        for field, node in _dicts(cfg.get(loader) or {}, loader):
+        for field, node in dicts(cfg.get(loader) or {}, loader):
             root = node.get('data_root')
             if root and '://' not in root and not Path(root).is_dir():
                 absent.setdefault(root, f'{field}.data_root')
@@ -120,15 +128,15 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
         )
 
 
-def _dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
+def dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
     """Yield every mapping in a config with the field that it stands at, such as 'model.head'."""
     if isinstance(node, Mapping):
         yield field, node
         for key, value in node.items():
-            yield from _dicts(value, f'{field}.{key}' if field else str(key))
+            yield from dicts(value, f'{field}.{key}' if field else str(key))
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from _dicts(value, f'{field}[{index}]')
+            yield from dicts(value, f'{field}[{index}]')
 
 
 def _hint(value: str, known: list[str]) -> str:

@@ -13,15 +13,18 @@ def run(main: Callable[[], None]) -> None:
     Anything that is not known as such a mistake keeps its traceback: it is a bug. ``MAKD_TRACEBACK=1`` shows the
     traceback of the others as well.
 
+    Modules that a config imports (``custom_imports``) may lie in the folder that the command runs in.
+
     Args:
         main (Callable): The program.
     """
+    sys.path.append(os.getcwd())
     try:
         main()
     except (MakdError, FileNotFoundError, KeyError, TypeError) as error:
         if os.environ.get('MAKD_TRACEBACK') == '1' or not _users_mistake(error):
             raise
-        sys.exit(f'error: {_message(error)}')
+        sys.exit(f'error: {_message(error)}\n(MAKD_TRACEBACK=1 shows where it was raised.)')
 
 
 def _users_mistake(error: Exception) -> bool:

@@ -84,24 +84,24 @@ class LoadAspectTargets(BaseTransform):
         return f'{type(self).__name__}({arguments})'
 
 
-def find_aspect_transforms(dataset: Any) -> Iterator[LoadAspectTargets]:
-    """Yield each ``LoadAspectTargets`` in the pipelines of a data set and of the data sets that it wraps."""
+def aspect_datasets(dataset: Any) -> Iterator[tuple[Any, LoadAspectTargets]]:
+    """Yield each data set that loads aspect targets, with its transform: this one, or those that it wraps."""
     pipeline = getattr(dataset, 'pipeline', None)
     for transform in getattr(pipeline, 'transforms', None) or ():
         if isinstance(transform, LoadAspectTargets):
-            yield transform
+            yield dataset, transform
     wrapped = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     for inner in wrapped:
         if inner is not None:
-            yield from find_aspect_transforms(inner)
+            yield from aspect_datasets(inner)
 
 
-def require_aspect_transform(dataset: Any) -> list[LoadAspectTargets]:
-    """Return the data set's ``LoadAspectTargets``; raise a ConfigError if there is none."""
-    transforms = list(find_aspect_transforms(dataset))
-    if not transforms:
+def training_aspect_datasets(dataset: Any) -> list[tuple[Any, LoadAspectTargets]]:
+    """Return ``aspect_datasets`` of the training set; raise a ConfigError if it loads no aspect targets."""
+    pairs = list(aspect_datasets(dataset))
+    if not pairs:
         raise ConfigError(
             'No pipeline of train_dataloader.dataset has aspect targets. End it with '
             "dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
         )
-    return transforms
+    return pairs

@@ -129,8 +129,10 @@ class AspectMetric(BaseMetric):
 def _bce_and_agreement(pred: Tensor, target: Tensor) -> dict[str, float]:
     """Both figures of answered pairs; the tensors are (P,), float64."""
     bce = -(target * pred.log().clamp(min=-100) + (1 - target) * (-pred).log1p().clamp(min=-100))
-    agreement = (pred > 0.5) == (target > 0.5)
-    return {'bce': bce.mean().item(), 'agreement': agreement.double().mean().item()}
+    agreement = ((pred > 0.5) == (target > 0.5)).double()
+    # A diverged student predicts NaN: it agrees with nothing, rather than with every 'no'.
+    agreement = agreement.masked_fill(pred.isnan(), float('nan'))
+    return {'bce': bce.mean().item(), 'agreement': agreement.mean().item()}
 
 
 def _auc(pred: Tensor, target: Tensor) -> float:

@@ -1,19 +1,22 @@
 """One cell of a comparison: a config trained with one seed, and tested once, at its last epoch."""
 
+import fcntl
 import hashlib
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
 from mmengine.config import Config
 
-from makd.cli.config import find_config
+from makd.cli.config import dicts, find_config
 
 
 class CellFailedError(RuntimeError):
@@ -25,13 +28,11 @@ class Result:
     """What a finished cell says.
 
     Attributes:
-        fingerprint: Hash of the resolved config, the overrides and the seed.
         metrics: The test metrics at the last epoch, by mmengine's names, such as 'accuracy/top1' in percent.
-        seconds_per_epoch: Mean time of the training steps times the steps of an epoch, without validation.
+        seconds_per_epoch: Mean time of a training step times the steps of an epoch, without validation.
         curve: (epoch, validation metrics) of each validation.
     """
 
-    fingerprint: str
     metrics: dict[str, float]
     seconds_per_epoch: float
     curve: list[tuple[int, dict[str, float]]]
@@ -41,10 +42,13 @@ class Result:
 class Cell:
     """A config and a seed, run in a folder of its own, which makes it resumable.
 
+    The folder is ``root/GROUP/NAME/FINGERPRINT/seed_S``: a config that has changed, or whose teacher or targets have,
+    gets another folder, and nothing is ever deleted.
+
     Args:
         config: Config file.
         seed: ``randomness.seed``.
-        root: Folder of the comparison; the cell's own is ``root/GROUP/NAME/seed_S``.
+        root: Folder of the comparison.
         tools: Folder of ``train.py`` and ``test.py``.
         overrides: Further KEY=VALUE of ``--cfg-options``.
     """
@@ -61,89 +65,102 @@ class Cell:
         path = Path(self.config)
         return f'{path.parent.name}/{path.stem}'
 
-    @property
+    @cached_property
     def work_dir(self) -> Path:
         """The folder of this cell."""
-        return self.root / self.name / f'seed_{self.seed}'
+        return self.root / self.name / self._fingerprint() / f'seed_{self.seed}'
 
     def result(self) -> Result | None:
-        """Return the result if the cell has run to its end with this very config, None otherwise."""
+        """Return the result if the cell has run to its end, None otherwise."""
         try:
-            result = Result(**json.loads((self.work_dir / 'result.json').read_text()))
+            return Result(**json.loads((self.work_dir / 'result.json').read_text('utf-8')))
         except FileNotFoundError:
             return None
-        return result if result.fingerprint == self._fingerprint() else None
 
-    def run(self, report: Callable[[str], None], threads: int | None = None) -> Result:
-        """Train and test, going on where an interrupted run of the same config stopped.
+    def run(self, report: Callable[[str], None], threads: int) -> Result:
+        """Train and test, going on where an interrupted run stopped.
 
         Args:
             report: Called with each line of progress.
-            threads: CPU threads of the run. Defaults to None: what the environment says.
+            threads: CPU threads of the run.
 
         Raises:
-            CellFailedError: If training or testing fails.
+            CellFailedError: If training or testing fails, or another process is running this cell.
         """
-        fingerprint = self._fingerprint()
-        mark = self.work_dir / 'fingerprint'
-        if self.work_dir.exists() and (not mark.exists() or mark.read_text() != fingerprint):
-            shutil.rmtree(self.work_dir)  # what is there belongs to another version of the config
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        mark.write_text(fingerprint)
+        with self._lock() as lock:
+            options = ['--cfg-options', *self.overrides, f'randomness.seed={self.seed}']
+            train = ['train.py', self.config, '--work-dir', str(self.work_dir), *options]
+            last = self.work_dir / 'last_checkpoint'
+            if last.exists() and Path(last.read_text().strip()).exists():
+                train.append('--resume')
+            self._call(train, 'train.txt', report, threads, lock)
 
-        options = ['--cfg-options', f'randomness.seed={self.seed}', *self.overrides]
-        train = ['train.py', self.config, '--work-dir', str(self.work_dir), '--resume', *options]
-        self._call(train, 'train.txt', report, threads)
-        checkpoint = (self.work_dir / 'last_checkpoint').read_text().strip()
-        metrics = self.work_dir / 'metrics.json'
-        out = ['--work-dir', str(self.work_dir / 'test'), '--out', str(metrics), '--out-item', 'metrics']
-        self._call(['test.py', self.config, checkpoint, *out, *options], 'test.txt', report, threads)
+            metrics = self.work_dir / 'metrics.json'
+            out = ['--work-dir', str(self.work_dir / 'test'), '--out', str(metrics), '--out-item', 'metrics']
+            test = ['test.py', self.config, last.read_text().strip(), *out, *options]
+            self._call(test, 'test.txt', report, threads, lock)
 
-        records = [json.loads(line) for path in sorted(self.work_dir.glob('*/vis_data/scalars.json'))
-                   for line in path.read_text().splitlines()]  # fmt: skip
-        result = Result(fingerprint, json.loads(metrics.read_text()), _seconds_per_epoch(records), _curve(records))
-        temporary = self.work_dir / 'result.json.tmp'
-        temporary.write_text(json.dumps(asdict(result), indent=2))
-        temporary.rename(self.work_dir / 'result.json')
+            records = list(self._scalars())
+            steps = re.findall(r'Epoch\(train\).*?\[ *\d+/(\d+)\]', (self.work_dir / 'train.txt').read_text('utf-8'))
+            seconds = fmean(r['time'] for r in records if 'epoch' in r) * int(steps[-1]) if steps else float('nan')
+            result = Result(json.loads(metrics.read_text('utf-8')), seconds, _curve(records))
+            temporary = self.work_dir / 'result.json.tmp'
+            temporary.write_text(json.dumps(asdict(result), indent=2), 'utf-8')
+            temporary.rename(self.work_dir / 'result.json')
         return result
 
     def _fingerprint(self) -> str:
-        text = Config.fromfile(find_config(self.config)).pretty_text
-        return hashlib.sha256('\n'.join([text, *self.overrides, str(self.seed)]).encode()).hexdigest()
+        """Return a hash of what decides the result: the config, and the teacher and the answers that it names."""
+        cfg = Config.fromfile(find_config(self.config))
+        parts = [cfg.pretty_text, *self.overrides]
+        for _, node in dicts(cfg._cfg_dict.to_dict(), ''):
+            if isinstance(node.get('teacher'), str):
+                parts.append(Config.fromfile(find_config(node['teacher'])).pretty_text)
+            for file in (node.get('teacher_checkpoint'), f'{node.get("targets")}/logprobs.npy'):
+                if file and Path(file).is_file():
+                    stat = Path(file).stat()
+                    parts.append(f'{file} {stat.st_size} {stat.st_mtime_ns}')
+        return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:12]
 
-    def _call(self, command: list[str], log_name: str, report: Callable[[str], None], threads: int | None) -> None:
+    @contextmanager
+    def _lock(self) -> Iterator[int]:
+        """Hold the cell. The tools inherit the lock, so it outlives this process if they do."""
+        with (self.work_dir / 'lock').open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CellFailedError(f'{self.work_dir} is being run by another process.') from None
+            yield lock.fileno()
+
+    def _call(self, command: list[str], log_name: str, report: Callable[[str], None], threads: int, lock: int) -> None:
         """Run one of the tools; keep its output, and report its progress lines."""
-        environment = dict(os.environ)
-        if threads is not None:
-            environment['OMP_NUM_THREADS'] = str(threads)
         log = self.work_dir / log_name
         argv = [sys.executable, str(self.tools / command[0]), *command[1:]]
+        environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
         with (
-            log.open('w') as file,
-            subprocess.Popen(
-                argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-            ) as process,
+            log.open('a', encoding='utf-8') as file,
+            subprocess.Popen(argv, env=environment, pass_fds=[lock], **pipes) as process,  # type: ignore[call-overload]
         ):
-            assert process.stdout is not None
             for line in process.stdout:
                 file.write(line)
                 if 'Epoch(' in line or 'Iter(' in line:
                     report(line.split(' - INFO - ')[-1].strip())
         if process.returncode != 0:
-            last = '\n  '.join(log.read_text().splitlines()[-12:])
+            last = '\n  '.join(log.read_text('utf-8').splitlines()[-12:])
             raise CellFailedError(
                 f'{" ".join(argv[1:])}\n  ended with status {process.returncode}; see {log}\n  {last}'
             )
 
-
-def _seconds_per_epoch(records: list[dict]) -> float:
-    """Return the mean time of a step times the steps of an epoch, from mmengine's scalars of training."""
-    steps = [record for record in records if 'epoch' in record and 'time' in record]
-    # The logger writes at a fixed step within each epoch, so two epochs' records are that many epochs of steps apart.
-    first, last = steps[0], max(steps, key=lambda record: record['iter'])
-    epochs = last['epoch'] - first['epoch']
-    steps_of_epoch = (last['iter'] - first['iter']) / epochs if epochs else last['iter']
-    return fmean(record['time'] for record in steps) * steps_of_epoch
+    def _scalars(self) -> Iterator[dict]:
+        """Yield mmengine's records of training and validation, in their order."""
+        for path in sorted(self.work_dir.glob('*/vis_data/scalars.json')):
+            for line in path.read_text('utf-8').splitlines():
+                try:
+                    yield json.loads(line)
+                except json.JSONDecodeError:  # the process was killed while it wrote the line
+                    continue
 
 
 def _curve(records: list[dict]) -> list[tuple[int, dict[str, float]]]:

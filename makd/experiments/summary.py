@@ -10,12 +10,14 @@ from scipy.stats import t as student_t
 from makd.experiments.cell import Result
 
 # mmengine's metric -> column, in the order of the table.
+PRIMARY = 'accuracy/top1'  # the metric of the paired difference
 COLUMNS = {
     'accuracy/top1': 'top-1 %',
     'accuracy/top5': 'top-5 %',
     'aspect/agreement': 'aspect agreement %',
+    'aspect/auc': 'aspect AUC %',
 }
-PERCENT = {'aspect/agreement': 100.0}  # metrics in [0, 1] that the table shows in percent
+PERCENT = {'aspect/agreement': 100.0, 'aspect/auc': 100.0}  # metrics in [0, 1] that the table shows in percent
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,11 @@ class Row:
     difference: tuple[float, float] | None
 
 
-def summarise(results: Mapping[str, Mapping[int, Result | None]], primary: str = 'accuracy/top1') -> list[Row]:
+def summarise(results: Mapping[str, Mapping[int, Result | None]]) -> list[Row]:
     """Summarise results by config.
 
     Args:
         results: Config name -> seed -> result, or None where the run failed. The first config is the baseline.
-        primary: The metric of the paired difference.
 
     Returns:
         list[Row]: One for each config, in the given order.
@@ -60,9 +61,9 @@ def summarise(results: Mapping[str, Mapping[int, Result | None]], primary: str =
         if done:
             values['s/epoch'] = _mean_and_spread([r.seconds_per_epoch for r in done.values()])
         pairs = [
-            result.metrics[primary] - base.metrics[primary]
+            result.metrics[PRIMARY] - base.metrics[PRIMARY]
             for seed, result in done.items()
-            if (base := baseline.get(seed)) is not None and primary in result.metrics and primary in base.metrics
+            if (base := baseline.get(seed)) is not None and PRIMARY in result.metrics and PRIMARY in base.metrics
         ]
         missing = tuple(seed for seed, result in by_seed.items() if result is None)
         difference = paired_difference(pairs) if pairs and by_seed is not baseline else None

@@ -18,7 +18,7 @@ def plain_config(model: Mapping) -> dict:
     ``ImageClassifier``.
 
     Raises:
-        ConfigError: If the model has neither.
+        ConfigError: If the model has neither, or a MaKD head that computes its logits in a way of its own.
     """
     model, head = dict(model), dict(model['head'])
     head_class = MODELS.get(head['type'])
@@ -30,7 +30,12 @@ def plain_config(model: Mapping) -> dict:
         )
     if widened:
         order = head_class.__mro__
-        head['type'] = order[order.index(MaKDHeadMixin) + 1].__name__
+        above = order[: order.index(MaKDHeadMixin)]
+        if any({'__init__', 'forward', 'pre_logits'} & vars(cls).keys() for cls in above):
+            raise ConfigError(
+                f'model.head.type={head["type"]!r} has a __init__, forward or pre_logits of its own: no plain head has.'
+            )
+        head['type'] = order[len(above) + 1].__name__
         for key in _own_arguments(MaKDHeadMixin) - {'num_classes'}:
             head.pop(key, None)
     if distilled:

@@ -57,7 +57,7 @@ class FrozenTeacher:
         model_cfg = _teacher_config(teacher)
         own_preprocessor = 'data_preprocessor' in model_cfg
         # The teacher must not move the student's random numbers: a run with and without it sees the same batches.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):  # it is built on the CPU
             model = MODELS.build(model_cfg)
             if init == 'random':
                 model.init_weights()
@@ -115,13 +115,16 @@ def _load_weights(model: nn.Module, checkpoint: str) -> None:
             'checkpoint with --cfg-options model.teacher_checkpoint=PATH.'
         )
     weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    load_strictly(model, weights.get('state_dict', weights), checkpoint, 'model.teacher')
+
+
+def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], checkpoint: str, config: str) -> None:
+    """Load weights that have to fit exactly; raise a ConfigError that names both files and what does not fit."""
     try:
-        model.load_state_dict(weights.get('state_dict', weights))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         first = '\n'.join(str(error).splitlines()[:6])
-        raise ConfigError(
-            f'model.teacher_checkpoint={checkpoint!r} does not fit the config model.teacher. {first}'
-        ) from error
+        raise ConfigError(f'The checkpoint {checkpoint!r} does not fit the config {config}. {first}') from error
 
 
 def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:

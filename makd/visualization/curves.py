@@ -7,21 +7,15 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from makd.experiments.cell import Result
+from makd.experiments.summary import COLUMNS, PRIMARY
 
 
-def plot_curves(
-    results: Mapping[str, Mapping[int, Result | None]],
-    path: Path,
-    metric: str = 'accuracy/top1',
-    label: str = 'top-1 %',
-) -> None:
-    """Draw one line a config: the mean over seeds, in a band from the lowest to the highest seed.
+def plot_curves(results: Mapping[str, Mapping[int, Result | None]], path: Path) -> None:
+    """Draw the validation top-1, one line a config: the mean over seeds, in a band from the lowest to the highest seed.
 
     Args:
         results (Mapping): Config name -> seed -> result, or None where the run failed.
         path (Path): The picture to write; its suffix gives the format.
-        metric (str): The validation metric. Defaults to 'accuracy/top1'.
-        label (str): Its name on the axis. Defaults to 'top-1 %'.
     """
     figure = Figure(figsize=(7, 4.5), layout='constrained')  # not pyplot: there may be no display
     axes = figure.subplots()
@@ -29,14 +23,14 @@ def plot_curves(
         values: dict[int, list[float]] = {}
         for result in by_seed.values():
             for epoch, metrics in result.curve if result else ():
-                if metric in metrics:
-                    values.setdefault(epoch, []).append(metrics[metric])
+                if PRIMARY in metrics:
+                    values.setdefault(epoch, []).append(metrics[PRIMARY])
         epochs = sorted(values)
         (line,) = axes.plot(epochs, [fmean(values[e]) for e in epochs], marker='o', markersize=3, label=name)
         if any(len(v) > 1 for v in values.values()):
             low, high = [min(values[e]) for e in epochs], [max(values[e]) for e in epochs]
             axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set(xlabel='epoch', ylabel=f'validation {label}', ylim=(0, None))
+    axes.set(xlabel='epoch', ylabel=f'validation {COLUMNS[PRIMARY]}', ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=150)

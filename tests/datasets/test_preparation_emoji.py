@@ -279,7 +279,7 @@ def run_tool(*arguments):
 def test_tool_names_an_unknown_data_set():
     done = run_tool('emojis')
     assert (done.returncode, done.stdout) == (1, '')
-    assert done.stderr == 'prepare_dataset.py: unknown data set "emojis": choose one of emoji\n'
+    assert done.stderr.startswith('error: unknown data set "emojis": choose one of emoji\n')
 
 
 def test_missing_package_leaves_the_folder_untouched(tmp_path, monkeypatch):

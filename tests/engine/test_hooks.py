@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose
+from mmengine.runner import IterBasedTrainLoop
+from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import nn
 
 from makd.datasets.load_aspect_targets import LoadAspectTargets
 from makd.engine.hooks import AblateAspectTargetsHook, AspectTargetCheckHook, DistillWarmupHook
 from makd.errors import ConfigError, TargetsError
+from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
@@ -40,6 +43,7 @@ class Wrapper:
 class Model(nn.Module):
     def __init__(self, num_aspects):
         super().__init__()
+        self.data_preprocessor = None
         self.head = nn.Linear(1, 1)
         if num_aspects is not None:
             self.head.num_aspects = num_aspects
@@ -61,6 +65,7 @@ def runner(transform, keys=KEYS, num_aspects=2, seed=0):
     dataset = Dataset(keys, transform)
     return SimpleNamespace(
         train_dataloader=SimpleNamespace(dataset=Wrapper(dataset)),
+        val_loop=None,
         model=Model(num_aspects),
         logger=logging.getLogger('test'),
         seed=seed,
@@ -75,7 +80,7 @@ def test_check_passes_and_logs_the_question_hash(transform, caplog):
 
 def test_check_counts_and_names_missing_images(transform, caplog):
     missing = [f'z/{i:02}.png' for i in range(12)]
-    with pytest.raises(TargetsError, match='12 of 18 training images') as error:
+    with pytest.raises(TargetsError, match='12 of 18 images') as error:
         AspectTargetCheckHook().before_train(runner(transform, KEYS + missing))
     assert all(key in str(error.value) for key in missing[:10])
     assert missing[10] not in str(error.value)
@@ -91,6 +96,42 @@ def test_check_compares_the_number_of_questions(transform):
         AspectTargetCheckHook().before_train(runner(transform, num_aspects=None))
     with pytest.raises(ConfigError, match=r'makd\.LoadAspectTargets'):
         AspectTargetCheckHook().before_train(runner(None))
+
+
+def test_check_refuses_mixup_that_leaves_the_aspects_as_they_are(transform):
+    augments = dict(augments=[dict(type='Mixup', alpha=1.0)])
+    mixing = runner(transform)
+    mixing.model.data_preprocessor = ClsDataPreprocessor(num_classes=3, batch_augments=augments)
+    with pytest.raises(ConfigError, match=r'makd\.AspectDataPreprocessor'):
+        AspectTargetCheckHook().before_train(mixing)
+    mixing.model.data_preprocessor = AspectDataPreprocessor(num_classes=3, batch_augments=augments)
+    AspectTargetCheckHook().before_train(mixing)
+
+
+def test_check_looks_at_the_validation_images_too(transform):
+    validating = runner(transform)
+    validating.val_loop = object()
+    validating.val_dataloader = SimpleNamespace(dataset=Dataset(['z/1.png'], transform))
+    with pytest.raises(TargetsError, match=r'1 of 1 images(.|\n)*z/1\.png'):
+        AspectTargetCheckHook().before_train(validating)
+
+
+def test_check_reads_each_part_of_a_concatenation_by_its_own_root(transform):
+    other = LoadAspectTargets(str(transform.targets.path), 'elsewhere')
+    second = Dataset(KEYS, other)
+    second.get_data_info = lambda index: dict(img_path=f'elsewhere/{KEYS[index]}', gt_label='abc'.index(KEYS[index][0]))
+    joined = runner(transform)
+    joined.train_dataloader.dataset = SimpleNamespace(datasets=[Dataset(KEYS, transform), second])
+    AspectTargetCheckHook().before_train(joined)
+    AblateAspectTargetsHook('shuffled').before_train(joined)
+
+
+def test_check_finds_damaged_answers(transform):
+    array = np.load(transform.targets.path / 'logprobs.npy')
+    array[2, 1, 0] = np.nan  # one of a pair
+    np.save(transform.targets.path / 'logprobs.npy', array)
+    with pytest.raises(TargetsError):
+        AspectTargetCheckHook().before_train(runner(transform))
 
 
 def test_shuffled_targets_are_those_of_another_class(transform):
@@ -128,6 +169,12 @@ def test_warmup_is_mdistillers(epoch, weight):
     model = SimpleNamespace(distill_weight=None)
     DistillWarmupHook(20).before_train_epoch(SimpleNamespace(model=model, epoch=epoch))
     assert model.distill_weight == pytest.approx(weight)
+
+
+def test_warmup_refuses_a_training_without_epochs():
+    loop = IterBasedTrainLoop.__new__(IterBasedTrainLoop)
+    with pytest.raises(ConfigError, match='IterBasedTrainLoop has none'):
+        DistillWarmupHook(1).before_train(SimpleNamespace(train_loop=loop))
 
 
 def test_warmup_mistakes_are_named():

@@ -1,19 +1,15 @@
 """The statistics of a comparison, against values worked out by hand."""
 
-import json
-
 import pytest
 
-from makd.experiments import Cell, Result, summarise, to_markdown
-from makd.experiments.cell import _curve, _seconds_per_epoch
+from makd.experiments import Result, summarise, to_markdown
+from makd.experiments.cell import _curve
 from makd.experiments.summary import paired_difference
 from makd.visualization import plot_curves
 
 
 def result(top1, **metrics):
-    return Result(
-        'hash', {'accuracy/top1': top1, 'accuracy/top5': 50.0, **metrics}, 3.0, [(1, {'accuracy/top1': top1})]
-    )
+    return Result({'accuracy/top1': top1, 'accuracy/top5': 50.0, **metrics}, 3.0, [(1, {'accuracy/top1': top1})])
 
 
 def test_paired_difference_by_hand():
@@ -48,35 +44,14 @@ def test_the_table_says_which_seeds_are_missing_and_shows_agreement_in_percent()
     assert '0 (no result: 0, 1)' in broken
 
 
-def test_scalars_of_a_resumed_run(tmp_path):
-    # 53 steps an epoch, logged at step 50 of each; epoch 2 was repeated after resuming.
-    steps = [dict(epoch=e, iter=50 + 53 * (e - 1), time=0.1, step=50 + 53 * (e - 1)) for e in (1, 2, 2, 3)]
-    validations = [
+def test_of_an_epoch_that_was_repeated_the_last_validation_counts():
+    records = [
+        dict(epoch=1, iter=50, time=0.1, step=50),
         {'accuracy/top1': 1.0, 'step': 1},
         {'accuracy/top1': 2.0, 'step': 2, 'time': 0.1},
         {'accuracy/top1': 2.5, 'step': 2},
     ]
-    assert _seconds_per_epoch(steps + validations) == pytest.approx(5.3)
-    assert _curve(steps + validations) == [(1, {'accuracy/top1': 1.0}), (2, {'accuracy/top1': 2.5})]
-
-
-def test_a_result_counts_only_for_the_very_config_overrides_and_seed(tmp_path):
-    def cell(**kwargs):
-        arguments = dict(
-            config='configs/makd/resnet18_emoji.py', seed=0, root=tmp_path, tools=tmp_path, overrides=('a=1',)
-        )
-        return Cell(**{**arguments, **kwargs})
-
-    done = cell()
-    assert done.result() is None
-    done.work_dir.mkdir(parents=True)
-    saved = dict(
-        fingerprint=done._fingerprint(), metrics={'accuracy/top1': 1.0}, seconds_per_epoch=1.0, curve=[[1, {}]]
-    )
-    (done.work_dir / 'result.json').write_text(json.dumps(saved))
-    assert cell().result().metrics == {'accuracy/top1': 1.0}
-    assert cell(overrides=('a=2',)).result() is None
-    assert cell(seed=1).result() is None
+    assert _curve(records) == [(1, {'accuracy/top1': 1.0}), (2, {'accuracy/top1': 2.5})]
 
 
 def test_curves_are_drawn_without_a_display(tmp_path):

@@ -1,8 +1,10 @@
 """The command line, as a user runs it: one message and a status in place of a traceback, and a reduced run."""
 
 import json
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,10 @@ MISTAKES = {
             'train_dataloader.dataset.data_root=no',
         ],
         "train_dataloader.dataset.data_root='no'",
+    ),
+    'not an option': (
+        ['tools/train.py', 'configs/makd/resnet18_emoji.py', '--cfg-options', 'val_evaluator.topk=[1]'],
+        '--cfg-options val_evaluator.topk=',
     ),
     'no checkpoint': (['tools/test.py', 'configs/baseline/resnet18_emoji.py', 'no.pth'], "'no.pth'"),
     'no checkpoint to resume from': (
@@ -108,7 +114,8 @@ def test_compare_in_a_reduced_form_end_to_end(tmp_path):
         assert column in table
     assert (tmp_path / 'comparison.png').read_bytes().startswith(b'\x89PNG')
     assert 'eta' in result.stdout
-    saved = json.loads((tmp_path / 'makd/resnet18_emoji/seed_0/result.json').read_text())
+    (work_dir,) = tmp_path.glob('makd/resnet18_emoji/*/seed_0')
+    saved = json.loads((work_dir / 'result.json').read_text())
     assert [epoch for epoch, _ in saved['curve']] == [1, 2]
     assert 0 <= saved['metrics']['aspect/agreement'] <= 1
 
@@ -116,30 +123,88 @@ def test_compare_in_a_reduced_form_end_to_end(tmp_path):
     assert '2 runs, of which 2 are finished already' in again.stdout
     assert table.strip() in again.stdout
 
-    export = tool(
-        'tools/export_student.py',
-        configs[1],
-        tmp_path / 'makd/resnet18_emoji/seed_0/epoch_2.pth',
-        tmp_path / 'plain.pth',
-    )
+    export = tool('tools/export_student.py', configs[1], work_dir / 'epoch_2.pth', tmp_path / 'plain.pth')
     assert export.returncode == 0, export.stderr
     assert '849 classes' in export.stdout
 
-    pictures = tool('tools/test.py', configs[0], tmp_path / 'baseline/resnet18_emoji/seed_0/epoch_2.pth', '--work-dir',
-                    tmp_path / 'shown', '--show-dir', tmp_path / 'pictures', '--out', tmp_path / 'predictions.pkl',
-                    '--cfg-options', 'test_dataloader.dataset.indices=2', 'test_dataloader.num_workers=0')  # fmt: skip
+    pictures = tool(
+        *('tools/test.py', configs[1], work_dir / 'epoch_2.pth', '--work-dir', tmp_path / 'shown'),
+        *('--show-dir', tmp_path / 'pictures', '--out', tmp_path / 'predictions.pkl', '--cfg-options'),
+        *('test_dataloader.dataset.indices=2', 'test_dataloader.num_workers=0'),
+    )
     assert pictures.returncode == 0, pictures.stderr
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 2
     assert (tmp_path / 'predictions.pkl').stat().st_size > 0
 
 
 def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):
-    configs = ['configs/baseline/resnet18_emoji.py', 'configs/kd/resnet34_resnet18_emoji.py']
-    result = tool(
-        *('tools/compare.py', *configs, '--work-dir', tmp_path, '--cfg-options', *REDUCED, 'train_cfg.max_epochs=1'),
-        'teacher.teacher_checkpoint=no.pth',
+    failing = tmp_path / 'kd' / 'no_teacher.py'
+    failing.parent.mkdir()
+    failing.write_text(
+        f"_base_ = ['{Path('configs/kd/resnet34_resnet18_emoji.py').absolute()}']\n"
+        "model = dict(teacher_checkpoint='no.pth')\n"
     )
+    configs = ['configs/baseline/resnet18_emoji.py', failing]
+    result = tool('tools/compare.py', *configs, '--work-dir', tmp_path / 'root', '--cfg-options', *REDUCED)
     assert result.returncode == 1
-    assert 'epoch_40.pth' in result.stdout or 'no.pth' in result.stdout
-    table = (tmp_path / 'comparison.md').read_text()
-    assert '0 (no result: 0)' in table
+    assert "model.teacher_checkpoint='no.pth': there is no such file" in result.stdout
+    baseline, broken = (tmp_path / 'root' / 'comparison.md').read_text().splitlines()[2:]
+    assert 'no result' not in baseline
+    assert '0 (no result: 0)' in broken
+
+
+def test_a_comparison_asks_for_each_run_once():
+    config = 'configs/baseline/resnet18_emoji.py'
+    for twice in ([config, config], [config, '--seeds', '1', '1']):
+        result = tool('tools/compare.py', *twice)
+        assert result.returncode == 1
+        assert 'asked for twice' in result.stderr
+    result = tool('tools/compare.py', config, '--cfg-options', 'randomness.seed=3')
+    assert 'with --seeds' in result.stderr
+
+
+class Captured(Exception):  # noqa: N818
+    """Carries the config that a Runner would have been built from."""
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """Run tools/train.py in this process up to the Runner, and return its config."""
+
+    def from_cfg(cfg):
+        raise Captured(cfg)
+
+    monkeypatch.setattr('mmengine.runner.Runner.from_cfg', from_cfg)
+
+    def train(*argv):
+        monkeypatch.setattr(sys, 'argv', ['train.py', 'configs/makd/resnet18_emoji.py', *argv])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        with pytest.raises(Captured) as error:
+            runpy.run_path('tools/train.py', run_name='__main__')
+        return error.value.args[0]
+
+    return train
+
+
+def test_flags_of_train(captured, tmp_path, monkeypatch):
+    (tmp_path / 'a.pth').touch()
+    plain = captured()
+    assert not plain.resume
+    assert plain.launcher == 'none'
+    assert plain.val_cfg is not None
+    assert captured('--no-validate').val_dataloader is None
+    assert captured('--auto-scale-lr').auto_scale_lr.enable
+    assert captured('--launcher', 'slurm').launcher == 'slurm'
+    assert captured('--resume').resume
+    assert captured('--resume').load_from is None
+    resumed = captured('--resume', str(tmp_path / 'a.pth'))
+    assert (resumed.resume, resumed.load_from) == (True, str(tmp_path / 'a.pth'))
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
+    assert captured('--amp').optim_wrapper.type == 'AmpOptimWrapper'
+
+
+def test_mixed_precision_without_an_accelerator_is_refused_in_words(captured, monkeypatch, capsys):
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'configs/makd/resnet18_emoji.py', '--amp'])
+    with pytest.raises(SystemExit, match='--amp: mixed precision needs an accelerator'):
+        runpy.run_path('tools/train.py', run_name='__main__')

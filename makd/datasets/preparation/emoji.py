@@ -258,15 +258,19 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
     if out.resolve() != shipped.resolve():
         for text in TEXTS:
             source = shipped / text
-            shutil.copytree(source, out / text) if source.is_dir() else shutil.copy(source, out / text)
+            if source.is_dir():
+                shutil.copytree(source, out / text, dirs_exist_ok=True)
+            else:
+                shutil.copy(source, out / text)
     built = checksums(out)
-    (out / SUMS).write_text(''.join(f'{digest}  {name}\n' for name, digest in built.items()), encoding='utf-8')
     differing = differences(built, expected)
     if differing:
         raise DataError(
             f'{out} differs from the shipped folder in {len(differing)} files. Build with the exact versions in '
             'requirements/data.txt, into an empty folder:\n' + '\n'.join(differing[:20])
         )
+    # Only now, and only the same sums: a rebuild in place must not replace what it is compared with.
+    (out / SUMS).write_text(''.join(f'{digest}  {name}\n' for name, digest in built.items()), encoding='utf-8')
     log(f'{out}: {len(built)} files, identical to the shipped ones')
 
 

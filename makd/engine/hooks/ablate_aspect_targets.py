@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from makd.datasets.load_aspect_targets import require_aspect_transform
+from makd.datasets.load_aspect_targets import training_aspect_datasets
 from makd.errors import ConfigError
 from makd.registry import HOOKS
 from makd.targets.ablation import RandomTargets, ShuffledTargets
@@ -37,8 +37,7 @@ class AblateAspectTargetsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Put the control in the place of the targets that the training pipeline reads."""
         seed = runner.seed if self.seed is None else self.seed
-        dataset = runner.train_dataloader.dataset
-        for transform in require_aspect_transform(dataset):
+        for dataset, transform in training_aspect_datasets(runner.train_dataloader.dataset):
             if self.kind == 'random':
                 transform.targets = RandomTargets(transform.targets, seed=seed)
             else:

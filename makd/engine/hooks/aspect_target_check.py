@@ -1,57 +1,86 @@
 """Find out before the first step, not in hour three, that an image has no targets."""
 
+from typing import Any
+
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from makd.datasets.load_aspect_targets import require_aspect_transform
+from makd.datasets.load_aspect_targets import LoadAspectTargets, aspect_datasets, training_aspect_datasets
 from makd.errors import ConfigError, TargetsError
+from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.registry import HOOKS
+from makd.targets import AspectTargets
 
 
 @HOOKS.register_module()
 class AspectTargetCheckHook(Hook):
     """Check before training that model, images and targets belong together, and log which questions are learnt.
 
-    Every training image has targets (unless the transform says ``missing='ignore'``), and their number is the
-    ``num_aspects`` of the head.
+    Every image of training and validation has targets (unless the transform says ``missing='ignore'``), the answers are
+    undamaged, their number is the ``num_aspects`` of the head, and mixup and CutMix mix them with the images.
 
     Raises:
-        ConfigError: If the training pipeline loads no targets, or the model has no aspect outputs, or another number.
-        TargetsError: If training images have no targets: one error with the count and the first ten keys.
+        ConfigError: If the training pipeline loads no targets, or the model has no aspect outputs, or another number
+            of them, or its data preprocessor mixes images and not their aspects.
+        TargetsError: If images have no targets: one error with the count and the first ten keys; or the folder of
+            targets is damaged.
     """
 
     def before_train(self, runner: Runner) -> None:
         """Run the checks."""
-        dataset = runner.train_dataloader.dataset
-        heads = {name: m.num_aspects for name, m in runner.model.named_modules() if hasattr(m, 'num_aspects')}
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        _check_preprocessor(model.data_preprocessor)
+        heads = {name: m.num_aspects for name, m in model.named_modules() if hasattr(m, 'num_aspects')}
         if not heads:
             raise ConfigError(
                 'No module of the model has num_aspects. Give the model a MaKD head, for example model.head.type='
                 "'makd.MaKDLinearClsHead', or take makd.AspectTargetCheckHook out of the config."
             )
-        for transform in require_aspect_transform(dataset):
-            questions = transform.targets.questions
-            for name, num_aspects in heads.items():
-                if num_aspects != len(questions):
-                    raise ConfigError(
-                        f'{transform.targets.path} answers {len(questions)} questions, model.{name} has num_aspects='
-                        f'{num_aspects}. Set model.{name}.num_aspects={len(questions)}, or top={num_aspects} in '
-                        'makd.LoadAspectTargets.'
-                    )
+        pairs = training_aspect_datasets(runner.train_dataloader.dataset)
+        if runner.val_loop is not None:
+            pairs += aspect_datasets(runner.val_dataloader.dataset)
+        for dataset, transform in pairs:
+            _check_number_of_questions(heads, transform)
+            _check_images(dataset, transform, runner)
+        for path in sorted({transform.targets.path for _, transform in pairs}):
+            targets = AspectTargets.open(path)
+            if is_main_process():
+                targets.validate()
             runner.logger.info(
-                f'Aspect targets {transform.targets.path}: {len(questions)} questions, hash {questions.hash}.'
+                f'Aspect targets {path}: {len(targets.questions)} questions, hash {targets.questions.hash}.'
             )
-        keys = {transform.key(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))}
-        missing = sorted(key for key in keys if key not in transform.targets)
-        if not missing:
-            return
-        first = '\n  '.join(missing[:10])
-        message = (
-            f'{len(missing)} of {len(keys)} training images have no targets in {transform.targets.path}:\n  {first}'
+
+
+def _check_preprocessor(preprocessor: Any) -> None:
+    if getattr(preprocessor, 'batch_augments', None) and not isinstance(preprocessor, AspectDataPreprocessor):
+        raise ConfigError(
+            'The data preprocessor mixes images and classes (mixup, CutMix), and would leave their aspect targets as '
+            "they are. Set data_preprocessor.type='makd.AspectDataPreprocessor', which mixes them too."
         )
-        if transform.missing == 'error':
-            raise TargetsError(
-                f'{message}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '
-                "relative to, or set its missing='ignore' to train on these images' classes alone."
+
+
+def _check_number_of_questions(heads: dict[str, int], transform: LoadAspectTargets) -> None:
+    for name, num_aspects in heads.items():
+        if num_aspects != transform.num_aspects:
+            raise ConfigError(
+                f'{transform.targets.path} answers {transform.num_aspects} questions, model.{name} has num_aspects='
+                f'{num_aspects}. Set model.{name}.num_aspects={transform.num_aspects}, or top={num_aspects} in '
+                'makd.LoadAspectTargets.'
             )
-        runner.logger.warning(message)
+
+
+def _check_images(dataset: Any, transform: LoadAspectTargets, runner: Runner) -> None:
+    keys = {transform.key(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))}
+    missing = sorted(key for key in keys if key not in transform.targets)
+    if not missing:
+        return
+    first = '\n  '.join(missing[:10])
+    message = f'{len(missing)} of {len(keys)} images have no targets in {transform.targets.path}:\n  {first}'
+    if transform.missing == 'error':
+        raise TargetsError(
+            f'{message}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '
+            "relative to, or set its missing='ignore' to train on these images' classes alone."
+        )
+    runner.logger.warning(message)

@@ -2,7 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from makd.errors import ConfigError
 from makd.registry import HOOKS
@@ -19,13 +19,21 @@ class DistillWarmupHook(Hook):
         warmup_epochs (int): The first epoch with full weight, >= 1.
 
     Raises:
-        ConfigError: If ``warmup_epochs`` is less than 1, or the model does not distil.
+        ConfigError: If ``warmup_epochs`` is less than 1, training is not by epochs, or the model does not distil.
     """
 
     def __init__(self, warmup_epochs: int) -> None:
         if warmup_epochs < 1:
             raise ConfigError(f'makd.DistillWarmupHook: warmup_epochs={warmup_epochs} must be at least 1.')
         self.warmup_epochs = warmup_epochs
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a training that has no epochs, whose weight would never rise."""
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ConfigError(
+                f'makd.DistillWarmupHook counts epochs, and {type(runner.train_loop).__name__} has none: set '
+                'train_cfg.by_epoch=True, or take the hook out of the config.'
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the weight of this epoch."""

@@ -12,8 +12,9 @@ from makd.registry import MODELS
 
 
 class MaKDHeadMixin:
-    """Makes a MaKD head of any mmpretrain head with ``num_classes`` (paper section 3.3, Eq. 2, and section 3.4).
+    """Makes a MaKD head of a mmpretrain head (paper section 3.3, Eq. 2, and section 3.4).
 
+    It goes with every ``ClsHead`` whose ``forward`` returns logits (N, num_classes), which is nearly all of them.
     The parent is built with D = C + Q outputs and keeps its parameters' names, so a plain classifier is the first C
     rows of the last layer. ``num_classes`` stays C: hooks and metrics compare it with the data set. A new MaKD head
     is::

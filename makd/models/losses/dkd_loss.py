@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from makd.errors import ConfigError
 from makd.models.losses.makd_loss import check_same_shape, full_precision
 from makd.registry import MODELS
 
@@ -27,7 +28,7 @@ class DKDLoss(nn.Module):
         loss_weight (float): w. Defaults to 1.0.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ConfigError: If the temperature is not positive.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class DKDLoss(nn.Module):
     ) -> None:
         super().__init__()
         if temperature <= 0:
-            raise ValueError(f'DKDLoss: temperature={temperature} must be positive.')
+            raise ConfigError(f'DKDLoss: temperature={temperature} must be positive.')
         self.alpha = alpha
         self.beta = beta
         self.temperature = temperature
@@ -53,15 +54,15 @@ class DKDLoss(nn.Module):
             Tensor: A scalar >= 0.
 
         Raises:
-            ValueError: If the shapes differ, there is only one class, or the labels are not one class index a sample.
+            ConfigError: If the shapes differ, there is only one class, or the labels are not one class index a sample.
         """
         check_same_shape(self, student_logits=student_logits, teacher_logits=teacher_logits)
         num_samples, num_classes = student_logits.shape
         if num_classes < 2:
-            raise ValueError('DKDLoss: the logits have one class; there is nothing to decouple with less than two.')
+            raise ConfigError('DKDLoss: the logits have one class; there is nothing to decouple with less than two.')
         if label is None or label.shape != (num_samples,) or label.is_floating_point():
             got = None if label is None else f'{label.dtype} of shape {tuple(label.shape)}'
-            raise ValueError(
+            raise ConfigError(
                 f'DKDLoss: label is {got}; it must hold one class index a sample, ({num_samples},). '
                 'Soft labels (mixup, cutmix) have no single label: use makd.KDLoss with them.'
             )

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from makd.errors import ConfigError
 from makd.models.losses.makd_loss import check_same_shape, full_precision
 from makd.registry import MODELS
 
@@ -23,13 +24,13 @@ class KDLoss(nn.Module):
         loss_weight (float): w. Defaults to 0.9.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ConfigError: If the temperature is not positive.
     """
 
     def __init__(self, temperature: float = 4.0, loss_weight: float = 0.9) -> None:
         super().__init__()
         if temperature <= 0:
-            raise ValueError(f'KDLoss: temperature={temperature} must be positive.')
+            raise ConfigError(f'KDLoss: temperature={temperature} must be positive.')
         self.temperature = temperature
         self.loss_weight = loss_weight
 
@@ -45,7 +46,7 @@ class KDLoss(nn.Module):
             Tensor: A scalar >= 0.
 
         Raises:
-            ValueError: If the shapes differ.
+            ConfigError: If the shapes differ.
         """
         check_same_shape(self, student_logits=student_logits, teacher_logits=teacher_logits)
         log_student = (full_precision(student_logits) / self.temperature).log_softmax(dim=1)

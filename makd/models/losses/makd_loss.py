@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from makd.errors import ConfigError
 from makd.registry import MODELS
 
 
@@ -13,10 +14,10 @@ def full_precision(x: Tensor) -> Tensor:
 
 
 def check_same_shape(loss: nn.Module, **tensors: Tensor) -> None:
-    """Raise a ValueError that names both shapes unless the two given tensors have one shape."""
+    """Raise a ConfigError that names both shapes unless the two given tensors have one shape."""
     (name_a, a), (name_b, b) = tensors.items()
     if a.shape != b.shape:
-        raise ValueError(
+        raise ConfigError(
             f'{type(loss).__name__}: {name_a} has shape {tuple(a.shape)}, {name_b} {tuple(b.shape)}; they must agree.'
         )
 
@@ -52,7 +53,7 @@ class MaKDLoss(nn.Module):
             Tensor: A scalar >= 0; 0 if no question has an answer.
 
         Raises:
-            ValueError: If the shapes differ.
+            ConfigError: If the shapes differ.
         """
         check_same_shape(self, aspect_logits=aspect_logits, target=target)
         logits = full_precision(aspect_logits)
@@ -96,7 +97,7 @@ class MaKDKLLoss(nn.Module):
             Tensor: A scalar >= 0.
 
         Raises:
-            ValueError: If the shapes differ.
+            ConfigError: If the shapes differ.
         """
         check_same_shape(self, aspect_logits=aspect_logits, target=target)
         logits = full_precision(aspect_logits)

@@ -1,0 +1,101 @@
+"""The same train.py and test.py serve mmdet: a very small Faster R-CNN on two pictures, without compiled operators."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+CONFIG = """
+_base_ = ['mmdet::_base_/models/faster-rcnn_r50_fpn.py', 'ROOT/configs/_base_/default_runtime.py']
+default_scope = 'mmdet'
+default_hooks = dict(visualization=dict(_delete_=True, type='DetVisualizationHook'))
+visualizer = dict(_delete_=True, type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+model = dict(
+    backbone=dict(depth=18, base_channels=8, stem_channels=8, init_cfg=None),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+    rpn_head=dict(in_channels=16, feat_channels=16),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=16),
+        bbox_head=dict(in_channels=16, fc_out_channels=16, num_classes=1),
+    ),
+)
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale=(64, 64)),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+]
+load_aspects = dict(type='makd.LoadAspectTargets', targets='FOLDER/targets', data_root='FOLDER/images')
+dataset = dict(
+    type='CocoDataset', data_root='FOLDER', ann_file='boxes.json', data_prefix=dict(img='images/'),
+    metainfo=dict(classes=('box',)), pipeline=pipeline,
+)
+train_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(pipeline=[*pipeline, load_aspects], **{k: v for k, v in dataset.items() if k != 'pipeline'}),
+)
+test_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(test_mode=True, **dataset),
+)
+test_evaluator = dict(type='CocoMetric', ann_file='FOLDER/boxes.json', metric='bbox')
+train_cfg = dict(by_epoch=True, max_epochs=1)
+test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+"""
+
+
+@pytest.fixture
+def config(tmp_path, pytestconfig):
+    (tmp_path / 'images').mkdir()
+    for i in range(2):
+        image = np.zeros((64, 64, 3), np.uint8)
+        image[10:40, 20:50] = 255
+        cv2.imwrite(str(tmp_path / 'images' / f'{i}.png'), image)
+    boxes = dict(
+        images=[dict(id=i, file_name=f'{i}.png', width=64, height=64) for i in range(2)],
+        annotations=[
+            dict(id=i + 1, image_id=i, category_id=1, bbox=[20, 10, 30, 30], area=900, iscrowd=0) for i in (0, 1)
+        ],
+        categories=[dict(id=1, name='box')],
+    )
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    AspectTargets.write(
+        tmp_path / 'targets',
+        questions=QuestionSet([Question('white', 'Is there something white?')]),
+        keys=['0.png', '1.png'],
+        logprobs=np.log(np.array([[[0.9, 0.1]], [[0.75, 0.25]]])),
+    )
+    path = tmp_path / 'detector.py'
+    path.write_text(CONFIG.replace('ROOT', str(pytestconfig.rootpath)).replace('FOLDER', str(tmp_path)))
+    return path
+
+
+def test_a_detector_trains_tests_and_draws(config, tmp_path):
+    train = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(tmp_path / 'run')]
+    result = subprocess.run(train, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    test = [sys.executable, 'tools/test.py', str(config), str(tmp_path / 'run' / 'epoch_1.pth')]
+    out = ['--work-dir', str(tmp_path / 'test'), '--out', str(tmp_path / 'metrics.json'), '--out-item', 'metrics']
+    show = ['--show-dir', str(tmp_path / 'pictures')]
+    result = subprocess.run([*test, *out, *show], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert 'coco/bbox_mAP' in json.loads((tmp_path / 'metrics.json').read_text())
+    assert len(list(tmp_path.glob('test/*/pictures/*.png')) + list(tmp_path.glob('**/pictures/*.png'))) >= 2
+
+
+def test_aspect_targets_after_pack_det_inputs(config):
+    from mmdet.registry import DATASETS
+
+    init_default_scope('mmdet')
+    dataset = DATASETS.build(Config.fromfile(config).train_dataloader.dataset)
+    values = sorted(dataset[i]['data_samples'].gt_aspects.item() for i in range(2))
+    assert values == pytest.approx([0.75, 0.9])
