@@ -20,6 +20,7 @@ class CosineMaKDHead(MaKDHeadMixin, LinearClsHead):
     def __init__(self, *, scale: float = 16.0, **kwargs) -> None:
         super().__init__(**kwargs)
         self.scale = scale
+        self.fc.register_parameter('bias', None)  # a cosine has none, and DDP would wait for its gradient
 
     def forward(self, feats: tuple[Tensor]) -> Tensor:
         """Return the logits, (N, C + Q)."""
