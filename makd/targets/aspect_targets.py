@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from makd.errors import QuestionsError, TargetsError
 from makd.files import atomic_folder, read_text
@@ -34,10 +35,7 @@ def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
     Returns:
         (...) float64 in [0, 1].
     """
-    pair = logprobs.astype(np.float64)
-    difference = pair[..., 0] - pair[..., 1]
-    small = np.exp(-np.abs(difference))
-    return np.where(difference >= 0, 1, small) / (1 + small)
+    return expit(np.subtract(logprobs[..., 0], logprobs[..., 1], dtype=np.float64))
 
 
 class AspectTargets:
