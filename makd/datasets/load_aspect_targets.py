@@ -11,6 +11,8 @@ from makd.errors import ConfigError
 from makd.registry import TRANSFORMS
 from makd.targets import AspectTargets
 
+SEEN_AT_MOST = 10_000  # images whose answers a worker keeps: a few MB
+
 
 @TRANSFORMS.register_module()
 class LoadAspectTargets(BaseTransform):
@@ -45,11 +47,21 @@ class LoadAspectTargets(BaseTransform):
     ) -> None:
         if missing not in ('error', 'ignore'):
             raise ConfigError(f"makd.LoadAspectTargets: missing={missing!r} must be 'error' or 'ignore'.")
-        self.targets: Any = AspectTargets.open(targets)
-        if top is not None or question_ids is not None:
-            self.targets = self.targets.select(question_ids=question_ids, top=top)
+        opened = AspectTargets.open(targets)
+        selected = top is not None or question_ids is not None
+        self.targets = opened.select(question_ids=question_ids, top=top) if selected else opened
         self.data_root = os.path.join(data_root, '')
         self.missing = missing
+
+    @property
+    def targets(self) -> Any:
+        """The targets: ``AspectTargets``, or a control that ``AblateAspectTargetsHook`` has put in their place."""
+        return self._targets
+
+    @targets.setter
+    def targets(self, targets: Any) -> None:
+        self._targets = targets
+        self._seen: dict[str, torch.Tensor] = {}
 
     @property
     def num_aspects(self) -> int:
@@ -71,13 +83,19 @@ class LoadAspectTargets(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Set ``gt_aspects`` on ``results['data_samples']``."""
         data_sample = results['data_samples']
-        key = self.key(data_sample.img_path)
-        if self.missing == 'ignore' and key not in self.targets:
-            aspects = torch.full((self.num_aspects,), torch.nan)
-        else:
-            aspects = torch.from_numpy(self.targets.probability(key))
+        aspects = self._seen.get(data_sample.img_path)
+        if aspects is None:
+            aspects = self._look_up(self.key(data_sample.img_path))
+            # Small pictures are loaded so fast that looking up the answers would be felt; small sets are soon all here.
+            if len(self._seen) < SEEN_AT_MOST:
+                self._seen[data_sample.img_path] = aspects
         data_sample.set_field(aspects, 'gt_aspects')
         return results
+
+    def _look_up(self, key: str) -> torch.Tensor:
+        if self.missing == 'ignore' and key not in self.targets:
+            return torch.full((self.num_aspects,), torch.nan)
+        return torch.from_numpy(self.targets.probability(key))
 
     def __repr__(self) -> str:
         arguments = f'targets={str(self.targets.path)!r}, data_root={self.data_root!r}, missing={self.missing!r}'
