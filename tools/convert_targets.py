@@ -6,16 +6,14 @@ Examples:
 """
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from makd.errors import MakdError
+from makd.cli.main import run
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets, exchange
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
@@ -35,7 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                 '--images', type=Path, required=True, help="the data set's root, or a text file of keys, one a line"
             )
         command.add_argument('--overwrite', action='store_true', help='replace what is there')
-    return parser.parse_args(argv)
+    return parser.parse_args()
 
 
 def convert(args: argparse.Namespace) -> str:
@@ -60,15 +58,10 @@ def convert(args: argparse.Namespace) -> str:
     return f'wrote {args.destination}'
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool and return its exit status."""
-    try:
-        print(convert(parse_args(argv)))
-    except (MakdError, OSError) as error:
-        print(f'convert_targets: {error}', file=sys.stderr)
-        return 1
-    return 0
+def main() -> None:
+    """Convert, and say what was written."""
+    print(convert(parse_args()))
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run(main)

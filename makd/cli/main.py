@@ -21,7 +21,7 @@ def run(main: Callable[[], None]) -> None:
     sys.path.append(os.getcwd())
     try:
         main()
-    except (MakdError, FileNotFoundError, KeyError, TypeError) as error:
+    except (MakdError, OSError, KeyError, TypeError) as error:
         if os.environ.get('MAKD_TRACEBACK') == '1' or not _users_mistake(error):
             raise
         sys.exit(f'error: {_message(error)}\n(MAKD_TRACEBACK=1 shows where it was raised.)')

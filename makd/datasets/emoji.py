@@ -9,12 +9,10 @@ from typing import Any
 
 from mmpretrain.datasets import BaseDataset
 
-from makd.datasets.preparation.emoji import slug
+from makd.datasets.preparation.emoji import CATEGORIES, STYLES, slug
 from makd.errors import ConfigError, DataError
 from makd.registry import DATASETS
 
-STYLES = ('noto', 'blob', 'fluent', 'twemoji', 'openmoji')
-CATEGORIES = ('Animals & Nature', 'Food & Drink', 'Activities', 'Travel & Places', 'Objects')
 SPLITS = {'train': (0.0, 0.6), 'val': (0.6, 0.8), 'test': (0.8, 1.0)}
 MIN_EMOJI_PER_SUBCATEGORY = 9
 

@@ -193,17 +193,6 @@ class AspectTargets:
         """
         return sigmoid_of_pair(self._array[self.row(key)][self._columns]).astype(np.float32)
 
-    def label_mass(self, key: str) -> np.ndarray:
-        """Return p(yes) + p(no) of an image. Where it is low, the teacher wanted to say something else.
-
-        Returns:
-            (Q,) float32 in [0, 1] (above by rounding only); NaN where there is no answer.
-
-        Raises:
-            TargetsError: The image has no row.
-        """
-        return np.exp(self._array[self.row(key)][self._columns]).sum(axis=-1)
-
     def select(self, question_ids: Iterable[str] | None = None, top: int | None = None) -> 'AspectTargets':
         """Return the same folder with fewer questions: those of the ids in the order given, or the first ``top``.
 

@@ -56,11 +56,9 @@ def test_file_formats(targets, logprobs):
 def test_probability_is_the_sigmoid_of_the_difference(targets, logprobs):
     for row, key in enumerate(KEYS):
         expected = [1 / (1 + math.exp(-(float(yes) - float(no)))) for yes, no in logprobs[row]]
-        mass = [math.exp(float(yes)) + math.exp(float(no)) for yes, no in logprobs[row]]
-        probability, label_mass = targets.probability(key), targets.label_mass(key)
-        assert probability.dtype == label_mass.dtype == np.float32
+        probability = targets.probability(key)
+        assert probability.dtype == np.float32
         np.testing.assert_allclose(probability, expected, rtol=1e-7, atol=0)
-        np.testing.assert_allclose(label_mass, mass, rtol=1e-6)
 
 
 @pytest.mark.filterwarnings('error')
@@ -83,7 +81,7 @@ def test_select(targets, logprobs):
     np.testing.assert_array_equal(scattered.probability('owl.png'), targets.probability('owl.png')[[2, 0]])
     np.testing.assert_array_equal(scattered.select(top=1).logprobs, logprobs[:, [2]])
     np.testing.assert_array_equal(
-        targets.select(top=2).select(['fur']).label_mass('owl.png'), targets.label_mass('owl.png')[1:2]
+        targets.select(top=2).select(['fur']).probability('owl.png'), targets.probability('owl.png')[1:2]
     )
     assert targets.select().questions == targets.questions
 
@@ -116,7 +114,7 @@ def test_contains_and_missing_keys(targets):
     with pytest.raises(TargetsError, match=r"'data/owl.png', but for 'owl.png'"):
         targets.row('data/owl.png')
     with pytest.raises(TargetsError, match=r"image 'wl.png': its 5 keys look like 'cat/1.png'"):
-        targets.label_mass('wl.png')
+        targets.probability('wl.png')
 
 
 def test_keys_is_a_lazy_sequence(targets):

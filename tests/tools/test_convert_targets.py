@@ -1,5 +1,5 @@
-import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +10,6 @@ import pytest
 from makd.targets import AspectTargets
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_targets.py'
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('convert_targets', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -31,12 +23,23 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(tool, line):
-    return tool.main(line.split())
+@pytest.fixture
+def run(monkeypatch):
+    """Run the tool in this process; return None, or the message that it ends with and status 1."""
+
+    def run_tool(line):
+        monkeypatch.setattr(sys, 'argv', ['convert_targets.py', *line.split()])
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as end:
+            return end.code
+        return None
+
+    return run_tool
 
 
-def test_there_and_back(tool, folder, capsys):
-    assert run(tool, 'from-json answers.json t --questions questions.txt --images images') == 0
+def test_there_and_back(run, folder, capsys):
+    assert run('from-json answers.json t --questions questions.txt --images images') is None
     output = capsys.readouterr().out
     assert 'wrote 2 images x 2 questions' in output
     assert '1 answers without an image: gone' in output
@@ -44,28 +47,25 @@ def test_there_and_back(tool, folder, capsys):
     assert AspectTargets.open('t').meta == {'source': 'answers.json'}
     np.testing.assert_array_equal(AspectTargets.open('t').probability('x/a.png'), [0.25, 1])
 
-    assert run(tool, 'to-parquet t t.parquet') == 0
-    assert run(tool, 'from-parquet t.parquet u') == 0
-    assert run(tool, 'to-json u back.json --questions back.txt') == 0
+    assert run('to-parquet t t.parquet') is None
+    assert run('from-parquet t.parquet u') is None
+    assert run('to-json u back.json --questions back.txt') is None
     back = json.loads(Path('back.json').read_text())
     assert list(back) == ['b', 'a']
     np.testing.assert_allclose([back['a'], back['b']], [[0.25, 1], [0.5, 0]], rtol=1e-7)
     assert Path('back.txt').read_text() == Path('questions.txt').read_text()
 
 
-def test_one_message_and_status_1(tool, folder, capsys):
-    assert run(tool, 'to-parquet absent t.parquet') == 1
-    assert capsys.readouterr().err.startswith('convert_targets: there is no folder')
-    assert run(tool, 'from-json answers.json t --questions absent.txt --images images') == 1
-    assert 'absent.txt' in capsys.readouterr().err
+def test_one_message_and_status_1(run, folder):
+    assert run('to-parquet absent t.parquet').startswith('error: there is no folder')
+    assert 'absent.txt' in run('from-json answers.json t --questions absent.txt --images images')
 
 
-def test_overwrite_is_asked_for(tool, folder, capsys):
+def test_overwrite_is_asked_for(run, folder):
     command = 'from-json answers.json t --questions questions.txt --images images'
-    assert run(tool, command) == 0
-    assert run(tool, command) == 1
-    assert '--overwrite' in capsys.readouterr().err
-    assert run(tool, f'{command} --overwrite') == 0
+    assert run(command) is None
+    assert '--overwrite' in run(command)
+    assert run(f'{command} --overwrite') is None
 
 
 def test_help_needs_neither_torch_nor_the_models():

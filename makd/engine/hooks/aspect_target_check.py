@@ -46,11 +46,12 @@ class AspectTargetCheckHook(Hook):
             _check_images(dataset, transform, runner)
         for path in sorted({transform.targets.path for _, transform in pairs}):
             targets = AspectTargets.open(path)
-            if is_main_process():
+            if is_main_process():  # both read all answers
                 targets.validate()
-            runner.logger.info(
-                f'Aspect targets {path}: {len(targets.questions)} questions, hash {targets.questions.hash}.'
-            )
+                runner.logger.info(
+                    f'Aspect targets {path}: {len(targets)} images, {len(targets.questions)} questions, hash '
+                    f'{targets.questions.hash}, {targets.num_missing} answers missing.'
+                )
 
 
 def _check_preprocessor(preprocessor: Any) -> None:
