@@ -2,6 +2,8 @@
 
 import argparse
 
+from mmengine.config import Config
+
 from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config, require_checkpoint
 from makd.cli.main import run
@@ -39,7 +41,7 @@ def main() -> None:
     if args.amp:
         cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}
     if args.show_dir:
-        draw(cfg.get('default_hooks', {}), args.show_dir)
+        draw(cfg, args.show_dir)
 
     # Imported here, so that --help is answered without waiting for torch.
     import mmengine
@@ -55,17 +57,13 @@ def main() -> None:
         mmengine.dump(metrics, args.out)
 
 
-def draw(hooks: dict, show_dir: str) -> None:
-    """Make the config's visualization hook draw every image: mmpretrain's and mmdet's name the fields differently."""
-    hook = hooks.get('visualization')
-    if hook is None:
-        raise ConfigError(
-            "--show-dir: the config has no default_hooks.visualization, such as dict(type='VisualizationHook')."
-        )
-    if hook['type'].endswith('DetVisualizationHook'):
-        hook.update(draw=True, interval=1, test_out_dir=show_dir)
+def draw(cfg: Config, show_dir: str) -> None:
+    """Make the run draw every image with its prediction, by the hook of the config's library."""
+    hooks = cfg.setdefault('default_hooks', {})
+    if cfg.get('default_scope') == 'mmdet':
+        hooks['visualization'] = dict(type='DetVisualizationHook', draw=True, interval=1, test_out_dir=show_dir)
     else:
-        hook.update(enable=True, interval=1, out_dir=show_dir)
+        hooks['visualization'] = dict(type='makd.PredictionPicturesHook', out_dir=show_dir)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 from makd.engine.hooks.ablate_aspect_targets import AblateAspectTargetsHook
 from makd.engine.hooks.aspect_target_check import AspectTargetCheckHook
 from makd.engine.hooks.distill_warmup import DistillWarmupHook
+from makd.engine.hooks.prediction_pictures import PredictionPicturesHook
 
-__all__ = ['AblateAspectTargetsHook', 'AspectTargetCheckHook', 'DistillWarmupHook']
+__all__ = ['AblateAspectTargetsHook', 'AspectTargetCheckHook', 'DistillWarmupHook', 'PredictionPicturesHook']
