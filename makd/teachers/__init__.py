@@ -1,0 +1,5 @@
+"""Step 2, who answers: multimodal LLMs, here or on a server. Imports neither mmpretrain nor mmdet."""
+
+from makd.teachers.base import Answers, AspectTeacher
+
+__all__ = ['Answers', 'AspectTeacher']

@@ -1,0 +1,31 @@
+"""How a question is put to the model."""
+
+from makd.errors import ConfigError
+
+PROMPTS = {
+    'bare': '{question}',  # the paper's: nothing but the question
+    'yes_no': '{question} Answer with yes or no.',
+}
+
+
+def resolve_prompt(prompt: str) -> str:
+    """Return the template that ``prompt`` names, or ``prompt`` itself if it is one.
+
+    Args:
+        prompt: A key of :data:`PROMPTS`, or a text with ``{question}`` in it.
+
+    Returns:
+        A text with ``{question}`` in it.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    template = PROMPTS.get(prompt, prompt)
+    if '{question}' not in template:
+        raise ConfigError(f'prompt={prompt!r} must be {" or ".join(map(repr, PROMPTS))}, or have {{question}} in it.')
+    return template
+
+
+def fill(template: str, question: str) -> str:
+    """Put a question into a template, whose other braces stay as they are."""
+    return template.replace('{question}', question)
