@@ -26,3 +26,11 @@ class TargetsError(MakdError):
 
 class TeacherStopped(MakdError):  # noqa: N818, the name says what happened to whom
     """A teacher cannot answer any more (a dead server, a spent budget): annotation stops and keeps what is done."""
+
+
+class ServerError(MakdError):
+    """A server of a language model cannot be asked any more: it is gone, wants another key, or the budget is spent."""
+
+
+class RequestRefused(ServerError):  # noqa: N818, what happened
+    """A server refuses this request, for instance for its image, and may well take the next one."""
