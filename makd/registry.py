@@ -1,16 +1,86 @@
 """makd's registries: children of mmengine's roots, all in the scope ``makd``.
 
-A config names one of our classes as ``type='makd.MaKDLoss'``. The modules behind a registry are imported when the first
-name is looked up in it, so importing this file costs next to nothing.
+A config names one of our classes as ``type='makd.MaKDLoss'``. The modules behind a registry are imported when a name is
+first looked up in it, so importing this file costs next to nothing.
 """
+
+from importlib import import_module
 
 from mmengine import registry as root
 from mmengine.registry import Registry
 
-DATASETS = Registry('dataset', parent=root.DATASETS, scope='makd', locations=['makd.datasets'])
-TRANSFORMS = Registry('transform', parent=root.TRANSFORMS, scope='makd', locations=['makd.datasets'])
-MODELS = Registry('model', parent=root.MODELS, scope='makd', locations=['makd.models'])
-HOOKS = Registry('hook', parent=root.HOOKS, scope='makd', locations=['makd.engine'])
-METRICS = Registry('metric', parent=root.METRICS, scope='makd', locations=['makd.evaluation'])
 
-__all__ = ['DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'TRANSFORMS']
+class StagedRegistry(Registry):
+    """A child registry in the scope ``makd`` that imports light modules first, and heavy ones for what they lack.
+
+    Annotation has to run where importing ``mmpretrain.models`` fails (transformers 5), and mmengine allows one child a
+    scope: so teachers and student share a registry, and looking up a teacher must not import the student's modules.
+
+    Args:
+        parent: The root of mmengine.
+        light: Modules that register classes and import neither mmpretrain nor mmdet.
+        heavy: Modules that register classes.
+    """
+
+    def __init__(self, parent: Registry, light: tuple[str, ...] = (), heavy: tuple[str, ...] = ()) -> None:
+        super().__init__(parent.name, parent=parent, scope='makd')
+        self._stages = [light, heavy]
+
+    def import_next_stage(self) -> bool:
+        """Import the light modules or, if they are imported, the heavy ones; return whether there was a stage left."""
+        if not self._stages:
+            return False
+        for module in self._stages[0]:
+            import_module(module)
+        del self._stages[0]  # only now: where an import failed, the next look-up says so, too
+        return True
+
+    def get(self, key: str) -> type | None:
+        """Return the class that is registered under ``key``, or None."""
+        scope, name = self.split_scope_key(key)
+        if scope in (None, self.scope):
+            while name not in self.module_dict and self.import_next_stage():
+                pass
+        return super().get(key)
+
+
+DATASETS = StagedRegistry(root.DATASETS, heavy=('makd.datasets.emoji', 'makd.datasets.subset'))
+TRANSFORMS = StagedRegistry(root.TRANSFORMS, heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets'))
+MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',))
+MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))
+LOOPS = StagedRegistry(root.LOOPS)
+HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))
+METRICS = StagedRegistry(root.METRICS, heavy=('makd.evaluation',))
+
+_ALL = (DATASETS, TRANSFORMS, LOOPS, MODEL_WRAPPERS, MODELS, HOOKS, METRICS)
+
+
+def find(key: str) -> type | None:
+    """Return the class ``makd.NAME`` of whichever registry has it, or None; light modules are imported first."""
+    name = key.removeprefix('makd.')
+    while True:
+        for registry in _ALL:
+            if name in registry.module_dict:
+                return registry.module_dict[name]
+        stages = [registry.import_next_stage() for registry in _ALL]
+        if not any(stages):
+            return None
+
+
+def names() -> list[str]:
+    """Return the keys of everything that has been imported so far, as a config writes them."""
+    return [f'makd.{name}' for registry in _ALL for name in registry.module_dict]
+
+
+__all__ = [
+    'DATASETS',
+    'HOOKS',
+    'LOOPS',
+    'METRICS',
+    'MODELS',
+    'MODEL_WRAPPERS',
+    'TRANSFORMS',
+    'StagedRegistry',
+    'find',
+    'names',
+]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import Registry
 
 from makd import registry
 from makd.errors import ConfigError, DataError
@@ -80,15 +79,13 @@ def check_makd_types(cfg: Config) -> None:
     Raises:
         ConfigError: Naming the field, the offending value, and similar names.
     """
-    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     for field, node in dicts(cfg._cfg_dict.to_dict(), ''):
         name = node.get('type')
         if not isinstance(name, str) or not name.startswith('makd.'):
             continue
-        cls = next((found for reg in registries if (found := reg.get(name)) is not None), None)
+        cls = registry.find(name)
         if cls is None:
-            names = [f'makd.{key}' for reg in registries for key in reg.module_dict]
-            raise ConfigError(f'Config field {field}.type={name!r} is not registered. {_hint(name, names)}')
+            raise ConfigError(f'Config field {field}.type={name!r} is not registered. {_hint(name, registry.names())}')
         keys = accepted_keys(cls)
         for key in node.keys() - keys - FRAMEWORK_KEYS:
             raise ConfigError(f'Config field {field}.{key}: {name} has no argument {key!r}. {_hint(key, sorted(keys))}')

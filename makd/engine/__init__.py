@@ -1,1 +1,0 @@
-import makd.engine.hooks  # noqa: F401

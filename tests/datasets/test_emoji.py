@@ -5,7 +5,7 @@ import collections
 import pytest
 from mmpretrain.datasets import CustomDataset
 
-from makd.datasets import EmojiDataset
+from makd.datasets.emoji import EmojiDataset
 from makd.errors import ConfigError, DataError
 
 ALL = ('noto', 'blob', 'fluent', 'twemoji', 'openmoji')

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 
-from makd.datasets import LoadImageOnBackground
+from makd.datasets.load_image import LoadImageOnBackground
 
 
 def load(path, **kwargs):
