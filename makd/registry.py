@@ -44,7 +44,7 @@ class StagedRegistry(Registry):
         return super().get(key)
 
 
-DATASETS = StagedRegistry(root.DATASETS, heavy=('makd.datasets.emoji', 'makd.datasets.subset'))
+DATASETS = StagedRegistry(root.DATASETS, light=('makd.datasets.annotation_images',), heavy=('makd.datasets.emoji', 'makd.datasets.subset'))
 TRANSFORMS = StagedRegistry(root.TRANSFORMS, heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets'))
 MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',))
 MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from mmcv.transforms import BaseTransform
 
+from makd.datasets.image_key import image_key
+from makd.datasets.wrapped import walk_datasets
 from makd.errors import ConfigError
 from makd.registry import TRANSFORMS
 from makd.targets import AspectTargets
@@ -70,15 +72,7 @@ class LoadAspectTargets(BaseTransform):
 
     def key(self, img_path: str) -> str:
         """Return the targets' key of an image: its POSIX path relative to ``data_root``."""
-        if img_path.startswith(self.data_root):
-            return img_path[len(self.data_root) :].replace(os.sep, '/')
-        key = os.path.relpath(img_path, self.data_root).replace(os.sep, '/')
-        if key.startswith('../'):
-            raise ConfigError(
-                f'makd.LoadAspectTargets: the image {img_path} lies outside data_root={self.data_root!r}. Set '
-                "data_root to the folder that the targets' keys are relative to."
-            )
-        return key
+        return image_key(img_path, self.data_root)
 
     def transform(self, results: dict) -> dict:
         """Set ``gt_aspects`` on ``results['data_samples']``."""
@@ -104,14 +98,11 @@ class LoadAspectTargets(BaseTransform):
 
 def aspect_datasets(dataset: Any) -> Iterator[tuple[Any, LoadAspectTargets]]:
     """Yield each data set that loads aspect targets, with its transform: this one, or those that it wraps."""
-    pipeline = getattr(dataset, 'pipeline', None)
-    for transform in getattr(pipeline, 'transforms', None) or ():
-        if isinstance(transform, LoadAspectTargets):
-            yield dataset, transform
-    wrapped = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for inner in wrapped:
-        if inner is not None:
-            yield from aspect_datasets(inner)
+    for inner in walk_datasets(dataset):
+        pipeline = getattr(inner, 'pipeline', None)
+        for transform in getattr(pipeline, 'transforms', None) or ():
+            if isinstance(transform, LoadAspectTargets):
+                yield inner, transform
 
 
 def training_aspect_datasets(dataset: Any) -> list[tuple[Any, LoadAspectTargets]]:

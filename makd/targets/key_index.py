@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class KeyIndex(Sequence[str]):
     def __init__(self, text: bytes | mmap.mmap, words: np.ndarray) -> None:
         count = (len(words) - 2) // 3
         self._text = text
+        self._words = words
         # One element of a memoryview is four times as quick to read as one of an array.
         view = words.data
         self._hashes = view[1 : 1 + count]
@@ -72,6 +73,9 @@ class KeyIndex(Sequence[str]):
             )
             words = build_words(text[:], path)
         return cls(text, words)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeyIndex, (self._text[:], np.asarray(self._words))
 
     def __len__(self) -> int:
         return len(self._rows)
