@@ -5,6 +5,7 @@ first looked up in it, so importing this file costs next to nothing.
 """
 
 from importlib import import_module
+from typing import Any
 
 from mmengine import registry as root
 from mmengine.registry import Registry
@@ -35,7 +36,7 @@ class StagedRegistry(Registry):
         del self._stages[0]  # only now: where an import failed, the next look-up says so, too
         return True
 
-    def get(self, key: str) -> type | None:
+    def get(self, key: str) -> Any:
         """Return the class that is registered under ``key``, or None."""
         scope, name = self.split_scope_key(key)
         if scope in (None, self.scope):
@@ -44,7 +45,9 @@ class StagedRegistry(Registry):
         return super().get(key)
 
 
-DATASETS = StagedRegistry(root.DATASETS, light=('makd.datasets.annotation_images',), heavy=('makd.datasets.emoji', 'makd.datasets.subset'))
+DATASETS = StagedRegistry(
+    root.DATASETS, light=('makd.datasets.annotation_images',), heavy=('makd.datasets.emoji', 'makd.datasets.subset')
+)
 TRANSFORMS = StagedRegistry(root.TRANSFORMS, heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets'))
 MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',))
 MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import mmengine.dataset  # noqa: F401  (registers mmengine's wrappers of data sets)
 import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -80,7 +81,7 @@ class AnnotationImages(Dataset):
         return len(self.keys)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item = dict(index=index, key=self.keys[index], inputs=None, error=None)
+        item: dict[str, Any] = dict(index=index, key=self.keys[index], inputs=None, error=None)
         try:
             content = fileio.get(self.data_root + item['key'])
             item['inputs'] = self.prepare(decode(content, self.background))
@@ -105,7 +106,7 @@ def decode(content: bytes, background: tuple[int, ...]) -> Image.Image:
     """
     if not content:
         raise ValueError('the file is empty')
-    image = Image.open(io.BytesIO(content))
+    image: Image.Image = Image.open(io.BytesIO(content))
     image.load()
     with suppress(Exception):  # damaged metadata say nothing about the pixels
         image = ImageOps.exif_transpose(image)

