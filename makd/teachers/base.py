@@ -32,15 +32,12 @@ class AspectTeacher(BaseModel):
     """A multimodal LLM that answers yes/no questions about images.
 
     Args:
-        questions: A :class:`~makd.questions.QuestionSet`, or the path of its JSON file.
-        top: Ask only the first ``top`` questions. Defaults to None: all.
+        questions: What is asked about every image.
     """
 
-    def __init__(self, questions: QuestionSet | str, top: int | None = None) -> None:
+    def __init__(self, questions: QuestionSet) -> None:
         super().__init__()
-        if not isinstance(questions, QuestionSet):
-            questions = QuestionSet.load(questions)
-        self.questions = questions if top is None else questions.top(top)
+        self.questions = questions
 
     @property
     @abstractmethod
@@ -85,3 +82,14 @@ class AspectTeacher(BaseModel):
 
     def init_weights(self) -> None:
         """Keep the weights: mmengine would call a Hugging Face model's ``init_weights``, which draws new ones."""
+
+
+def load_questions(questions: QuestionSet | str, top: int | None = None) -> QuestionSet:
+    """Return the first ``top`` questions of a set, or of the JSON file that it is saved in.
+
+    Raises:
+        QuestionsError: The file cannot be read, or ``top`` is out of range.
+    """
+    if not isinstance(questions, QuestionSet):
+        questions = QuestionSet.load(questions)
+    return questions if top is None else questions.top(top)

@@ -16,7 +16,7 @@ from torch import Tensor
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
 from makd.registry import MODELS
-from makd.teachers.base import Answers, AspectTeacher
+from makd.teachers.base import Answers, AspectTeacher, load_questions
 from makd.teachers.prefix_scorer import PrefixScorer
 from makd.teachers.prompts import fill, resolve_prompt
 from makd.teachers.yes_no import pair_ids
@@ -59,23 +59,17 @@ class Preparer:
         return {key: value[:, : -self.tail] if value.shape == shape else value for key, value in inputs.items()}
 
 
-@MODELS.register_module()
-class HFAspectTeacher(AspectTeacher):
-    """Any model that transformers loads as ``AutoModelForImageTextToText``, asked by its processor's chat template.
+class HFTeacher(AspectTeacher):
+    """What :class:`HFAspectTeacher` and :class:`HFClassTeacher` have in common: a model, a chat template, a scorer.
 
-    P(yes) is the paper's Eq. 1, from the logits of the next token behind the prompt. The prompts of all questions have
-    the image and the template's text in common, so those are computed once an image
-    (:class:`~makd.teachers.prefix_scorer.PrefixScorer`); the first image of a run checks that against the plain way.
+    A subclass sets ``scorer`` and ``_preparer`` (see :meth:`_split`).
 
     Args:
         model: Name on the Hugging Face hub, or a folder with the weights as safetensors.
-        questions: A question set, or the path of its JSON file.
-        revision: Commit, tag or branch on the hub. Defaults to None: the newest.
-        top: Ask only the first ``top`` questions.
+        questions: What is asked.
         prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
+        revision: Commit, tag or branch on the hub. Defaults to None: the newest.
         system_prompt: Text of the system's turn. Defaults to None: the template's own.
-        answers: The two words that are read. They have to be one token each in their place.
-        case_variants: Add up the probabilities of the words in other cases and with a leading space.
         dtype: 'auto' (the checkpoint's), 'bfloat16', 'float16' or 'float32'.
         attn_implementation: 'sdpa', 'flash_attention_2', 'eager'; None lets transformers choose.
         device_map: For a model over several devices, such as 'auto' (needs accelerate); None is the rank's device.
@@ -88,16 +82,16 @@ class HFAspectTeacher(AspectTeacher):
         ConfigError: The model does not exist or is none of this kind, or an argument does not fit it.
     """
 
+    scorer: PrefixScorer
+    _preparer: Preparer
+
     def __init__(
         self,
         model: str,
-        questions: QuestionSet | str,
+        questions: QuestionSet,
+        prompt: str,
         revision: str | None = None,
-        top: int | None = None,
-        prompt: str = 'bare',
         system_prompt: str | None = None,
-        answers: Sequence[str] = ('Yes', 'No'),
-        case_variants: bool = False,
         dtype: str = 'auto',
         attn_implementation: str | None = None,
         device_map: str | Mapping[str, Any] | None = None,
@@ -106,38 +100,31 @@ class HFAspectTeacher(AspectTeacher):
         trust_remote_code: bool = False,
         on_failed_check: str = 'naive',
     ) -> None:
-        super().__init__(questions, top)
+        super().__init__(questions)
         if on_failed_check not in ('naive', 'stop'):
             raise ConfigError(f"on_failed_check={on_failed_check!r} must be 'naive' or 'stop'.")
         # Forked loader workers use the tokenizer; its own threads would not survive the fork.
         os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
-        loaded = _load(model, revision, dtype, attn_implementation, device_map, trust_remote_code)
-        # Unregistered: a runner would move a model that is spread over devices, and draw its weights anew.
-        object.__setattr__(self, 'model', loaded[0])
-        self.processor = loaded[1]
-        self.template = resolve_prompt(prompt)
+        self.template = prompt
         self.system_prompt = system_prompt
+        self.chunk_size = chunk_size
         self.on_failed_check = on_failed_check
-        self._processor_arguments = dict(processor or {})
-        self._source = {'model': model, 'revision': revision, 'weights': _weights_id(model, loaded[0].config)}
-
-        prompts = [self.chat(fill(self.template, text)) for text in self.questions.texts]
-        self.answer_ids = pair_ids(self.processor.tokenizer, prompts[0], answers, case_variants)
-        suffixes, self._preparer = self._split(prompts)
-        self.scorer = PrefixScorer(self.model, suffixes, self._read, chunk_size=chunk_size)
+        self.processor_arguments = dict(processor or {})
+        loaded, self.processor = _load(model, revision, dtype, attn_implementation, device_map, trust_remote_code)
+        # Unregistered: a runner would move a model that is spread over devices, and draw its weights anew.
+        object.__setattr__(self, 'model', loaded)
+        self._source = {'model': model, 'revision': revision, 'weights': _weights_id(model, loaded.config)}
 
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the answers."""
-        tokens = self.processor.tokenizer.convert_ids_to_tokens
         return {
             'type': type(self).__name__,
             **self._source,
             'dtype': str(self.model.dtype).removeprefix('torch.'),
             'attention': self.model.config._attn_implementation,
             'prompt': self.chat(self.template),
-            'answers': [dict(zip(map(str, ids), tokens(ids))) for ids in self.answer_ids],
-            'processor': self._processor_arguments,
+            'processor': self.processor_arguments,
         }
 
     @property
@@ -175,8 +162,8 @@ class HFAspectTeacher(AspectTeacher):
         if report['passed']:
             return {'scoring': 'prefix', **report}
         message = (
-            f'{self._source["model"]}: a logit behind the shared prefix differs by {report["error"]:.2g} from that of a '
-            f'plain forward, where {report["tolerance"]:.2g} is tolerable'
+            f'{self._source["model"]}: a logit behind the shared prefix differs by {report["error"]:.2g} from that of '
+            f'a plain forward, where {report["tolerance"]:.2g} is tolerable'
         )
         if self.on_failed_check == 'stop':
             raise ConfigError(f"{message}. Set on_failed_check='naive' to score each question by itself.")
@@ -205,20 +192,21 @@ class HFAspectTeacher(AspectTeacher):
         return [Answers(self._finish(one).numpy()) for one in scores]
 
     def _finish(self, scores: Tensor) -> Tensor:
-        """Turn the scores of an image into log-probabilities, (Q, 2)."""
+        """Turn the scores of an image into log p(yes) and log p(no), (Q, 2)."""
         return scores
 
-    def _read(self, logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
-        """Return log p(yes) and log p(no) of the full softmax, (R, 2)."""
-        total = logits.logsumexp(dim=-1)
-        return torch.stack([logits[:, ids].logsumexp(dim=-1) - total for ids in self.answer_ids], dim=-1)
+    def _split(self, prompts: Sequence[str], prefix_of: str | None = None) -> tuple[list[list[int]], Preparer]:
+        """Split prompts into the prefix that they share and Q suffixes, and check that no image changes the suffixes.
 
-    def _split(self, prompts: Sequence[str]) -> tuple[list[list[int]], Preparer]:
-        """Split prompts into the prefix that they share and Q suffixes, and check that no image changes the suffixes."""
-        preparer = Preparer(self.processor, tuple(prompts), 1, self._processor_arguments)
+        Args:
+            prompts: Q whole prompts.
+            prefix_of: What all of them begin with; its last token goes to the suffixes. Defaults to None: what they
+                have in common.
+        """
+        preparer = Preparer(self.processor, tuple(prompts), 1, self.processor_arguments)
         first, second = (Image.new('RGB', size, (124, 117, 104)) for size in _DUMMY_SIZES)
         tokenized = [preparer.ids(prompt, first) for prompt in prompts]
-        length = _common_length(tokenized)
+        length = _common_length(tokenized) if prefix_of is None else len(preparer.ids(prefix_of, first)) - 1
         suffixes = [ids[length:] for ids in tokenized]
         image_ids = set(getattr(self.processor, 'image_token_ids', None) or [self.model.config.image_token_id])
         if any(image_ids & set(suffix) for suffix in suffixes):
@@ -239,6 +227,56 @@ class HFAspectTeacher(AspectTeacher):
                     'image, so what prompts have in common cannot be told. Please report it.'
                 )
         return suffixes, preparer
+
+
+@MODELS.register_module()
+class HFAspectTeacher(HFTeacher):
+    """Any model that transformers loads as ``AutoModelForImageTextToText``, asked by its processor's chat template.
+
+    P(yes) is the paper's Eq. 1, from the logits of the next token behind the prompt. The prompts of all questions have
+    the image and the template's text in common, so those are computed once an image
+    (:class:`~makd.teachers.prefix_scorer.PrefixScorer`); the first image of a run checks that against the plain way.
+
+    Args:
+        model: Name on the Hugging Face hub, or a folder with the weights as safetensors.
+        questions: A question set, or the path of its JSON file.
+        top: Ask only the first ``top`` questions.
+        prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
+        answers: The two words that are read. They have to be one token each in their place.
+        case_variants: Add up the probabilities of the words in other cases and with a leading space.
+        **kwargs: Arguments of :class:`HFTeacher`.
+
+    Raises:
+        ConfigError: The model does not exist or is none of this kind, or an argument does not fit it.
+        QuestionsError: The questions cannot be read.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        questions: QuestionSet | str,
+        top: int | None = None,
+        prompt: str = 'bare',
+        answers: Sequence[str] = ('Yes', 'No'),
+        case_variants: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, load_questions(questions, top), resolve_prompt(prompt), **kwargs)
+        prompts = [self.chat(fill(self.template, text)) for text in self.questions.texts]
+        self.answer_ids = pair_ids(self.processor.tokenizer, prompts[0], answers, case_variants)
+        suffixes, self._preparer = self._split(prompts)
+        self.scorer = PrefixScorer(self.model, suffixes, self._read, chunk_size=self.chunk_size)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the answers."""
+        names = self.processor.tokenizer.convert_ids_to_tokens
+        return {**super().identity, 'answers': [dict(zip(map(str, ids), names(ids))) for ids in self.answer_ids]}
+
+    def _read(self, logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
+        """Return log p(yes) and log p(no) of the full softmax, (R, 2)."""
+        total = logits.logsumexp(dim=-1)
+        return torch.stack([logits[:, ids].logsumexp(dim=-1) - total for ids in self.answer_ids], dim=-1)
 
 
 def _load(
@@ -268,7 +306,7 @@ def _load(
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(
             f'transformers cannot load model={name!r} (revision={revision!r}) as an image-text-to-text model: {error}\n'
-            'Give a folder with config, processor and safetensors, or a name on the hub (HF_TOKEN for one that is gated; '
+            'Give a folder with config, processor and safetensors, or a name on the hub (HF_TOKEN for a gated one; '
             'checkpoints that need their own code need trust_remote_code=True).'
         ) from None
     return (model if device_map is not None else model.to(get_device())).eval(), processor

@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The logits of some rows: (R, V) float32 with the image, the suffix and the position that each belongs to, (R,)."""
+    """The logits of some rows, (R, V) float32, with the image, the suffix and the position of each, (R,)."""
 
     logits: Tensor
     image: Tensor
@@ -42,16 +42,16 @@ class SharedPrefixLayer(DynamicLayer):
         image: (rows,) which image each row belongs to, or None if there is only one.
     """
 
-    def __init__(self, layer: DynamicLayer, image: Tensor | None) -> None:
+    def __init__(self, layer: Any, image: Tensor | None) -> None:
         super().__init__()
-        self.keys, self.values = layer.keys, layer.values
-        self.dtype, self.device = layer.dtype, layer.device
-        self.is_initialized = True
+        self.keys, self.values, self.is_initialized = layer.keys, layer.values, True  # what the base class looks at
+        self._prefix: tuple[Tensor, Tensor] = layer.keys, layer.values
         self._image = image
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Return prefix and new states in one."""
-        return self._behind(self.keys, key_states), self._behind(self.values, value_states)
+        keys, values = self._prefix
+        return self._behind(keys, key_states), self._behind(values, value_states)
 
     def _behind(self, prefix: Tensor, states: Tensor) -> Tensor:
         if self._image is None:
@@ -106,7 +106,7 @@ class PrefixScorer:
         """Score every suffix for B images.
 
         Args:
-            inputs: What the processor gives, with the prefix only: input_ids (B, length), without padding, and the rest.
+            inputs: What the processor gives, for the prefix only: input_ids (B, length), not padded, and the rest.
 
         Returns:
             (B, Q, K) float32 on the CPU.
@@ -197,7 +197,7 @@ class PrefixScorer:
         ids, mask = _padded([self.suffixes[row.suffix] for row in chunk], [self.keep[row.suffix] for row in chunk])
         ids, mask = ids.to(device), mask.to(device)
         if all(type(layer) is DynamicLayer for layer in cache.layers):
-            behind = DynamicCache()
+            behind: Any = DynamicCache()
             behind.layers = [SharedPrefixLayer(layer, image if count > 1 else None) for layer in cache.layers]
         else:
             behind = copy.deepcopy(cache)
@@ -251,7 +251,7 @@ class PrefixScorer:
 def _padded(suffixes: Sequence[Sequence[int]], keep: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Return ids (rows, longest), padded with each suffix's own last token, and the mask of what is read."""
     longest = max(map(len, suffixes))
-    ids = torch.tensor([[*suffix, *suffix[-1:] * (longest - len(suffix))] for suffix in suffixes])
+    ids = torch.tensor([[*suffix, *[suffix[-1]] * (longest - len(suffix))] for suffix in suffixes])
     end = torch.tensor([len(suffix) for suffix in suffixes])[:, None]
     position = torch.arange(longest)[None]
     return ids, (position < end) & (position >= end - torch.tensor(keep)[:, None])

@@ -28,14 +28,15 @@ def answer_ids(tokenizer: Any, prompt: str, answer: str, case_variants: bool = F
 
     def single(text: str) -> int | None:
         after = tokenizer(prompt + text, add_special_tokens=False).input_ids
-        return after[-1] if len(after) == len(before) + 1 and after[:-1] == before else None
+        known = after[-1] != tokenizer.unk_token_id
+        return after[-1] if known and len(after) == len(before) + 1 and after[:-1] == before else None
 
     first = single(answer)
     if first is None:
         pieces = tokenizer.convert_ids_to_tokens(tokenizer(prompt + answer, add_special_tokens=False).input_ids)
         raise ConfigError(
-            f'The answer {answer!r} is not one token behind the prompt, which ends with {prompt[-20:]!r}: together they '
-            f'end with the tokens {pieces[-4:]}. Set the field `answers` to two words that are, for example '
+            f'The answer {answer!r} is not one token behind the prompt, which ends with {prompt[-20:]!r}: together '
+            f'they end with the tokens {pieces[-4:]}. Set the field `answers` to two words that are, for example '
             "(' Yes', ' No') where the model writes a space first."
         )
     words = (answer.strip(), answer.strip().lower(), answer.strip().upper())

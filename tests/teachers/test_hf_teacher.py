@@ -1,6 +1,9 @@
 """The fast way gives what one plain forward per question gives, on every family of models."""
 
 import importlib.util
+import json
+import pickle
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,9 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
+from makd.errors import ConfigError
 from makd.questions import Question, QuestionSet
-from makd.teachers import HFAspectTeacher
+from makd.teachers import HFAspectTeacher, HFClassTeacher
+from makd.teachers.prefix_scorer import PrefixScorer
 
 _spec = importlib.util.spec_from_file_location('tiny_models', Path(__file__).with_name('tiny_models.py'))
 tiny_models = sys.modules.setdefault('tiny_models', importlib.util.module_from_spec(_spec))
@@ -66,3 +72,170 @@ def test_equals_one_forward_a_question(checkpoint, family, system_prompt):
         expected = reference(teacher, image)
         np.testing.assert_allclose(answer.logprobs, expected, atol=1e-4)
     assert np.ptp(np.stack([a.logprobs for a in answers])) > 0.1
+
+
+def test_a_self_check_passes_in_half_precision(checkpoint):
+    teacher = HFAspectTeacher(checkpoint('internvl'), QUESTIONS, dtype='bfloat16')
+    assert teacher.start(teacher.preparer(picture((60, 60), 0)))['scoring'] == 'prefix'
+    assert teacher.identity['dtype'] == 'bfloat16'
+
+
+def short_by_one(scorer):
+    whole = scorer._prefill
+    # Without the first token of all.
+    scorer._prefill = lambda inputs: whole(
+        {k: v[:, 1:] if v.shape == inputs['input_ids'].shape else v for k, v in inputs.items()}
+    )
+
+
+def shifted_by_one(scorer):
+    whole = scorer._score_chunk
+    scorer._score_chunk = lambda chunk, cache, count, length, deltas: whole(chunk, cache, count, length, deltas + 1)
+
+
+@pytest.mark.parametrize(
+    ('family', 'fault'), [('internvl', short_by_one), ('gemma3', short_by_one), ('qwen2_5_vl', shifted_by_one)]
+)
+def test_a_self_check_finds_a_wrong_prefix(checkpoint, family, fault):
+    teacher = HFAspectTeacher(checkpoint(family), QUESTIONS)
+    image = picture((60, 60), 0)
+    inputs = teacher.preparer(image)
+    fault(teacher.scorer)
+    teacher.on_failed_check = 'stop'
+    with pytest.raises(ConfigError, match="on_failed_check='naive'"):
+        teacher.start(inputs)
+    teacher.on_failed_check = 'naive'
+    report = teacher.start(inputs)
+    assert report['scoring'] == 'naive'
+    assert report['error'] > report['tolerance']
+    np.testing.assert_allclose(teacher.answer([inputs])[0].logprobs, reference(teacher, image), atol=1e-4)
+
+
+def test_an_image_behind_the_questions_is_scored_naively(checkpoint):
+    teacher = HFAspectTeacher(checkpoint('internvl'), QUESTIONS)
+    # Text first, image last, whatever the order in the turn.
+    template = teacher.processor.chat_template
+    teacher.processor.chat_template = template.replace(
+        "{% for c in m['content'] %}", "{% for c in m['content']|sort(attribute='type', reverse=True) %}"
+    )
+    prompts = [teacher.chat(text) for text in QUESTIONS.texts]
+    assert prompts[0].index('bird') < prompts[0].index('<IMG_CONTEXT>')
+    suffixes, teacher._preparer = teacher._split(prompts)
+    teacher.scorer = PrefixScorer(teacher.model, suffixes, teacher._read)
+    images = [picture((60, 60), seed) for seed in range(2)]
+    inputs = [teacher.preparer(image) for image in images]
+    assert teacher.start(inputs[0])['scoring'] == 'naive'
+    for image, answer in zip(images, teacher.answer(inputs)):
+        np.testing.assert_allclose(answer.logprobs, reference(teacher, image), atol=1e-4)
+
+
+def test_chunks_and_batches_shrink_with_the_memory(checkpoint):
+    teacher = HFAspectTeacher(checkpoint('llava'), QUESTIONS, chunk_size=8)
+    inputs = [teacher.preparer(picture((60, 60), seed)) for seed in range(3)]
+    expected = [answer.logprobs for answer in teacher.answer(inputs)]
+    fits, forward, rows = 2, teacher.model.forward, []
+
+    def limited(**kwargs):
+        rows.append(len(kwargs['input_ids']))
+        if rows[-1] > fits:
+            raise torch.OutOfMemoryError
+        return forward(**kwargs)
+
+    teacher.model.forward = limited
+    try:
+        answers = teacher.answer(inputs)
+        assert all(answer.reason is None for answer in answers)
+        np.testing.assert_allclose([answer.logprobs for answer in answers], expected, atol=1e-5)
+        assert teacher.scorer.chunk_size == 2
+        rows.clear()
+        teacher.answer(inputs[:1])
+        assert max(rows) == 2, 'remembered'
+        fits = 0
+        (answer,) = teacher.answer(inputs[:1])
+    finally:
+        del teacher.model.forward
+    assert np.isnan(answer.logprobs).all()
+    assert 'memory' in answer.reason
+
+
+def test_case_variants_add_up(checkpoint):
+    folder = checkpoint('llava')
+    image = picture((60, 60), 0)
+    teacher = HFAspectTeacher(folder, QUESTIONS, case_variants=True)
+    (answer,) = teacher.answer([teacher.preparer(image)])
+    tokenizer, vocabulary = teacher.processor.tokenizer, teacher.processor.tokenizer.get_vocab()
+    prompt = teacher.chat(QUESTIONS[0].text)
+    with torch.no_grad():
+        logits = teacher.model(**teacher.preparer.whole(prompt, image)).logits[0, -1].double()
+    for column, words in enumerate(
+        [('Yes', 'yes', 'YES', 'ĠYes', 'Ġyes', 'ĠYES'), ('No', 'no', 'NO', 'ĠNo', 'Ġno', 'ĠNO')]
+    ):
+        ids = [vocabulary[word] for word in words if word in vocabulary]
+        assert len(ids) >= 4
+        assert sorted(teacher.answer_ids[column]) == sorted(ids)
+        assert tokenizer.convert_ids_to_tokens(teacher.answer_ids[column][0]) == words[0]
+        expected = logits.softmax(-1)[ids].sum().log()
+        assert answer.logprobs[0, column] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_class_names_are_scored_whole(checkpoint):
+    names = ['bird', 'car_side', 'convertible roof', 'water']
+    teacher = HFClassTeacher(checkpoint('internvl'), names, chunk_size=3)
+    assert teacher.questions.ids == tuple(names)
+    assert teacher.questions.texts[1] == 'car side'
+    images = [picture((60, 60), 0), picture((50, 30), 1)]
+    inputs = [teacher.preparer(image) for image in images]
+    assert teacher.start(inputs[0])['scoring'] == 'prefix'
+    tokenizer = teacher.processor.tokenizer
+    for image, answer in zip(images, teacher.answer(inputs)):
+        scores = []
+        for text in teacher.questions.texts:
+            prompt = teacher.chat('What is in the picture? Answer with its name only.')
+            whole = teacher.preparer.whole(prompt + text + tokenizer.eos_token, image)
+            with torch.no_grad():
+                logprobs = teacher.model(**whole).logits[0].double().log_softmax(-1)
+            start = len(teacher.preparer.ids(prompt, image))
+            ids = whole['input_ids'][0]
+            scores.append(sum(logprobs[i - 1, ids[i]] for i in range(start, len(ids))))
+        p = torch.stack(scores).softmax(0).numpy()
+        np.testing.assert_allclose(answer.logprobs, np.stack([np.log(p), np.log1p(-p)], axis=1), atol=1e-4)
+
+
+def test_what_cannot_be_loaded_is_said(checkpoint, tmp_path):
+    with pytest.raises(ConfigError, match='no/such/model'):
+        HFAspectTeacher('no/such/model', QUESTIONS)
+    with pytest.raises(ConfigError, match='dtype'):
+        HFAspectTeacher(checkpoint('llava'), QUESTIONS, dtype='int8')
+    with pytest.raises(ConfigError, match='prompt'):
+        HFAspectTeacher(checkpoint('llava'), QUESTIONS, prompt='yes or no')
+    with pytest.raises(ConfigError, match='not one token'):
+        HFAspectTeacher(checkpoint('llava'), QUESTIONS, answers=('Affirmative', 'Negative'))
+
+
+def test_a_pickled_checkpoint_is_refused(checkpoint, tmp_path):
+    folder = tmp_path / 'pickled'
+    shutil.copytree(checkpoint('llava'), folder)
+    weights = folder / 'model.safetensors'
+    torch.save(load_file(weights), folder / 'pytorch_model.bin')
+    weights.unlink()
+    with pytest.raises(ConfigError, match='safetensors'):
+        HFAspectTeacher(str(folder), QUESTIONS)
+
+
+def test_identity_tells_weights_and_prompts_apart(checkpoint, tmp_path):
+    folder = checkpoint('llava')
+    teacher = HFAspectTeacher(folder, QUESTIONS)
+    assert HFAspectTeacher(folder, QUESTIONS).identity == teacher.identity
+    assert json.loads(json.dumps(teacher.identity)) == teacher.identity
+    other = tiny_models.save_model('llava', tmp_path / 'other', seed=1)
+    assert HFAspectTeacher(other, QUESTIONS).identity['weights'] != teacher.identity['weights']
+    assert HFAspectTeacher(folder, QUESTIONS, prompt='yes_no').identity['prompt'] != teacher.identity['prompt']
+    assert {'dtype', 'answers', 'processor', 'attention'} <= teacher.identity.keys()
+
+
+def test_the_preparer_is_picklable(checkpoint):
+    teacher = HFAspectTeacher(checkpoint('internvl'), QUESTIONS)
+    copied = pickle.loads(pickle.dumps(teacher.preparer))
+    image = picture((60, 60), 0)
+    for a, b in zip(copied(image), teacher.preparer(image)):
+        assert all(torch.equal(a[key], b[key]) for key in a)

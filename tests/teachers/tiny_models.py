@@ -1,4 +1,4 @@
-"""Randomly initialised image-text-to-text models of many families, with their real processors, small enough for tests."""
+"""Randomly initialised image-text-to-text models of many families, with their real processors, in small."""
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast, Qwen2TokenizerFast
