@@ -30,6 +30,19 @@ def _hidden_sibling(path: Path) -> Path:
     return path.with_name(f'.{path.name}.{uuid4().hex[:12]}.tmp')
 
 
+def remove_leftovers(folder: Path, name: str = '*') -> None:
+    """Remove what killed processes left in ``folder`` of their :func:`atomic_file` and :func:`atomic_folder`.
+
+    No process may be at work there.
+
+    Args:
+        folder: The parent of the files and folders that were to appear.
+        name: The name of the one that was to appear, or a pattern.
+    """
+    for leftover in folder.glob(f'.{name}.{"[0-9a-f]" * 12}.tmp'):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

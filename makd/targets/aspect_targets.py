@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from scipy.special import expit
@@ -19,6 +19,7 @@ FORMAT = 'makd-targets'
 FORMAT_VERSION = 1
 META_FILE = 'meta.json'
 ARRAY_FILE = 'logprobs.npy'
+FAILED_FILE = 'failed.jsonl'
 _REQUIRED_FILES = (META_FILE, KEYS_FILE, ARRAY_FILE)
 
 # Log-probabilities come from softmaxes in half precision, too, whose sum is 1 only about so.
@@ -43,8 +44,9 @@ class AspectTargets:
 
     The folder holds ``meta.json`` (format version, questions with their hash, free metadata), ``images.txt`` (one key a
     line: the POSIX path of the image relative to the data set's root), ``logprobs.npy`` ((N, Q, 2) float32,
-    [log p(yes), log p(no)] of the teacher's full softmax; NaN where there is no answer) and the derived ``index.npy``
-    (see :class:`~makd.targets.key_index.KeyIndex`). All processes that open it share the page cache; a pickled
+    [log p(yes), log p(no)] of the teacher's full softmax; NaN where there is no answer), the derived ``index.npy``
+    (see :class:`~makd.targets.key_index.KeyIndex`) and, where answers are missing and it is known why, ``failed.jsonl``
+    (``{"key": ..., "reason": ...}``, an image a line). All processes that open it share the page cache; a pickled
     ``AspectTargets`` is the path and the selection, and opens the folder again. Reading is thread-safe.
 
     Make one with :meth:`open`, :meth:`write` or :meth:`select`.
@@ -77,7 +79,7 @@ class AspectTargets:
         folder = Path(path).absolute()
         _check_files(folder)
         questions, meta = _read_meta(folder / META_FILE)
-        array = _open_array(folder / ARRAY_FILE)
+        array = open_array(folder / ARRAY_FILE)
         keys = KeyIndex.open(folder)
         if len(keys) != len(array):
             raise TargetsError(
@@ -98,8 +100,9 @@ class AspectTargets:
         *,
         questions: QuestionSet,
         keys: Iterable[str],
-        logprobs: np.ndarray,
+        logprobs: np.ndarray | Iterable[np.ndarray],
         meta: Mapping[str, Any] | None = None,
+        failures: Mapping[str, str] | None = None,
         overwrite: bool = False,
     ) -> 'AspectTargets':
         """Write a folder and open it. It appears whole or not at all.
@@ -109,21 +112,22 @@ class AspectTargets:
             questions: The Q questions.
             keys: N keys, each the POSIX path of an image relative to the data set's root.
             logprobs: (N, Q, 2) floating point, [log p(yes), log p(no)]; both NaN where there is no answer. It may be
-                memory-mapped. The values are stored as float32 and not looked at: see :meth:`validate`.
+                memory-mapped, or come in blocks (n, Q, 2). The values are stored as float32 and not looked at: see
+                :meth:`validate`.
             meta: What is worth knowing about the answers, as JSON values: model, prompt, versions.
+            failures: Keys of images whose answers are missing, with the reason.
             overwrite: Replace a folder of targets that exists.
 
         Raises:
             TargetsError: A shape, a key or the path does not fit.
         """
-        folder, keys, logprobs = Path(path).absolute(), list(keys), np.asanyarray(logprobs)
-        if logprobs.shape != (len(keys), len(questions), 2) or logprobs.dtype.kind != 'f' or not keys:
-            raise TargetsError(
-                f'{folder}: {len(keys)} keys and {len(questions)} questions need floating-point logprobs of shape '
-                f'({len(keys)}, {len(questions)}, 2) with at least one image, got {logprobs.dtype} {logprobs.shape}'
-            )
+        folder, keys = Path(path).absolute(), list(keys)
+        shape = (len(keys), len(questions), 2)
+        if isinstance(logprobs, np.ndarray):
+            _check_fit(folder, shape, logprobs.shape, logprobs.dtype)
+            logprobs = _chunks(logprobs)
         if folder.exists():
-            _check_replaceable(folder, overwrite)
+            check_replaceable(folder, overwrite)
         text = encode_keys(keys, folder / KEYS_FILE)
         words = build_words(text, folder / KEYS_FILE)
         content = {
@@ -137,7 +141,11 @@ class AspectTargets:
             (temporary / META_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', 'utf-8')
             (temporary / KEYS_FILE).write_bytes(text)
             np.save(temporary / INDEX_FILE, words)
-            _save_float32(temporary / ARRAY_FILE, logprobs)
+            if failures:
+                lines = (json.dumps({'key': key, 'reason': failures[key]}, ensure_ascii=False) for key in failures)
+                (temporary / FAILED_FILE).write_text(''.join(f'{line}\n' for line in lines), 'utf-8')
+            with (temporary / ARRAY_FILE).open('wb') as file:
+                write_float32(file, shape, _checked(logprobs, folder, shape))
         return cls.open(folder)
 
     def __len__(self) -> int:
@@ -170,6 +178,34 @@ class AspectTargets:
     def num_missing(self) -> int:
         """How many of the N x Q answers are missing (NaN). The first access reads the whole array."""
         return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self.blocks())
+
+    @cached_property
+    def failures(self) -> dict[str, str]:
+        """Why answers are missing, for each image of which that is known.
+
+        Raises:
+            TargetsError: The file is damaged.
+        """
+        path = self.path / FAILED_FILE
+        if not path.exists():
+            return {}
+        try:
+            entries = [json.loads(line) for line in read_text(path, TargetsError).split('\n') if line]
+            return {entry['key']: entry['reason'] for entry in entries}
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise TargetsError(f'{path} is damaged ({error}): annotate again, or remove it') from None
+
+    def label_mass(self) -> np.ndarray:
+        """Return the mean of p(yes) + p(no) over the images that have an answer: (Q,) float64, NaN where none has.
+
+        A low mass means that the teacher wanted to say something else than yes or no.
+        """
+        total, count = np.zeros((2, len(self.questions)))
+        for _, block in self.blocks():
+            mass = np.exp(block, dtype=np.float64).sum(axis=-1)
+            total += np.nansum(mass, axis=0)
+            count += (~np.isnan(mass)).sum(axis=0)
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
     def row(self, key: str) -> int:
         """Return the row of an image, in microseconds.
@@ -232,7 +268,7 @@ class AspectTargets:
         counts: dict[str, int] = {}
         first: dict[str, str] = {}
         for start, block in self.blocks():
-            for damage, mask in _damage(block).items():
+            for damage, mask in find_damage(block).items():
                 if count := int(mask.sum()):
                     counts[damage] = counts.get(damage, 0) + count
                     row, column = np.argwhere(mask)[0]
@@ -262,7 +298,7 @@ def _reopen(path: Path, question_ids: tuple[str, ...]) -> AspectTargets:
     return AspectTargets.open(path).select(question_ids)
 
 
-def _damage(block: np.ndarray) -> dict[str, np.ndarray]:
+def find_damage(block: np.ndarray) -> dict[str, np.ndarray]:
     """Return for each kind of damage the (n, Q) mask of the answers that have it; at most one for an answer."""
     missing = np.isnan(block)
     too_high = (block > _TOLERANCE).any(axis=-1)
@@ -313,7 +349,8 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
     return questions, meta
 
 
-def _open_array(path: Path) -> np.ndarray:
+def open_array(path: Path) -> np.ndarray:
+    """Open an array (N, Q, 2) float32 memory-mapped; raise a TargetsError if the file is damaged or another array."""
     with path.open('rb') as file:
         try:
             if (version := np.lib.format.read_magic(file)) != (1, 0):
@@ -337,22 +374,48 @@ def _open_array(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode='r', allow_pickle=False).view(np.ndarray)
 
 
-def _check_replaceable(folder: Path, overwrite: bool) -> None:
+def check_replaceable(folder: Path, overwrite: bool) -> None:
+    """Raise a TargetsError if ``folder``, which exists, must not be replaced: it was not asked for, or holds more."""
     if not overwrite:
         raise TargetsError(f'{folder} exists: choose another path, or overwrite it (overwrite=True, --overwrite)')
     if not folder.is_dir():
         raise TargetsError(f'{folder} is a file, not a folder of targets, and is not replaced: choose another path')
-    if foreign := {file.name for file in folder.iterdir()} - {*_REQUIRED_FILES, INDEX_FILE}:
+    if foreign := {file.name for file in folder.iterdir()} - {*_REQUIRED_FILES, INDEX_FILE, FAILED_FILE}:
         raise TargetsError(
             f'{folder} holds {min(foreign)!r}, too, and would lose it: move it away or choose another path'
         )
 
 
-def _save_float32(path: Path, array: np.ndarray) -> None:
-    """Save as float32, a few megabytes at a time, so that a memory-mapped source stays out of memory."""
+def _check_fit(folder: Path, expected: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if shape != expected or dtype.kind != 'f' or not expected[0]:
+        raise TargetsError(
+            f'{folder}: {expected[0]} keys and {expected[1]} questions need floating-point logprobs of shape '
+            f'{expected} with at least one image, got {dtype} {shape}'
+        )
+
+
+def _checked(blocks: Iterable[np.ndarray], folder: Path, expected: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Pass blocks on; raise a TargetsError for one of another shape, one too many, or one too few."""
+    rows, dtype = 0, np.dtype(np.float32)
+    for block in blocks:
+        rows, dtype = rows + len(block), block.dtype
+        _check_fit(folder, expected, (max(rows, expected[0]), *block.shape[1:]), dtype)
+        yield block
+    _check_fit(folder, expected, (rows, *expected[1:]), dtype)
+
+
+def _chunks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield an array (N, Q, 2) a few megabytes at a time, so that a memory-mapped one stays out of memory."""
     step = max(1, _CHUNK_BYTES // (array.shape[1] * 8))
-    with path.open('wb') as file:
-        header = {'descr': '<f4', 'fortran_order': False, 'shape': array.shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(array), step):
-            file.write(np.ascontiguousarray(array[start : start + step], dtype='<f4').data)
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+
+
+def write_float32(file: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
+    """Write blocks of floating-point numbers, which make up an array of this shape, as one ``.npy`` of float32.
+
+    ``np.save`` writes past the file object, and does not say why that failed (a full disk).
+    """
+    np.lib.format.write_array_header_1_0(file, {'descr': '<f4', 'fortran_order': False, 'shape': shape})
+    for block in blocks:
+        file.write(np.ascontiguousarray(block, dtype='<f4').data)
