@@ -1,7 +1,9 @@
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from makd.datasets.preparation import emoji as preparation
 from makd.datasets.preparation.emoji import STYLES, SUMS, Emoji, bare, checksums, differences, read_sums, select, slug
 from makd.datasets.preparation.emoji_questions import Rule, answer_all, load_rules, log_probabilities, rank
-from makd.datasets.preparation.packages import Package
+from makd.datasets.preparation.packages import Package, read_members
 from makd.errors import DataError
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
@@ -143,8 +145,6 @@ def test_select_needs_every_style_but_blob():
 
 
 def test_pictures_are_found_under_their_other_spellings(tmp_path):
-    import tarfile
-
     tree = tmp_path / 'package'
     (tree / 'img/google/64').mkdir(parents=True)
     (tree / 'img/google/64/2600-fe0f.png').write_bytes(b'sun')
@@ -260,15 +260,36 @@ def test_missing_npm_is_told(tmp_path, monkeypatch):
         package().fetch(tmp_path)
 
 
-@pytest.mark.parametrize('client', ['npm', 'pip'])
+@pytest.mark.parametrize('client', ['npm', 'pip', 'apt'])
 def test_failing_client_is_quoted(tmp_path, monkeypatch, client):
     program = tmp_path / 'npm'
     program.write_text('#!/bin/sh\necho "error: getaddrinfo ENOTFOUND" >&2\nexit 1\n')
     program.chmod(0o755)
+    (tmp_path / 'apt-get').symlink_to(program)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(sys, 'executable', str(program))
     with pytest.raises(DataError, match=rf'(?s){client} could not fetch emoji-x.*network.*ENOTFOUND'):
         package(client).fetch(tmp_path)
+
+
+def test_members_of_a_debian_package_are_read(tmp_path):
+    def ar(name, content):
+        return (
+            f'{name:16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n'.encode()
+            + content
+            + b'\n' * (len(content) % 2)
+        )
+
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w:xz') as tar:
+        for name in ('./usr/a.svg', './usr/b.png'):
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            tar.addfile(member, io.BytesIO(name[-3:].encode()))
+    deb = tmp_path / 'x_1.0_all.deb'
+    odd = ar('control.tar.xz', b'odd')
+    deb.write_bytes(b'!<arch>\n' + ar('debian-binary', b'2.0\n') + odd + ar('data.tar.xz', data.getvalue()))
+    assert read_members(deb, lambda name: name.endswith('.svg')) == {'./usr/a.svg': b'svg'}
 
 
 def run_tool(*arguments):

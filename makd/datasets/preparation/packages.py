@@ -89,7 +89,7 @@ class Package:
 
 
 def read_members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
-    """Reads the files of a ``.tgz``, ``.whl`` or ``.deb`` archive whose name inside it is ``wanted``, without unpacking."""
+    """Reads the files of a ``.tgz``, ``.whl`` or ``.deb`` archive whose name inside it is ``wanted``."""
     if archive.suffix == '.whl':
         with zipfile.ZipFile(archive) as wheel:
             return {name: wheel.read(name) for name in wheel.namelist() if wanted(name)}
