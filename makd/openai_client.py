@@ -1,6 +1,7 @@
 """The one client of OpenAI-compatible servers: OpenAI itself, vLLM, SGLang, llama.cpp and others."""
 
 import ipaddress
+import logging
 import os
 import random
 import threading
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from makd.errors import ConfigError, RequestRefused, ServerError
+
+_logger = logging.getLogger(__name__)
 
 _REFUSED = {400, 413, 415, 422}
 _WORTH_ANOTHER_TRY = {408, 409, 425, 429}
@@ -133,8 +136,11 @@ class OpenAIClient:
             if retry_after is not None and retry_after > _LONGEST_RETRY_AFTER:
                 raise self._give_up(f'{fault}; it asks to come back in {retry_after:.0f} s')
             if attempt < self.max_retries:
-                backoff = min(2.0**attempt, _LONGEST_BACKOFF) * random.uniform(0.5, 1)
-                self._wait(backoff if retry_after is None else retry_after + random.uniform(0, 1))
+                seconds = min(2.0**attempt, _LONGEST_BACKOFF) * random.uniform(0.5, 1)
+                if retry_after is not None:
+                    seconds = retry_after + random.uniform(0, 1)
+                _logger.info('%s: %s; again in %.1f s', self, fault, seconds)
+                self._wait(seconds)
         raise self._give_up(f'{fault}; tried {self.max_retries + 1} times')
 
     def probe(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -162,11 +168,14 @@ class OpenAIClient:
         except self._openai.APIConnectionError as error:
             return None, f'no connection ({error.__cause__ or error})', None
         except self._openai.APIStatusError as error:
-            status, fault = error.status_code, f'status {error.status_code}: {self._shown(error.message)}'
+            status, message = error.status_code, self._shown(error.message)
+            fault = f'status {status}: {message.removeprefix(f"Error code: {status} - ")}'
+            # llama-cpp-python answers a form that it does not know with 500.
+            form_refused = status == 500 and 'response_format' in body and 'response_format' in message
             again = status >= 500 or (status in _WORTH_ANOTHER_TRY and error.code != 'insufficient_quota')
-            if again or (probing and status not in (401, 403)):
+            if (again and not form_refused) or (probing and status not in (401, 403)):
                 return None, fault, _retry_after(error.response.headers)
-            if status in _REFUSED:
+            if form_refused or status in _REFUSED:
                 raise RequestRefused(f'{self} refuses a request, {fault}') from None
             raise self._give_up(fault + _HINTS.get(status, '')) from None
         except ValueError as error:

@@ -44,7 +44,7 @@ class QuestionFilter:
         words = _words(text)
         if not text.endswith('?') or len(words) < 3:
             return 'not a question'
-        if words[0] in _OPEN:
+        if _OPEN & {words[0], *_words(re.split(r'[.:!]\s', text)[-1])[:1]}:
             return 'not a question that yes or no answers'
         if len(text) > _LONGEST:
             return f'longer than {_LONGEST} characters'

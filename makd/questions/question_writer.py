@@ -39,14 +39,57 @@ ASPECTS = (
     'must answer each question from the image alone.'
 )
 NO_NAMES = 'Do not use the name of a class in a question.'
-LINES = 'Write one question a line, with its kind in brackets: (visual), (categorical), (environmental) or (abstract).'
-JSON = 'Answer in JSON: {"questions": [{"text": the question, "kind": "visual", "categorical", ...}, ...]}.'
-RANK_LINES = 'Write only the numbers of the selected questions, the best first, with commas between them.'
-RANK_JSON = 'Answer in JSON with the numbers of the selected questions, the best first: {"selected": [number, ...]}.'
-
 _CHARACTERS_A_TOKEN = 3  # fewer than English has, so that the estimate errs on the safe side
 _SHOWN = 300  # characters of a dropped question
 _SHARE_OF_CLASSES = 2 / 3  # of a prompt; the rest is for the questions that are there already
+
+
+@dataclass(frozen=True)
+class _Form:
+    """In which form a reply is asked for.
+
+    Attributes:
+        in_lines: The words that ask for text.
+        in_json: The words that ask for JSON.
+        field: The one field of the JSON object, an array.
+        items: The JSON schema of its items.
+    """
+
+    in_lines: str
+    in_json: str
+    field: str
+    items: Mapping[str, Any]
+
+    def request(self, way: str) -> dict[str, Any]:
+        """Return the field ``response_format`` of a request, in OpenAI's way or in llama.cpp's older one."""
+        schema = {
+            'type': 'object',
+            'properties': {self.field: {'type': 'array', 'items': self.items}},
+            'required': [self.field],
+            'additionalProperties': False,
+        }
+        if way == 'json_object':
+            return {'type': way, 'schema': schema}
+        return {'type': way, 'json_schema': {'name': self.field, 'strict': True, 'schema': schema}}
+
+
+_QUESTIONS = _Form(
+    'Write one question a line, with its kind in brackets: (visual), (categorical), (environmental) or (abstract).',
+    'Answer in JSON: {"questions": [{"text": the question, "kind": "visual", "categorical", ...}, ...]}.',
+    'questions',
+    {
+        'type': 'object',
+        'properties': {'text': {'type': 'string'}, 'kind': {'type': 'string', 'enum': list(KINDS)}},
+        'required': ['text', 'kind'],
+        'additionalProperties': False,
+    },
+)
+_SELECTION = _Form(
+    'Write only the numbers of the selected questions, the best first, with commas between them.',
+    'Answer in JSON with the numbers of the selected questions, the best first: {"selected": [number, ...]}.',
+    'selected',
+    {'type': 'integer'},
+)
 
 
 @dataclass
@@ -102,7 +145,7 @@ class QuestionWriter:
             (:class:`~makd.questions.question_filter.QuestionFilter`).
         class_names: 'drop' questions that contain the name of a class, or 'keep' them, for classes whose names are
             everyday words, such as 'eye'.
-        structured: Ask for JSON by ``response_format``; a server that refuses it is asked for lines of text.
+        structured: Ask for JSON by ``response_format``; a server that refuses all its forms is asked for lines of text.
         max_prompt_tokens: Longest prompt, estimated at three characters a token.
         max_rounds: How often to ask for what is missing.
         parameters: Further fields of each request, such as ``dict(temperature=1.0, max_tokens=4000)``.
@@ -139,7 +182,7 @@ class QuestionWriter:
         self.seed = seed
         self.similarity = similarity
         self.class_names = class_names
-        self.structured = structured
+        self._ways = ['json_schema', 'json_object', 'text'] if structured else ['text']
         self.max_prompt_tokens = max_prompt_tokens
         self.max_rounds = max_rounds
         self.parameters = dict(parameters or {})
@@ -213,7 +256,7 @@ class QuestionWriter:
                 number = ceil(missing / (len(parts) - index))
                 texts = [question.text for question in taken]
                 prompt = self._generate_prompt(len(classes), part, number, texts)
-                candidates = parse_questions(self._ask(prompt, _QUESTIONS_SCHEMA, progress))
+                candidates = parse_questions(self._ask(prompt, _QUESTIONS, progress))
                 # Small models go on and on: what exceeds the order is not read.
                 for text, kind in candidates[: 2 * number]:
                     reason = question_filter.reason_against(text, (question.text for question in taken))
@@ -245,14 +288,14 @@ class QuestionWriter:
             missing = number - len(selected)
             if missing == 0:
                 break
-            reply = self._ask(self._rank_prompt(classes, texts, missing), _SELECTION_SCHEMA, progress)
+            reply = self._ask(self._rank_prompt(classes, texts, missing), _SELECTION, progress)
             selected += [rest[index] for index in parse_selection(reply, texts)[:missing]]
         return selected
 
     def _generate_prompt(self, num_classes: int, part: Sequence[str], number: int, there: Sequence[str]) -> str:
         text = DATASET.format(num_classes=num_classes, classes=_listed(part)) + ', ' + GENERATE.format(number=number)
         names = [NO_NAMES] if self.class_names == 'drop' else []
-        text = '\n'.join([text, ' '.join([ASPECTS, *names]), JSON if self.structured else LINES])
+        text += '\n' + ' '.join([ASPECTS, *names])
         if there:
             text += '\nDo not repeat these questions:'
             # The latest first: they are the likeliest to be written again.
@@ -272,24 +315,27 @@ class QuestionWriter:
                 DATASET.format(num_classes=len(classes), classes=f'{_listed(shown)}{of_them}.'),
                 numbered,
                 RANK.format(number=number),
-                RANK_JSON if self.structured else RANK_LINES,
             ]
         )
 
-    def _ask(self, prompt: str, schema: Mapping[str, Any], progress: _Progress) -> str:
-        messages = [{'role': 'system', 'content': SYSTEM}, {'role': 'user', 'content': prompt}]
+    def _ask(self, prompt: str, form: _Form, progress: _Progress) -> str:
         # Not the same seed twice, or the same prompt would bring the same reply.
         parameters = {'seed': self.seed + self._asked, **self.parameters}
         self._asked += 1
-        if self.structured:
+        while True:
+            way = self._ways[0]
+            if way == 'text':
+                words, structure = form.in_lines, {}
+            else:
+                words, structure = form.in_json, {'response_format': form.request(way)}
             try:
-                reply = self.client.chat(messages, response_format=schema, **parameters)
+                reply = self.client.chat(_turns(f'{prompt}\n{words}'), **structure, **parameters)
+                break
             except RequestRefused as refusal:
-                _logger.info('asking for lines of text instead of JSON: %s', refusal)
-                self.structured = False
-                messages[1]['content'] = prompt.replace(JSON, LINES).replace(RANK_JSON, RANK_LINES)
-        if not self.structured:
-            reply = self.client.chat(messages, **parameters)
+                if way == 'text':
+                    raise
+                del self._ways[0]
+                _logger.info('%s; asking for %s instead', refusal, self._ways[0])
         server_model = str(reply.get('model'))
         if server_model not in progress.server_models:
             progress.server_models.append(server_model)
@@ -332,27 +378,8 @@ class QuestionWriter:
         }
 
 
-def _schema(name: str, field_: str, items: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {
-        'type': 'object',
-        'properties': {field_: {'type': 'array', 'items': items}},
-        'required': [field_],
-        'additionalProperties': False,
-    }
-    return {'type': 'json_schema', 'json_schema': {'name': name, 'strict': True, 'schema': schema}}
-
-
-_QUESTIONS_SCHEMA = _schema(
-    'questions',
-    'questions',
-    {
-        'type': 'object',
-        'properties': {'text': {'type': 'string'}, 'kind': {'type': 'string', 'enum': list(KINDS)}},
-        'required': ['text', 'kind'],
-        'additionalProperties': False,
-    },
-)
-_SELECTION_SCHEMA = _schema('selection', 'selected', {'type': 'integer'})
+def _turns(prompt: str) -> list[dict[str, str]]:
+    return [{'role': 'system', 'content': SYSTEM}, {'role': 'user', 'content': prompt}]
 
 
 def _listed(classes: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ CLASSES = ['leopard', '001.Black_footed_Albatross', 'tench, Tinca tinca', 'light
         ('It has wings.', 'not a question'),
         ('Red?', 'not a question'),
         ('What color is it?', 'not a question that yes or no answers'),
+        ('The question is: Which animal is it?', 'not a question that yes or no answers'),
         ('Is it ' + 'very ' * 80 + 'big?', 'longer than 300 characters'),
         ('Is it a leopard?', "names the class 'leopard'"),
         ('Are there Leopards nearby?', "names the class 'leopard'"),

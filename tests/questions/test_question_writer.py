@@ -111,7 +111,7 @@ def test_what_is_dropped_is_asked_for_again(serve):
     first, second, _ = server.prompts
     assert 'Generate 6' in first
     assert 'Generate 4' in second
-    assert second.endswith('Do not repeat these questions:\nIs its body blue?\nIs the body red?')
+    assert 'Do not repeat these questions:\nIs its body blue?\nIs the body red?\n' in second
 
 
 def test_names_of_classes_may_be_kept(serve):
@@ -150,12 +150,24 @@ def test_a_short_selection_is_asked_for_again_then_filled_up(serve, caplog):
 
 
 def test_a_server_without_response_format_is_asked_for_lines(serve):
-    refusal = Reply({'error': {'message': 'response_format is not supported'}}, 400)
-    server, writer = serve(Model(QUESTIONS, as_json=False), faults=[refusal])
+    # The second is what llama-cpp-python says.
+    refusals = [
+        Reply({'error': {'message': 'json_schema is not supported'}}, 400),
+        Reply({'error': {'message': "{'loc': ('body', 'response_format', 'type'), 'msg': 'Input should be'}"}}, 500),
+    ]
+    server, writer = serve(Model(QUESTIONS, as_json=False), faults=refusals)
     assert len(writer.write(CLASSES)) == 4
-    assert ['response_format' in request.body for request in server.requests] == [True, False, False]
+    forms = [request.body.get('response_format', {}).get('type') for request in server.requests]
+    assert forms == ['json_schema', 'json_object', None, None]
     assert 'JSON' in server.prompts[0]
-    assert 'JSON' not in ''.join(server.prompts[1:])
+    assert 'JSON' in server.prompts[1]
+    assert 'JSON' not in ''.join(server.prompts[2:])
+
+
+def test_what_is_refused_in_every_form_is_an_error(serve):
+    _, writer = serve(lambda request: Reply({'error': {'message': 'context length exceeded'}}, 400))
+    with pytest.raises(ServerError, match='context length exceeded'):
+        writer.write(CLASSES)
 
 
 def test_long_lists_are_dealt_out_over_requests(serve):

@@ -1,0 +1,13 @@
+# Questions about the 849 emoji, by the paper's model and prompts (section 3.1): 50 of 100.
+# OPENAI_API_KEY=... python tools/write_questions.py configs/questions/emoji_gpt4o.py
+_base_ = ['../_base_/datasets/emoji.py']
+
+default_scope = 'mmpretrain'
+dataset = _base_.train_dataloader.dataset
+client = dict(model='gpt-4o', max_requests=50)
+question_writer = dict(
+    num_generated=100,
+    num_selected=50,
+    class_names='keep',  # eye, leg, key: as names of classes they would rule out most questions
+)
+out = 'work_dirs/questions/emoji_gpt4o.json'
