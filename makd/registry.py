@@ -51,9 +51,9 @@ DATASETS = StagedRegistry(
 TRANSFORMS = StagedRegistry(root.TRANSFORMS, heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets'))
 MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',))
 MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))
-LOOPS = StagedRegistry(root.LOOPS)
+LOOPS = StagedRegistry(root.LOOPS, light=('makd.engine.annotate_loop',))
 HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))
-METRICS = StagedRegistry(root.METRICS, heavy=('makd.evaluation',))
+METRICS = StagedRegistry(root.METRICS, light=('makd.engine.annotate_loop',), heavy=('makd.evaluation',))
 
 _ALL = (DATASETS, TRANSFORMS, LOOPS, MODEL_WRAPPERS, MODELS, HOOKS, METRICS)
 

@@ -15,9 +15,16 @@ def test_what_annotation_needs_is_found_without_mmpretrain():
     code = """
 import sys
 sys.modules['mmpretrain'] = sys.modules['mmdet'] = None  # importing them fails
-from mmengine.registry import MODEL_WRAPPERS, MODELS
+from mmengine.registry import DATASETS, LOOPS, METRICS, MODEL_WRAPPERS, MODELS
 from makd import registry
-assert MODEL_WRAPPERS.get('makd.FrozenModelWrapper') is registry.find('makd.FrozenModelWrapper')
+assert MODELS.get('makd.HFAspectTeacher') is registry.find('makd.HFAspectTeacher')
+for root, name in (
+    (DATASETS, 'AnnotationImages'),
+    (LOOPS, 'AnnotateLoop'),
+    (METRICS, 'ShardWriter'),
+    (MODEL_WRAPPERS, 'FrozenModelWrapper'),
+):
+    assert root.get('makd.' + name).__name__ == name
 try:
     registry.find('makd.FrozenModelWrappers')
 except ImportError as error:

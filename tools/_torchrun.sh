@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shared by dist_train.sh and dist_test.sh: tools/_torchrun.sh GPUS SCRIPT [its arguments]
+# Shared by dist_train.sh, dist_test.sh and dist_annotate.sh: tools/_torchrun.sh GPUS SCRIPT [its arguments]
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 

@@ -1,27 +1,4 @@
 #!/usr/bin/env bash
 # Train under Slurm: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of tools/train.py]
 # GPUS is the number in all, GPUS_PER_NODE on one machine; SRUN_ARGS goes to srun.
-set -euo pipefail
-
-if [ $# -lt 3 ]; then
-    echo "usage: [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=] $0 PARTITION JOB_NAME CONFIG [options]" >&2
-    exit 2
-fi
-PARTITION=$1
-JOB_NAME=$2
-CONFIG=$3
-GPUS=${GPUS:-8}
-GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
-read -r -a SRUN_OPTIONS <<< "${SRUN_ARGS:-}"
-
-PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" \
-srun --partition="$PARTITION" \
-    --job-name="$JOB_NAME" \
-    --gres="gpu:$GPUS_PER_NODE" \
-    --ntasks="$GPUS" \
-    --ntasks-per-node="$GPUS_PER_NODE" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_OPTIONS[@]+"${SRUN_OPTIONS[@]}"} \
-    "${PYTHON:-python}" -u "$ROOT/tools/train.py" "$CONFIG" --launcher slurm "${@:4}"
+exec "$(dirname "$0")/_srun.sh" train.py "$@"

@@ -1,0 +1,71 @@
+"""Ask a teacher about every image of a data set, and write the answers as a targets folder."""
+
+import argparse
+import sys
+
+from makd.cli.arguments import config_parser, parse
+from makd.cli.config import load_config
+from makd.cli.main import run
+from makd.errors import ConfigError
+
+FAILED = 3
+EXAMPLES = f"""examples:
+  python tools/annotate.py configs/annotate/internvl2_8b_emoji.py
+  python tools/annotate.py CONFIG --limit 20             a trial on 20 images, in a folder of its own
+  python tools/annotate.py CONFIG --cfg-options test_dataloader.batch_size=4 test_evaluator.out_dir=data/emoji/aspects/x
+  bash tools/dist_annotate.sh CONFIG 8                   on 8 GPUs; also with NNODES on several machines
+
+An interrupted run goes on where it was: give the same command again, on as many GPUs as you like. Images without
+answers are listed in failed.jsonl of the folder; the same command tries them again, and them only.
+
+exit status: 0 all images have answers; {FAILED} some have not (1 under torchrun, which knows no other); 1 an error"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = config_parser(__doc__, EXAMPLES)
+    p.add_argument(
+        '--resume',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='go on with what an earlier run left behind; --no-resume discards it, and replaces a finished folder',
+    )
+    p.add_argument(
+        '--limit', type=int, metavar='N', help='a trial: N images from all over the data set, to OUT_DIR.trial-N'
+    )
+    return parse(p)
+
+
+def main() -> None:
+    """Build the runner from the config and annotate."""
+    args = parse_args()
+    cfg = load_config(args, ('test_dataloader',))
+    for key in ('model', 'test_dataloader', 'test_evaluator', 'test_cfg'):
+        if key not in cfg:
+            raise ConfigError(
+                f'{args.config} has no {key}: a config for annotation has configs/_base_/annotate.py as a base.'
+            )
+    if 'out_dir' not in cfg.test_evaluator:
+        raise ConfigError(f'{args.config}: test_evaluator.out_dir, the targets folder that is to be, is not set.')
+    cfg.test_evaluator.resume = args.resume
+    if args.limit is not None:
+        if args.limit < 1:
+            raise ConfigError(f'--limit {args.limit}: a trial needs at least one image.')
+        cfg.test_dataloader.dataset.limit = args.limit
+        cfg.test_evaluator.out_dir += f'.trial-{args.limit}'
+
+    # Imported here, so that --help is answered without waiting for torch.
+    import torch
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    if not torch.cuda.is_available():
+        # mmengine's launchers choose a GPU for each rank, and end where there is none to choose.
+        torch.cuda.set_device = lambda device: None
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if runner.test()['failed']:
+        sys.exit(FAILED)
+
+
+if __name__ == '__main__':
+    run(main)
