@@ -3,5 +3,6 @@
 from makd.teachers.base import Answers, AspectTeacher
 from makd.teachers.hf_class_teacher import HFClassTeacher
 from makd.teachers.hf_teacher import HFAspectTeacher
+from makd.teachers.openai_teacher import OpenAIAspectTeacher
 
-__all__ = ['Answers', 'AspectTeacher', 'HFAspectTeacher', 'HFClassTeacher']
+__all__ = ['Answers', 'AspectTeacher', 'HFAspectTeacher', 'HFClassTeacher', 'OpenAIAspectTeacher']

@@ -1,0 +1,155 @@
+"""What the shared prefix saves: 50 questions about an image, against one forward of the whole prompt for each.
+
+    OMP_NUM_THREADS=1 python benchmarks/annotation.py
+
+The model is an InternVL with random weights: a ViT of 6 x 384 at 448 pixels, 256 image tokens, a language model of
+12 x 1024 with 92,553 words; a prefix of 272 tokens and 50 questions of 16 to 28. Both ways take turns; a plain forward
+computes the logits of the last token only, and is timed on every tenth question by length. What is possible at all is
+counted in floating-point operations: those of the plain way over those of one prefix and 50 suffixes.
+Times are the process's CPU seconds where there is no accelerator, wall-clock otherwise.
+"""
+
+import argparse
+import ctypes
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, median
+
+import torch
+from mmengine.device import get_device
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from makd.teachers.prefix_scorer import PrefixScorer
+
+IMAGE_TOKEN = 10
+QUESTIONS, PREFIX, IMAGE_TOKENS = 50, 272, 256
+YES, NO = 20, 21
+
+
+def reference_model() -> torch.nn.Module:
+    """Return the InternVL with random weights."""
+    from transformers import InternVLConfig, InternVLForConditionalGeneration
+
+    vision = dict(
+        hidden_size=384,
+        intermediate_size=4 * 384,
+        num_hidden_layers=6,
+        num_attention_heads=6,
+        image_size=[448, 448],
+        patch_size=[14, 14],
+    )
+    text = dict(
+        model_type='qwen2',
+        hidden_size=1024,
+        intermediate_size=2816,
+        num_hidden_layers=12,
+        num_attention_heads=16,
+        num_key_value_heads=16,
+        vocab_size=92553,
+        tie_word_embeddings=False,
+    )
+    config = InternVLConfig(vision_config=vision, text_config=text, image_token_id=IMAGE_TOKEN)
+    return InternVLForConditionalGeneration._from_config(config).eval().to(get_device())
+
+
+def read(logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
+    """Return log p(yes) and log p(no), as the teacher does."""
+    return logits[:, [YES, NO]] - logits.logsumexp(dim=-1, keepdim=True)
+
+
+def stopwatch() -> float:
+    """Return the time so far, of everything that the device was given to do."""
+    if get_device() == 'cpu':
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long the work takes."""
+    start = stopwatch()
+    work()
+    return stopwatch() - start
+
+
+def peak_memory(work: Callable[[], object]) -> float:
+    """Return by how much the work's memory exceeds what was taken before, in 10^6 bytes; Linux or CUDA."""
+    if get_device() != 'cpu':
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    ctypes.CDLL(None).malloc_trim(0)  # what the allocator has kept would hide what the work takes
+    Path('/proc/self/clear_refs').write_text('5')  # forgets the peak so far
+
+    def status(field: str) -> float:
+        lines = Path('/proc/self/status').read_text().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f'{field}:')) * 1024 / 1e6
+
+    before = status('VmRSS')
+    work()
+    return status('VmHWM') - before
+
+
+def flops(work: Callable[[], object]) -> int:
+    """Return the floating-point operations of the matrix products in the work."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def main() -> None:
+    """Print the ratio, the limit, the difference and the memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--chunk-size', type=int, default=32)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    draw = random.Random(0)
+    model = reference_model()
+    words = range(100, 92000)
+    suffixes = [draw.choices(words, k=16 + 12 * i // (QUESTIONS - 1)) for i in range(QUESTIONS)]
+    draw.shuffle(suffixes)
+    text = draw.choices(words, k=PREFIX - IMAGE_TOKENS)
+    ids = torch.tensor([[*text[:8], *[IMAGE_TOKEN] * IMAGE_TOKENS, *text[8:]]])
+    inputs = {'input_ids': ids, 'pixel_values': torch.randn(1, 3, 448, 448)}
+    scorer = PrefixScorer(model, suffixes, read, chunk_size=args.chunk_size)
+    print(f'self-check: {scorer.self_check(inputs)}')
+    timed = sorted(range(QUESTIONS), key=lambda index: len(suffixes[index]))[5::10]
+    on_device = scorer._on_device(inputs)
+
+    def plain(index: int) -> Tensor:
+        return scorer._plain(on_device, index)
+
+    with torch.inference_mode():
+        possible = flops(lambda: scorer.score(inputs))
+        needed = mean(flops(lambda index=index: plain(index)) for index in timed) * QUESTIONS
+        limit = needed / possible
+
+        naive, ours, ratios = [], [], []
+        for number in range(args.rounds + 1):
+            n = mean(seconds(lambda index=index: plain(index)) for index in timed) * QUESTIONS
+            o = seconds(lambda: scorer.score(inputs))
+            if number > 0:  # the first round warms up
+                naive.append(n)
+                ours.append(o)
+                ratios.append(n / o)
+            print(f'\rround {number} of {args.rounds}', end='', flush=True)
+
+        expected = torch.stack([read(plain(index), None, None)[0] for index in timed]).cpu()
+        difference = (scorer.score(inputs)[0, timed] - expected).abs().max()
+        memory = [peak_memory(lambda: plain(timed[-1])), peak_memory(lambda: scorer.score(inputs))]
+    print(f'\r{QUESTIONS} questions about an image: plain {median(naive):.2f} s, shared prefix {median(ours):.2f} s')
+    print(f'faster by {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {args.rounds} rounds)')
+    print(
+        f'limit by {needed / 1e12:.2f} and {possible / 1e12:.3f} TFLOP: {limit:.2f}; reached {median(ratios) / limit:.1%}'
+    )
+    print(f'largest difference of a log-probability: {difference:.1e}')
+    print(f'peak memory beside the model: plain {memory[0]:.0f} MB, shared prefix {memory[1]:.0f} MB')
+
+
+if __name__ == '__main__':
+    main()
