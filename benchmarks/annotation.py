@@ -144,9 +144,8 @@ def main() -> None:
         memory = [peak_memory(lambda: plain(timed[-1])), peak_memory(lambda: scorer.score(inputs))]
     print(f'\r{QUESTIONS} questions about an image: plain {median(naive):.2f} s, shared prefix {median(ours):.2f} s')
     print(f'faster by {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {args.rounds} rounds)')
-    print(
-        f'limit by {needed / 1e12:.2f} and {possible / 1e12:.3f} TFLOP: {limit:.2f}; reached {median(ratios) / limit:.1%}'
-    )
+    reached = median(ratios) / limit
+    print(f'limit by {needed / 1e12:.2f} and {possible / 1e12:.3f} TFLOP: {limit:.2f}; reached {reached:.1%} of it')
     print(f'largest difference of a log-probability: {difference:.1e}')
     print(f'peak memory beside the model: plain {memory[0]:.0f} MB, shared prefix {memory[1]:.0f} MB')
 
