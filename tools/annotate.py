@@ -40,13 +40,13 @@ def main() -> None:
     """Build the runner from the config and annotate."""
     args = parse_args()
     cfg = load_config(args, ('test_dataloader',))
-    for key in ('model', 'test_dataloader', 'test_evaluator', 'test_cfg'):
+    for key in ('model', 'test_cfg', 'test_dataloader', 'test_evaluator'):
         if key not in cfg:
             raise ConfigError(
-                f'{args.config} has no {key}: a config for annotation has configs/_base_/annotate.py as a base.'
+                f'{args.config} has no {key}: configs of annotation have configs/_base_/annotate.py below.'
             )
-    if 'out_dir' not in cfg.test_evaluator:
-        raise ConfigError(f'{args.config}: test_evaluator.out_dir, the targets folder that is to be, is not set.')
+    if not cfg.test_evaluator.get('out_dir'):
+        raise ConfigError(f'{args.config} does not set test_evaluator.out_dir, the targets folder that is to be.')
     cfg.test_evaluator.resume = args.resume
     if args.limit is not None:
         if args.limit < 1:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from PIL import Image
 from makd.errors import ConfigError, DataError, MakdError
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
+from makd.targets.shard_writer import ShardWriter
 
 QUESTIONS = QuestionSet(Question(id_, f'Is it {id_}?') for id_ in ('bright', 'dark', 'round'))
 NUM_IMAGES = 23
@@ -275,6 +277,26 @@ def test_a_dead_server_keeps_what_is_done(config, stand_in):
     before = stand_in.asked(config.model.log)
     assert run_here(config)['failed'] == 0
     assert stand_in.asked(config.model.log) - before == NUM_IMAGES - 8
+
+
+def test_a_full_disk_keeps_what_is_done(config, stand_in, monkeypatch):
+    write, hard = ShardWriter.write, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+    def write_without_room(writer, task, *args):
+        if task.shard == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            write(writer, task, *args)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardWriter, 'write', write_without_room)
+        with pytest.raises(MakdError, match=r'File too large.*are kept in .*t\.partial.*same command again'):
+            run_here(config)
+    assert len(shards(config)) == 3
+    assert run_here(config)['failed'] == 0
+    assert stand_in.asked(config.model.log) == NUM_IMAGES + 4
 
 
 def test_loader_workers_and_limits(config, stand_in):

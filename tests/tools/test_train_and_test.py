@@ -13,7 +13,9 @@ def tool(*argv, cwd=None):
     return subprocess.run([sys.executable, *map(str, argv)], capture_output=True, text=True, cwd=cwd, check=False)
 
 
-@pytest.mark.parametrize('name', ['train', 'test', 'compare', 'export_student', 'prepare_dataset', 'convert_targets'])
+@pytest.mark.parametrize(
+    'name', ['train', 'test', 'compare', 'export_student', 'prepare_dataset', 'convert_targets', 'annotate']
+)
 def test_help_does_not_import_torch(name):
     code = (
         f'import runpy, sys; sys.argv = ["{name}.py", "--help"]\n'

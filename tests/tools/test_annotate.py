@@ -1,0 +1,127 @@
+"""tools/annotate.py as a user runs it: statuses, messages, ranks."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from PIL import Image
+
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+ROOT = Path(__file__).parents[2]
+STAND_IN = ROOT / 'tests' / 'engine'
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / 'images').mkdir()
+    for index in range(10):
+        Image.new('RGB', (2, 2), (9 * index, 100, 7)).save(tmp_path / 'images' / f'{index}.png')
+    QuestionSet([Question('bright', 'Is it bright?')]).save(tmp_path / 'questions.json')
+    (tmp_path / 'annotate_tiny.py').write_text(f"""
+_base_ = ['{ROOT}/configs/_base_/annotate.py']
+custom_imports = dict(imports=['makd', 'stand_in_teacher'], allow_failed_imports=False)
+model = dict(type='makd.StandInTeacher', questions='{tmp_path}/questions.json', log='{tmp_path}/log')
+test_dataloader = dict(
+    batch_size=2, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root='{tmp_path}/images')
+)
+test_evaluator = dict(out_dir='{tmp_path}/aspects/t', shard_size=3)
+work_dir = '{tmp_path}/work_dir'
+experiment_name = '{uuid4().hex}'
+""")
+    return tmp_path / 'annotate_tiny.py'
+
+
+@pytest.fixture
+def annotate(config, monkeypatch, capsys):
+    """Run the tool in this process, since each start of another costs seconds; return status, stdout and stderr."""
+    monkeypatch.syspath_prepend(STAND_IN)
+    monkeypatch.setattr(torch.cuda, 'set_device', torch.cuda.set_device)  # which the tool replaces
+    monkeypatch.setattr(Runner, '_log_env', lambda self, env_cfg: None)  # it asks the compiler for its version
+    monkeypatch.setenv('LOCAL_RANK', '0')
+
+    def run(*argv):
+        monkeypatch.setattr(sys, 'argv', ['annotate.py', str(config), *map(str, argv)])
+        status = 0
+        try:
+            runpy.run_path('tools/annotate.py', run_name='__main__')
+        except SystemExit as end:
+            status = end.code
+        out, err = capsys.readouterr()
+        return (1, out, status) if isinstance(status, str) else (status, out, err)
+
+    return run
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_corrupt_image_is_status_3_until_it_is_repaired(annotate, tmp_path):
+    image, folder = tmp_path / 'images' / '4.png', tmp_path / 'aspects' / 't'
+    good = image.read_bytes()
+    image.write_bytes(b'garbage')
+    status, out, _ = annotate()
+    assert status == 3
+    assert '1 images, see failed.jsonl: 1 x not an image' in out
+    assert 'Is it bright?' in out
+    assert AspectTargets.open(folder).failures.keys() == {'4.png'}
+    image.write_bytes(good)
+    status, out, _ = annotate()
+    assert status == 0
+    assert '1 of 10 images are left' in out
+    assert AspectTargets.open(folder).num_missing == 0
+    status, out, _ = annotate()
+    assert status == 0
+    assert 'is finished' in out
+
+    status, _, err = annotate('--cfg-options', 'model.prompt=Q')
+    assert status == 1
+    assert "teacher.prompt: on disk '{question}', in the config 'Q'" in err
+    assert annotate('--no-resume', '--cfg-options', 'model.prompt=Q')[0] == 0
+    assert AspectTargets.open(folder).meta['teacher']['prompt'] == 'Q'
+
+
+def test_a_trial_has_a_folder_of_its_own(annotate, tmp_path):
+    assert annotate('--limit', 4)[0] == 0
+    assert len(AspectTargets.open(tmp_path / 'aspects' / 't.trial-4')) == 4
+    assert os.listdir(tmp_path / 'aspects') == ['t.trial-4']
+
+
+def test_two_ranks_make_the_same_folder(annotate, config, tmp_path):
+    assert annotate('--cfg-options', f'test_evaluator.out_dir={tmp_path}/aspects/one')[0] == 0
+    process = subprocess.run(
+        ['bash', 'tools/dist_annotate.sh', str(config), '2'],
+        env={**os.environ, 'PYTHONPATH': str(STAND_IN), 'PYTHON': sys.executable, 'PORT': '29617'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert contents(tmp_path / 'aspects' / 't') == contents(tmp_path / 'aspects' / 'one')
+
+
+MISTAKES = {
+    'no out_dir': (('--cfg-options', 'test_evaluator.out_dir=None'), 'test_evaluator.out_dir'),
+    'unknown teacher': (('--cfg-options', 'model.type=makd.HFAspectTeachr'), 'HFAspectTeacher'),
+    'unknown key': (('--cfg-options', 'model.promt=x'), 'model.promt'),
+    'no data': (('--cfg-options', 'test_dataloader.dataset.data_root=no'), "test_dataloader.dataset.data_root='no'"),
+    'no images': (('--limit', '0'), '--limit 0'),
+    'another kind of data set': (('--cfg-options', 'test_dataloader.sampler.type=DefaultSampler'), 'sampler'),
+}
+
+
+@pytest.mark.parametrize('mistake', MISTAKES)
+def test_a_mistake_is_one_message_and_a_status(annotate, mistake):
+    options, named = MISTAKES[mistake]
+    status, _, err = annotate(*options)
+    assert status == 1
+    assert err.startswith('error: ')
+    assert named in err
