@@ -28,7 +28,7 @@ def make_tokenizer(special=(), cls=PreTrainedTokenizerFast, **named):
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
-    words = 'Yes No yes no YES NO user assistant system'
+    words = ' Yes No yes no YES NO user assistant system'
     tokenizer.train_from_iterator([*QUESTIONS, *[words, words.replace(' ', '\n')] * 20], trainer)
     return cls(
         tokenizer_object=tokenizer,
