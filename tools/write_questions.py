@@ -119,7 +119,7 @@ def main() -> None:
         return
 
     logger = logging.getLogger('makd')
-    logger.addHandler(logging.StreamHandler())
+    logger.addHandler(handler := logging.StreamHandler())
     logger.setLevel(logging.INFO)
     client = OpenAIClient(**cfg.client)
     progress_file = out.with_name(f'.{out.name}.partial')
@@ -130,6 +130,7 @@ def main() -> None:
         raise ServerError(f'{error}{kept if progress_file.exists() else ""}') from None
     finally:
         logger.info('%s', client.usage)
+        logger.removeHandler(handler)
     questions.save(out)
     progress_file.unlink(missing_ok=True)
     show(questions)

@@ -44,7 +44,8 @@ class QuestionFilter:
         words = _words(text)
         if not text.endswith('?') or len(words) < 3:
             return 'not a question'
-        if _OPEN & {words[0], *_words(re.split(r'[.:!]\s', text)[-1])[:1]}:
+        # 'In which ...', and 'The question is: "Which ...'
+        if any(_OPEN & set(_words(part)[:2]) for part in re.split(r'[.:!"“]', text)):
             return 'not a question that yes or no answers'
         if len(text) > _LONGEST:
             return f'longer than {_LONGEST} characters'
@@ -54,7 +55,7 @@ class QuestionFilter:
         for other in others:
             theirs = _content(other)
             if 2 * len(content & theirs) >= self.similarity * (len(content) + len(theirs)):
-                return f'the same as {other!r}'
+                return f'repeats {other!r}'
         return None
 
     def _class_in(self, stems: Sequence[str]) -> str | None:

@@ -105,8 +105,8 @@ def test_what_is_dropped_is_asked_for_again(serve):
     assert [entry['reason'] for entry in questions.metadata['dropped']] == [
         "names the class 'tiger'",
         'not a question',
-        "the same as 'Is the body red?'",
-        "the same as 'Is the body red?'",
+        "repeats 'Is the body red?'",
+        "repeats 'Is the body red?'",
     ]
     first, second, _ = server.prompts
     assert 'Generate 6' in first
