@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_dist_info, is_main_process
+from mmengine.dist import all_gather_object, broadcast_object_list, get_dist_info, is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
@@ -97,13 +97,13 @@ class AnnotateLoop(BaseLoop):
         asked = sum(len(task.rows) for task in tasks)
         progress = _Progress(self.runner, asked, len(self.teacher.questions))
         self._ask(tasks, progress)
-        barrier()  # all shards are there
+        in_model = all_gather_object(progress.in_model)  # waits for all ranks: after it all shards are there
         seconds = progress.seconds
         speed = {
             'seconds': seconds,
             'images_per_second': asked / seconds,
             'questions_per_second': asked * len(self.teacher.questions) / seconds,
-            'busy': float(np.mean(all_gather_object(progress.in_model))) / seconds,
+            'busy': float(np.mean(in_model)) / seconds,
         }
         metrics = _on_main_process(lambda: self._finish(asked, speed))
         self.runner.call_hook('after_test_epoch', metrics=metrics)
@@ -199,7 +199,8 @@ class AnnotateLoop(BaseLoop):
         targets = self.writer.finish()
         mass = targets.label_mass()
         failed, bounded = len(targets.failures), self.writer.num_bounded
-        self.runner.logger.info('\n'.join(['Summary', *_summary(targets, mass, asked, speed, bounded)]))
+        usage = self.teacher.usage
+        self.runner.logger.info('\n'.join(['Summary', *_summary(targets, mass, asked, speed, bounded, usage)]))
         return {
             'images': len(targets),
             'questions': len(targets.questions),
@@ -301,7 +302,7 @@ def _already_finished(targets: AspectTargets) -> str:
 
 
 def _summary(
-    targets: AspectTargets, mass: np.ndarray, asked: int, speed: Mapping[str, float], bounded: int
+    targets: AspectTargets, mass: np.ndarray, asked: int, speed: Mapping[str, float], bounded: int, usage: str | None
 ) -> list[str]:
     rows = [
         ('folder', targets.path),
@@ -326,6 +327,8 @@ def _summary(
         rows.append(('failed', f'{len(targets.failures)} images, see failed.jsonl: {_counted(targets.failures)}'))
     if bounded:
         rows.append(('bounded', f'{bounded} values are upper bounds'))
+    if usage:
+        rows.append(('usage', f'{usage} (by this rank)'))
     return [f'{name:>12}  {text}' for name, text in rows]
 
 

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 from makd.datasets.annotation_images import AnnotationImages, decode
@@ -158,6 +159,8 @@ def test_a_detectors_training_set_is_not_filtered(tmp_path):
         pipeline=[dict(type='LoadImageFromFile')],
     )
     assert list(AnnotationImages(str(tmp_path / 'images'), coco).keys) == names
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        assert list(AnnotationImages(str(tmp_path / 'images'), {**coco, 'type': 'CocoDataset'}).keys) == names
     with pytest.raises(ConfigError, match=r'train/1\.jpg lies outside data_root=.*elsewhere'):
         AnnotationImages(str(tmp_path / 'elsewhere'), coco)
     coco['data_prefix'] = dict(img='images/../../up')
