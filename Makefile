@@ -11,13 +11,18 @@ IMPORTED := torch torchvision mmengine mmcv mmdet mmpretrain transformers sklear
 # tools/*.py find makd in this checkout, whether or not it is installed.
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup train test lint
+VENV5 ?= .venv-transformers5
+SERVER_VENV ?= .venv-server
+
+.PHONY: help setup train annotate test test-transformers5 lint
 
 help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
 	@echo 'make train                train the baseline and its MaKD student on the emoji that ship, and compare them'
 	@echo 'make train CONFIG=FILE    train any one config; ARGS="--amp --work-dir DIR" goes to tools/train.py'
+	@echo 'make annotate             ask the MLLM that ships about every emoji; CONFIG=FILE, ARGS=... as above'
 	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
+	@echo 'make test-transformers5   run the tests of teachers and annotation with transformers 5, in $(VENV5)'
 	@echo 'make lint                 check format, lint rules and types'
 	@echo
 	@echo 'PYTHON=python3.12 make ...  makes .venv anew if it has another Python'
@@ -81,8 +86,20 @@ else
 	  $(RUN) tools/train.py $(CONFIG) $(ARGS)
 endif
 
+annotate: setup
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))} \
+	  $(RUN) tools/annotate.py $(or $(CONFIG),configs/annotate/tiny_mllm_emoji.py) $(ARGS)
+
 test: setup
 	$(RUN) -m pytest $(ARGS)
+
+test-transformers5: $(VENV5)/.makd-ready
+	$(VENV5)/bin/python -m pytest tests/teachers tests/engine/test_annotate_loop.py projects/tiny_mllm $(ARGS)
+
+$(VENV5)/.makd-ready: requirements/transformers5.txt
+	$(PYTHON) -m venv $(VENV5)
+	$(VENV5)/bin/python -m pip install -r $<
+	@touch $@
 
 lint: setup
 	$(RUN) -m ruff format --check .

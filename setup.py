@@ -49,8 +49,13 @@ setup(
         'matplotlib>=3.8',
     ],
     extras_require={
+        'annotate': [  # what some models need: those over several devices, and SmolVLM
+            'accelerate>=1',
+            'num2words>=0.5',
+        ],
         'dev': [
             'mypy>=1.11',
+            'num2words>=0.5',
             'pre-commit>=3.7',
             'psutil>=5.9',
             'pyarrow>=16',
