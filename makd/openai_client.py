@@ -169,7 +169,7 @@ class OpenAIClient:
             return None, f'no connection ({error.__cause__ or error})', None
         except self._openai.APIStatusError as error:
             status, message = error.status_code, self._shown(error.message)
-            fault = f'status {status}: {message.removeprefix(f"Error code: {status} - ")}'
+            fault = f'status {status}: {message.removeprefix(f"Error code: {status}").removeprefix(" - ")}'
             # llama-cpp-python answers a form that it does not know with 500.
             form_refused = status == 500 and 'response_format' in body and 'response_format' in message
             again = status >= 500 or (status in _WORTH_ANOTHER_TRY and error.code != 'insufficient_quota')

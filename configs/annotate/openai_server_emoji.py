@@ -18,4 +18,5 @@ model = dict(
     image_format='png',
     concurrency=16,
 )
-test_evaluator = dict(out_dir='work_dirs/targets/emoji_openai_server')
+# A failure loses what was asked about the current shard: 16 images are 1,056 requests.
+test_evaluator = dict(out_dir='work_dirs/targets/emoji_openai_server', shard_size=16)

@@ -49,6 +49,11 @@ class AspectTeacher(BaseModel):
     def preparer(self) -> Callable[[Image], Any]:
         """A light, picklable function from an RGB image to what :meth:`answer` takes; loader workers call it."""
 
+    @property
+    def usage(self) -> str | None:
+        """What answering has cost this rank so far, for the summary, if it costs more than time."""
+        return None
+
     def start(self, inputs: Any) -> dict[str, Any]:
         """Get ready for a run, and check oneself on the first image.
 

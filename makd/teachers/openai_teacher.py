@@ -106,7 +106,7 @@ class OpenAIAspectTeacher(AspectTeacher):
         self.concurrency = concurrency
         self._preparer = DataUrl(image_format, max_side)
         fields = {'temperature': 0, 'max_tokens': 1, **(parameters or {})}
-        self._parameters = {key: value for key, value in fields.items() if value is not None}
+        self._fields = {key: value for key, value in fields.items() if value is not None}
         self._tokens = by_text(self.answers, case_variants, top_logprobs)
 
     @property
@@ -121,7 +121,7 @@ class OpenAIAspectTeacher(AspectTeacher):
             'case_variants': self.case_variants,
             'top_logprobs': self.top_logprobs,
             'image': {'format': self._preparer.image_format, 'max_side': self._preparer.max_side},
-            'parameters': self._parameters,
+            'parameters': self._fields,
         }
 
     @property
@@ -143,7 +143,7 @@ class OpenAIAspectTeacher(AspectTeacher):
         """
         try:
             text_only = self._turns(self.questions[0].text)
-            found = by_id(self.client, self.answers, self.case_variants, text_only, **self._parameters)
+            found = by_id(self.client, self.answers, self.case_variants, text_only, **self._fields)
             self._tokens = found or self._tokens
             reply = self._first_reply(inputs)
         except ServerError as error:
@@ -205,7 +205,7 @@ class OpenAIAspectTeacher(AspectTeacher):
         return self._tokens.read(self._reply(url, question))
 
     def _reply(self, url: str, question: str) -> dict[str, Any]:
-        return self.client.chat(self._turns(question, url), **self._parameters, **self._tokens.request)
+        return self.client.chat(self._turns(question, url), **self._fields, **self._tokens.request)
 
     def _first_reply(self, url: str) -> dict[str, Any]:
         """Return the reply to the first question, about a plain picture if the server refuses the image."""
