@@ -3,15 +3,20 @@ import io
 import json
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from PIL import Image
 from scripted_server import Reply, ScriptedServer, completion, first_token
 
 from makd.errors import ConfigError, TeacherStopped
 from makd.questions import Question, QuestionSet
+from makd.registry import MODELS
 from makd.teachers import OpenAIAspectTeacher
+
+ROOT = Path(__file__).parents[2]
 
 QUESTIONS = QuestionSet([Question(id_, f'Is it {id_}?') for id_ in ('red', 'big', 'old')])
 RED, BLUE = Image.new('RGB', (8, 4), 'red'), Image.new('RGB', (4, 8), 'blue')
@@ -292,3 +297,13 @@ def test_identity_tells_what_decides_the_answers(serve):
 def test_arguments_without_meaning(serve, arguments, message):
     with pytest.raises(ConfigError, match=message):
         serve(lambda request: None, **arguments)
+
+
+def test_the_config_builds_it(monkeypatch):
+    monkeypatch.setenv('OPENAI_API_KEY', 'sk-secret')
+    monkeypatch.chdir(ROOT)
+    cfg = Config.fromfile('configs/annotate/openai_server_emoji.py')
+    teacher = MODELS.build(cfg.model)
+    assert isinstance(teacher, OpenAIAspectTeacher)
+    assert len(teacher.questions) == 66
+    assert 'sk-secret' not in f'{teacher} {teacher.identity} {cfg.pretty_text}'
