@@ -48,7 +48,10 @@ class StagedRegistry(Registry):
 DATASETS = StagedRegistry(
     root.DATASETS, light=('makd.datasets.annotation_images',), heavy=('makd.datasets.emoji', 'makd.datasets.subset')
 )
-TRANSFORMS = StagedRegistry(root.TRANSFORMS, heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets'))
+TRANSFORMS = StagedRegistry(
+    root.TRANSFORMS,
+    heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets', 'makd.datasets.load_teacher_logits'),
+)
 MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',))
 MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))
 LOOPS = StagedRegistry(root.LOOPS, light=('makd.engine.annotate_loop',))

@@ -12,11 +12,12 @@ import makd
 
 ROOT = Path(__file__).parents[1]
 REGISTERED = {
-    'DATASETS': ['EmojiDataset'],
-    'TRANSFORMS': ['LoadAspectTargets'],
+    'DATASETS': ['AnnotationImages', 'EmojiDataset'],
+    'TRANSFORMS': ['LoadAspectTargets', 'LoadTeacherLogits'],
+    'LOOPS': ['AnnotateLoop'],
     'MODELS': ['DistillImageClassifier', 'DKDLoss', 'KDLoss', 'MaKDKLLoss', 'MaKDLinearClsHead', 'MaKDLoss'],
-    'HOOKS': ['AspectTargetCheckHook', 'DistillWarmupHook'],
-    'METRICS': ['AspectMetric'],
+    'HOOKS': ['AspectTargetCheckHook', 'DistillWarmupHook', 'TeacherLogitsHook'],
+    'METRICS': ['AspectMetric', 'ShardWriter'],
 }
 
 

@@ -227,7 +227,18 @@ class AspectTargets:
         Raises:
             TargetsError: The image has no row.
         """
-        return sigmoid_of_pair(self._array[self.row(key)][self._columns]).astype(np.float32)
+        return sigmoid_of_pair(self.logprobs_of(key)).astype(np.float32)
+
+    def logprobs_of(self, key: str) -> np.ndarray:
+        """Return [log p(yes), log p(no)] of an image.
+
+        Returns:
+            (Q, 2) float32; NaN where there is no answer.
+
+        Raises:
+            TargetsError: The image has no row.
+        """
+        return self._array[self.row(key)][self._columns]
 
     def select(self, question_ids: Iterable[str] | None = None, top: int | None = None) -> 'AspectTargets':
         """Return the same folder with fewer questions: those of the ids in the order given, or the first ``top``.

@@ -1,4 +1,4 @@
-"""Logit distillation from a frozen teacher, on top of whatever loss the student's head has."""
+"""Logit distillation from a teacher, on top of whatever loss the student's head has."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -16,20 +16,22 @@ from makd.registry import MODELS
 
 @MODELS.register_module()
 class DistillImageClassifier(ImageClassifier):
-    r"""An ``ImageClassifier`` that also learns a frozen teacher's class logits (paper section 4.4, Table 4).
+    r"""An ``ImageClassifier`` that also learns a teacher's class logits (paper section 4.4, Table 4; section 5.1).
 
     .. math::
         L = L_{head} + w_{epoch} \cdot L_{distill}(z_{[:, :C]}, v_{[:, :C]}, y)
 
     It *is* the student: parameters, checkpoint keys and prediction are those of the plain ``ImageClassifier``. The head
-    decides the class and aspect losses, so with a MaKD head this is MaKD + KD or MaKD + DKD. The teacher is built when
-    training starts (``init_weights``); testing and inference need neither its config nor its weights.
+    decides the class and aspect losses, so with a MaKD head this is MaKD + KD or MaKD + DKD. The teacher is a frozen
+    network, built when training starts (``init_weights``); testing and inference need neither its config nor its
+    weights. Or it has answered before, and ``makd.LoadTeacherLogits`` brings its logits with each image.
 
     Args:
-        teacher (str | Mapping): A config file, or the config of the model itself.
+        teacher (str | Mapping, optional): A config file, or the config of the model itself; None if the logits come
+            with the images.
         distill_loss (dict): Config of the loss, called as ``loss(student_logits, teacher_logits, label=label)``, for
             example ``dict(type='makd.KDLoss')``.
-        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required unless
+        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required for a network unless
             ``teacher_init='random'``.
         teacher_init (str): 'checkpoint', or 'random' for a teacher that was never trained. Defaults to 'checkpoint'.
         **kwargs: Arguments of ``ImageClassifier``.
@@ -38,27 +40,34 @@ class DistillImageClassifier(ImageClassifier):
         distill_weight (float): w_epoch in [0, 1], set by ``makd.DistillWarmupHook``; 1 without it.
 
     Raises:
-        ConfigError: When training starts, if the teacher cannot be built or loaded, or has another number of classes.
+        ConfigError: When training starts, if the teacher cannot be built or loaded, or has another number of classes;
+            or if images come without its logits, or mixed (mixup, CutMix), which their logits would not be.
     """
 
     def __init__(
         self,
         *,
-        teacher: str | Mapping[str, Any],
+        teacher: str | Mapping[str, Any] | None,
         distill_loss: dict,
         teacher_checkpoint: str | None = None,
         teacher_init: str = 'checkpoint',
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._build_teacher = partial(FrozenTeacher.build, teacher, teacher_checkpoint, teacher_init)
+        if teacher is None and teacher_checkpoint is not None:
+            raise ConfigError(f'model.teacher_checkpoint={teacher_checkpoint!r} needs model.teacher, which is None.')
+        self._build_teacher = (
+            None if teacher is None else partial(FrozenTeacher.build, teacher, teacher_checkpoint, teacher_init)
+        )
         self.teacher: FrozenTeacher | None = None
         self.distill_loss = MODELS.build(distill_loss)
         self.distill_weight = 1.0
 
     def init_weights(self) -> None:
-        """Initialise the student, then build and load the teacher."""
+        """Initialise the student, then build and load the teacher, if it is a network."""
         super().init_weights()
+        if self._build_teacher is None:
+            return
         teacher = self._build_teacher(self.data_preprocessor)
         if teacher.num_classes != self.head.num_classes:
             raise ConfigError(
@@ -79,21 +88,43 @@ class DistillImageClassifier(ImageClassifier):
         Returns:
             dict[str, Tensor]: Scalars: ``loss_cls``, ``loss_makd`` with a MaKD head, and ``loss_kd``.
         """
-        if self.teacher is None:
-            raise RuntimeError('DistillImageClassifier has no teacher yet: call init_weights() before training.')
         logits = self.head(self.extract_feat(inputs))
         losses = self.head._get_loss(logits, data_samples)
         if 'loss' in losses:  # a plain head; a term of this name would overwrite the total in the log
             losses['loss_cls'] = losses.pop('loss')
         loss_kd = self.distill_loss(
-            logits[:, : self.head.num_classes], self.teacher.class_logits(inputs), label=self._labels(data_samples)
+            logits[:, : self.head.num_classes],
+            self._teacher_logits(inputs, data_samples),
+            label=self._labels(data_samples),
         )
         losses['loss_kd'] = self.distill_weight * loss_kd
         return losses
 
+    def _teacher_logits(self, inputs: Tensor, data_samples: list[DataSample]) -> Tensor:
+        """Return the teacher's class logits, (N, C)."""
+        if self._build_teacher is not None:
+            if self.teacher is None:
+                raise RuntimeError('DistillImageClassifier has no teacher yet: call init_weights() before training.')
+            return self.teacher.class_logits(inputs)
+        if any('teacher_logits' not in sample for sample in data_samples):
+            raise ConfigError(
+                'model.teacher=None, and a training sample has no teacher_logits. End the pipeline of '
+                "train_dataloader.dataset with dict(type='makd.LoadTeacherLogits', targets=..., data_root=...)."
+            )
+        if self._mixes:
+            raise ConfigError(
+                'The data preprocessor mixes images (mixup, CutMix), and nobody asked the teacher about those. Take '
+                'batch_augments out of data_preprocessor, or set model.teacher to a network.'
+            )
+        return torch.stack([sample.teacher_logits for sample in data_samples]).to(inputs.device, non_blocking=True)
+
+    @property
+    def _mixes(self) -> bool:
+        return getattr(self.data_preprocessor, 'batch_augments', None) is not None
+
     def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
         """Return the class indices, (N,), or None where mixup or cutmix has left no single label."""
-        if getattr(self.data_preprocessor, 'batch_augments', None) is not None:
+        if self._mixes:
             return None
         return torch.cat([sample.gt_label for sample in data_samples])
 
