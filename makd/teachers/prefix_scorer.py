@@ -169,8 +169,6 @@ class PrefixScorer:
 
     def _prefill(self, inputs: dict[str, Tensor]) -> Cache:
         config = self.model.config.get_text_config(decoder=True)
-        if self._with_rope_deltas is not None:
-            self._with_rope_deltas.rope_deltas = None
         last = torch.zeros_like(inputs['input_ids'], dtype=torch.bool)
         last[:, -1] = True
         cache = DynamicCache(config=config)
@@ -226,8 +224,6 @@ class PrefixScorer:
 
     def _plain(self, inputs: dict[str, Tensor], suffix: int, padding: int = 0) -> Tensor:
         """Return the logits of a suffix, (B * keep, V), from one forward of the whole prompt."""
-        if self._with_rope_deltas is not None:
-            self._with_rope_deltas.rope_deltas = None
         prefix = inputs['input_ids']
         ids = self.suffixes[suffix] + self.suffixes[suffix][-1:] * padding
         behind = prefix.new_tensor(ids).expand(len(prefix), -1)

@@ -71,7 +71,7 @@ def test_equals_one_forward_a_question(checkpoint, family, system_prompt):
     for image, answer in zip(images, answers):
         expected = reference(teacher, image)
         np.testing.assert_allclose(answer.logprobs, expected, atol=1e-4)
-    assert np.ptp(np.stack([a.logprobs for a in answers])) > 0.1
+    assert np.abs(answers[0].logprobs - answers[2].logprobs).max() > 1e-2, 'the image matters'
 
 
 def test_a_self_check_passes_in_half_precision(checkpoint):

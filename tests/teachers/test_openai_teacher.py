@@ -224,19 +224,19 @@ class VLLM:
     IDS = {'Yes': 7, 'No': 8, ' yes': 9, 'no': 10}
     LOGPROBS = {7: -9.0, 8: -11.0, 9: -10.0, 10: -12.0}
 
-    def __init__(self, new=True, template=(1, 2)):
-        self.new, self.template = new, list(template)
+    def __init__(self, new=True, continued=(1, 2)):
+        self.new, self.continued = new, list(continued)
 
     def __call__(self, request):
         if request.path == '/tokenize':
             *_, last = request.body['messages']
             if last['role'] == 'user':
                 assert request.body['add_generation_prompt']
-                return Reply({'tokens': self.template})
+                return Reply({'tokens': [1, 2]})
             assert request.body['continue_final_message']
             known = last['content'] in self.IDS
-            return Reply({'tokens': [*self.template, *([self.IDS[last['content']]] if known else [3, 4])]})
-        ids = list(range(100, 120))
+            return Reply({'tokens': [*self.continued, *([self.IDS[last['content']]] if known else [3, 4])]})
+        ids = [7, 8, *range(100, 118)]
         if self.new and 'logprob_token_ids' in request.body:
             ids = [100, *request.body['logprob_token_ids']]
         by_id = request.body.get('return_tokens_as_token_ids')
@@ -272,6 +272,12 @@ def test_an_older_vllm_that_drops_the_field_is_found_out(serve):
         assert teacher.start(teacher.preparer(RED))['logprobs_by'] == 'text'
         ask(teacher, RED)
     assert 'logprob_token_ids' not in server.requests[-1].body
+
+
+def test_a_template_that_goes_on_differently_gives_no_ids(serve):
+    with ScriptedServer(VLLM(continued=(1, 5))) as server:
+        teacher = vllm_teacher(server)
+        assert teacher.start(teacher.preparer(RED))['logprobs_by'] == 'text'
 
 
 def test_identity_tells_what_decides_the_answers(serve):

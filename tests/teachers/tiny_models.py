@@ -346,3 +346,5 @@ def _spread(module):
 
     if isinstance(module, torch.nn.Linear):
         torch.nn.init.normal_(module.weight, std=0.25)
+    if hasattr(module, 'mm_input_projection_weight'):  # Gemma3's begins as zero: the image would not matter at all
+        torch.nn.init.normal_(module.mm_input_projection_weight, std=0.25)
