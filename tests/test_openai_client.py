@@ -170,7 +170,7 @@ def test_threads_share_a_client_and_its_budget(serve):
 
 
 def test_one_thread_that_gives_up_wakes_those_that_wait(serve):
-    limited, gone = Reply({}, 429, {'Retry-After': '500'}), Reply({}, 401)
+    limited, gone = Reply({}, 429, {'Retry-After': '20'}), Reply({}, 401)
     asked = threading.Event()
 
     def answer(request):
