@@ -184,6 +184,15 @@ def test_long_lists_are_dealt_out_over_requests(serve):
     assert all(len(prompt) <= 350 * 3 + 400 for prompt in server.prompts)  # the instructions come on top
 
 
+def test_a_part_that_brings_too_many_leaves_room_for_the_next(serve):
+    everything = completion('\n'.join(QUESTIONS))
+    server, writer = serve(lambda request: everything, num_generated=6, max_prompt_tokens=100)
+    writer.write([f'species {index:03d}' for index in range(30)])
+    generating = [prompt for prompt in server.prompts if 'Generate' in prompt]
+    assert len(generating) > 1
+    assert 'Generate 6' not in generating[0]
+
+
 def test_a_long_choice_is_made_in_groups_whose_best_come_first(serve):
     server, writer = serve(Model(QUESTIONS), num_generated=16, num_selected=8, max_prompt_tokens=120)
     questions = writer.write(['a', 'b'])
