@@ -74,7 +74,7 @@ class HFTeacher(AspectTeacher):
         attn_implementation: 'sdpa', 'flash_attention_2', 'eager'; None lets transformers choose.
         device_map: For a model over several devices, such as 'auto' (needs accelerate); None is the rank's device.
         processor: Arguments of the processor's call, such as ``dict(max_patches=6)``, which bounds InternVL's tiles.
-        chunk_size: Questions times images in a batch. Defaults to 32.
+        chunk_size: Questions times images in a batch. Defaults to 20.
         trust_remote_code: Run Python code that comes with the checkpoint.
         on_failed_check: When the self-check fails: 'naive', one forward a question with a warning, or 'stop'.
 
@@ -96,7 +96,7 @@ class HFTeacher(AspectTeacher):
         attn_implementation: str | None = None,
         device_map: str | Mapping[str, Any] | None = None,
         processor: Mapping[str, Any] | None = None,
-        chunk_size: int = 32,
+        chunk_size: int = 20,
         trust_remote_code: bool = False,
         on_failed_check: str = 'naive',
     ) -> None:

@@ -5,6 +5,7 @@ goes through the model once, and its keys and values serve every question.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class PrefixScorer:
         suffixes: Sequence[Sequence[int]],
         read: Read,
         keep: Sequence[int] | None = None,
-        chunk_size: int = 32,
+        chunk_size: int = 20,
     ) -> None:
         if chunk_size < 1:
             raise ConfigError(f'chunk_size={chunk_size} must be at least 1.')
@@ -156,7 +157,9 @@ class PrefixScorer:
         count, length = inputs['input_ids'].shape
         start = 0
         while start < len(self._by_length):
-            chunk = self._by_length[start : start + max(1, self.chunk_size // count)]
+            left = len(self._by_length) - start
+            chunks = math.ceil(left / max(1, self.chunk_size // count))
+            chunk = self._by_length[start : start + math.ceil(left / chunks)]  # all about equally large
             try:
                 done = (self._packed if self.mode == 'shared' else self._padded)(chunk, cache, count, length, deltas)
             except torch.OutOfMemoryError:

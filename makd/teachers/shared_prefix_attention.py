@@ -118,17 +118,20 @@ def shared_prefix_attention(
     groups, shared = prefix_key.shape[1:3]  # query heads are in groups that share a head of keys
     query = query.reshape(batch, groups, heads // groups, tokens, dim) * (dim**-0.5 if scaling is None else scaling)
 
-    to_prefix = query.flatten(2, 3) @ prefix_key.transpose(-1, -2)  # (B, groups, heads / groups * T, shared)
+    to_prefix = (query.flatten(2, 3) @ prefix_key.transpose(-1, -2)).float().view(*query.shape[:-1], shared)
     keys, values = (states[:, :, None, at.token] for states in (key, value))  # (B, groups, 1, n, longest, dim)
+    to_itself = (query[:, :, :, at.token] @ keys.transpose(-1, -2)).float()
     later = torch.ones(*at.token.shape[1:] * 2, dtype=torch.bool, device=query.device).triu(1)
-    to_itself = (query[:, :, :, at.token] @ keys.transpose(-1, -2)).masked_fill(later, -torch.inf)
-    to_itself = to_itself[:, :, :, at.suffix, at.position]  # (B, groups, heads / groups, T, longest)
-    scores = torch.cat([to_prefix.view(*query.shape[:-1], shared), to_itself], dim=-1)
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
+    to_itself = to_itself.masked_fill_(later, -torch.inf)[:, :, :, at.suffix, at.position]
 
-    from_prefix = weights[..., :shared].flatten(2, 3) @ prefix_value
-    from_itself = (weights[:, :, :, at.token, shared:] @ values)[:, :, :, at.suffix, at.position]
-    mixed = (from_prefix.view_as(query) + from_itself).view(batch, heads, tokens, dim)
+    # One softmax over both, in place, since these are the largest arrays: (B, groups, heads / groups, T, keys).
+    highest = to_prefix.amax(-1, keepdim=True).maximum(to_itself.amax(-1, keepdim=True))
+    to_prefix.sub_(highest).exp_()
+    to_itself.sub_(highest).exp_()
+    total = to_prefix.sum(-1, keepdim=True) + to_itself.sum(-1, keepdim=True)
+    from_prefix = (to_prefix.to(value.dtype).flatten(2, 3) @ prefix_value).view_as(query)
+    from_itself = (to_itself.to(value.dtype)[:, :, :, at.token] @ values)[:, :, :, at.suffix, at.position]
+    mixed = ((from_prefix + from_itself) / total).to(value.dtype).view(batch, heads, tokens, dim)
     return mixed.transpose(1, 2).contiguous(), None
 
 
