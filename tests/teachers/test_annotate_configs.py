@@ -1,13 +1,12 @@
 """Every config for annotation: loads, says how it is run, and its teacher is built on a small model of its family."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmengine.config import Config
 from PIL import Image
+from teachers import tiny_models
 
 from makd.cli.config import check_makd_types
 from makd.registry import MODELS
@@ -21,9 +20,6 @@ FAMILIES = {
     'Qwen/Qwen3-VL-8B-Instruct': 'qwen3_vl',
     'HuggingFaceTB/SmolVLM2-2.2B-Instruct': 'smolvlm',
 }
-_spec = importlib.util.spec_from_file_location('tiny_models', Path(__file__).with_name('tiny_models.py'))
-tiny_models = sys.modules.setdefault('tiny_models', importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(tiny_models)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)

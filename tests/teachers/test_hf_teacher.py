@@ -1,26 +1,20 @@
 """The fast way gives what one plain forward per question gives, on every family of models."""
 
-import importlib.util
 import json
 import pickle
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from teachers import tiny_models
 
 from makd.errors import ConfigError
 from makd.questions import Question, QuestionSet
 from makd.teachers import HFAspectTeacher, HFClassTeacher
 from makd.teachers.prefix_scorer import PrefixScorer
-
-_spec = importlib.util.spec_from_file_location('tiny_models', Path(__file__).with_name('tiny_models.py'))
-tiny_models = sys.modules.setdefault('tiny_models', importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(tiny_models)
 
 QUESTIONS = QuestionSet(Question(f'q{i}', text) for i, text in enumerate(tiny_models.QUESTIONS))
 LONG = 'Look at the picture, and answer what you are asked about it, with one word. ' * 3
