@@ -1,0 +1,179 @@
+"""Compares a teacher's answers about the emoji with people's, on pictures and styles that it saw and on new ones.
+
+An emoji is new if `makd.EmojiDataset` keeps it for testing (split='test'), a style if it is twemoji or openmoji: the
+tiny MLLM saw neither in training. The baseline gives each question its commoner answer among the same pictures.
+"""
+
+import argparse
+import csv
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import rankdata
+
+from makd.cli.main import run
+from makd.errors import TargetsError
+from makd.targets import AspectTargets
+from makd.targets.aspect_targets import sigmoid_of_pair
+
+EXAMPLES = """examples (from the root of the repository):
+  python projects/tiny_mllm/evaluate.py work_dirs/targets/emoji_tiny_mllm
+  python projects/tiny_mllm/evaluate.py work_dirs/targets/emoji_tiny_mllm --out work_dirs/tiny_mllm/evaluation"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the answers to one question agree with the reference on one group of pictures.
+
+    Attributes:
+        group: Name of the group.
+        question: Id of the question, or 'mean'.
+        pictures: How many pictures have an answer.
+        yes: Share of yes in the reference.
+        majority: Accuracy of always giving the commoner answer.
+        accuracy: Share of answers on the right side of P(yes) = 0.5.
+        auc: Probability that a picture with yes has the higher P(yes) than one with no; NaN if either is missing.
+        mass: Mean of p(yes) + p(no) over the whole vocabulary.
+    """
+
+    group: str
+    question: str
+    pictures: int
+    yes: float
+    majority: float
+    accuracy: float
+    auc: float
+    mass: float
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument('targets', type=Path, help='folder that tools/annotate.py wrote for the emoji')
+    p.add_argument('--reference', type=Path, default=Path('data/emoji/aspects/cldr'), help='default: %(default)s')
+    p.add_argument('--data', type=Path, default=Path('data/emoji'), help='the emoji (default: %(default)s)')
+    p.add_argument('--out', type=Path, help='folder for evaluation.md and evaluation.csv')
+    return p.parse_args()
+
+
+def main() -> None:
+    """Print the means of each group, and the questions of each."""
+    args = parse_args()
+
+    # Imported here, so that --help is answered at once.
+    from projects.tiny_mllm.pictures import STYLES, held_out_emoji
+
+    targets, reference = AspectTargets.open(args.targets), AspectTargets.open(args.reference)
+    scores = evaluate(targets, reference, STYLES, held_out_emoji(args.data))
+    report = to_markdown(scores)
+    print(report)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / 'evaluation.md').write_text(report + '\n', 'utf-8')
+        with (args.out / 'evaluation.csv').open('w', newline='', encoding='utf-8') as file:
+            csv.writer(file).writerows([[field.name for field in fields(Score)], *map(astuple, scores)])
+
+
+def evaluate(
+    targets: AspectTargets, reference: AspectTargets, styles: tuple[str, ...], held_out: frozenset[str]
+) -> list[Score]:
+    """Score the questions that both have, on the pictures that both have, in each of the four groups and their mean.
+
+    Args:
+        targets: The teacher's answers.
+        reference: People's answers.
+        styles: The styles that the teacher was trained on.
+        held_out: Ids of the emoji that it never saw.
+
+    Raises:
+        TargetsError: They have no question, or no picture, in common.
+    """
+    ids = [id_ for id_ in targets.questions.ids if id_ in reference.questions.ids]
+    keys = [key for key in targets.keys if key in reference]
+    if not ids or not keys:
+        raise TargetsError(f'{targets.path} and {reference.path} have no {"picture" if ids else "question"} in common')
+    targets, reference = targets.select(ids), reference.select(ids)
+    truth = np.stack([reference.probability(key) for key in keys]) > 0.5
+    logprobs = np.asarray(targets.logprobs)[[targets.row(key) for key in keys]]
+    known_style = np.array([key.split('/')[0] in styles for key in keys])
+    known_emoji = np.array([Path(key).stem not in held_out for key in keys])
+    groups = {
+        'seen emoji, training styles': known_emoji & known_style,
+        'seen emoji, new styles': known_emoji & ~known_style,
+        'new emoji, training styles': ~known_emoji & known_style,
+        'new emoji, new styles': ~known_emoji & ~known_style,
+    }
+    scores = []
+    for group, rows in groups.items():
+        of_questions = [
+            score(group, id_, logprobs[rows, column], truth[rows, column])
+            for column, id_ in enumerate(ids)
+            if np.isfinite(logprobs[rows, column]).any()
+        ]
+        if of_questions:
+            means = np.nanmean([astuple(one)[2:] for one in of_questions], axis=0)
+            scores += [Score(group, 'mean', int(rows.sum()), *(float(mean) for mean in means[1:])), *of_questions]
+    return scores
+
+
+def score(group: str, question: str, logprobs: np.ndarray, truth: np.ndarray) -> Score:
+    """Score one question.
+
+    Args:
+        group: Name of the group.
+        question: Id of the question.
+        logprobs: (N, 2), [log p(yes), log p(no)]; NaN where there is no answer, which then does not count.
+        truth: (N,) bool.
+    """
+    answered = ~np.isnan(logprobs).any(axis=1)
+    truth, probability = truth[answered], sigmoid_of_pair(logprobs[answered])
+    share = float(truth.mean())
+    return Score(
+        group,
+        question,
+        len(truth),
+        share,
+        max(share, 1 - share),
+        float(((probability > 0.5) == truth).mean()),
+        auc(probability, truth),
+        float(np.exp(logprobs[answered].astype(np.float64)).sum(axis=1).mean()),
+    )
+
+
+def auc(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Return the area under the ROC curve, from the ranks of the scores; ties count one half."""
+    yes = int(truth.sum())
+    no = len(truth) - yes
+    if not yes or not no:
+        return float('nan')
+    return float((rankdata(scores)[truth].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
+def to_markdown(scores: list[Score]) -> str:
+    """Return a table of the means and one of the questions of each group, the worst AUC first."""
+    lines = _table('group', [(one.group, one) for one in scores if one.question == 'mean'])
+    for group in dict.fromkeys(one.group for one in scores):
+        of_group = [one for one in scores if one.group == group and one.question != 'mean']
+        of_group.sort(key=lambda one: (np.isnan(one.auc), one.auc))
+        lines += ['', f'## {group[0].upper()}{group[1:]}', '']
+        lines += _table('question', [(one.question, one) for one in of_group])
+    return '\n'.join(lines)
+
+
+def _table(first: str, rows: list[tuple[str, Score]]) -> list[str]:
+    return [
+        f'| {first} | pictures | yes | majority | accuracy | AUC | label mass |',
+        '|---|---|---|---|---|---|---|',
+        *(
+            f'| {name} | {one.pictures} | {one.yes:.3f} | {one.majority:.3f} | {one.accuracy:.3f} '
+            f'| {one.auc:.3f} | {one.mass:.4f} |'
+            for name, one in rows
+        ),
+    ]
+
+
+if __name__ == '__main__':
+    run(main)
