@@ -13,12 +13,11 @@ real run of `makd.AnnotateLoop`: how much of the time is the model busy?
 """
 
 import argparse
-import ctypes
+import itertools
 import random
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
@@ -28,6 +27,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from makd.questions import Question, QuestionSet
@@ -86,22 +86,17 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def peak_memory(work: Callable[[], object]) -> float:
-    """Return by how much the work's memory exceeds what was taken before, in 10^6 bytes; Linux or CUDA."""
+    """Return how much the work's tensors take at the most beside what was there before, in 10^6 bytes."""
     if get_device() != 'cpu':
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    ctypes.CDLL(None).malloc_trim(0)  # what the allocator has kept would hide what the work takes
-    Path('/proc/self/clear_refs').write_text('5')  # forgets the peak so far
-
-    def status(field: str) -> float:
-        lines = Path('/proc/self/status').read_text().splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(f'{field}:')) * 1024 / 1e6
-
-    before = status('VmRSS')
-    work()
-    return status('VmHWM') - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == '[memory]']
+    sizes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+    return max(itertools.accumulate(sizes)) / 1e6
 
 
 def flops(work: Callable[[], object]) -> int:
