@@ -11,4 +11,6 @@ model = dict(
     dtype='float32',
     chunk_size=1024,
 )
+# The colour that this model's training pictures lay on.
+test_dataloader = dict(dataset=dict(background=(124, 117, 104)))
 test_evaluator = dict(out_dir='work_dirs/targets/emoji_tiny_mllm')
