@@ -311,15 +311,16 @@ def _load(
 
 
 def _weights_id(name: str, config: Any) -> str | None:
-    """Return what tells these weights from others: the commit on the hub, or a hash of a local folder's files.
+    """Return what tells this checkpoint from others: the commit on the hub, or a hash of a local folder's files.
 
-    Of each file of weights its size and its first and last MiB are hashed, not the gigabytes between.
+    Of each file its size and its first and last MiB are hashed, not the gigabytes between.
     """
     folder = Path(name)
     if not folder.is_dir():
         return getattr(config, '_commit_hash', None)
     digest = hashlib.sha256()
-    for path in sorted([folder / 'config.json', *folder.glob('*.safetensors')]):
+    files = [path for pattern in ('*.json', '*.jinja', '*.safetensors') for path in folder.glob(pattern)]
+    for path in sorted(files):
         size = path.stat().st_size
         digest.update(f'{path.name} {size}\n'.encode())
         with path.open('rb') as file:
