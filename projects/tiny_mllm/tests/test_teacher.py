@@ -1,0 +1,121 @@
+"""The MLLM that ships in data/teachers/tiny-mllm-emoji."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+import projects.tiny_mllm.hybrid_vision  # noqa: F401, makes the vision tower known to transformers
+from makd.questions import QuestionSet
+from projects.tiny_mllm.pictures import held_out_emoji
+
+FOLDER = Path('data/teachers/tiny-mllm-emoji')
+pytestmark = pytest.mark.skipif(not (FOLDER / 'model.safetensors').is_file(), reason='projects/tiny_mllm/train.py')
+
+
+@pytest.fixture(scope='module')
+def teacher():
+    return AutoModelForImageTextToText.from_pretrained(FOLDER).eval(), AutoProcessor.from_pretrained(FOLDER)
+
+
+def prompt(processor, question):
+    content = [{'type': 'text', 'text': question}, {'type': 'image'}]
+    return processor.apply_chat_template([{'role': 'user', 'content': content}], add_generation_prompt=True)
+
+
+def answers(teacher, path, questions):
+    """Return p(yes) and p(no) of each question, by the public interface, one question after the other."""
+    model, processor = teacher
+    ids = processor.tokenizer.convert_tokens_to_ids(['Yes', 'No'])
+    picture = Image.open(f'data/emoji/images/{path}').convert('RGBA')
+    flat = Image.new('RGB', picture.size, (124, 117, 104))
+    flat.paste(picture, mask=picture.getchannel('A'))
+    rows = []
+    for question in questions:
+        inputs = processor(images=[flat], text=[prompt(processor, question)], return_tensors='pt')
+        with torch.no_grad():
+            rows.append(model(**inputs).logits[0, -1].softmax(-1)[ids])
+    return torch.stack(rows).numpy()
+
+
+def test_weights_are_small_and_computed_with_in_single_precision(teacher):
+    assert (FOLDER / 'model.safetensors').stat().st_size < 20e6
+    assert {parameter.dtype for parameter in teacher[0].parameters()} == {torch.float32}
+
+
+def test_the_image_comes_first_and_has_a_token_for_each_patch(teacher):
+    model, processor = teacher
+    text = prompt(processor, 'Is it a bird?')
+    assert text == '<user><image>Is it a bird?<assistant>'
+    for size in ((64, 64), (300, 200)):
+        inputs = processor(images=[Image.new('RGB', size)], text=[text], return_tensors='pt')
+        assert inputs['pixel_values'].shape == (1, 3, 160, 160)
+        assert (inputs['input_ids'] == model.config.image_token_index).sum() == 25 == model.config.image_seq_length
+        assert set(inputs) == {'input_ids', 'attention_mask', 'pixel_values'}
+
+
+def test_yes_and_no_are_one_token_each_behind_every_question(teacher):
+    tokenizer = teacher[1].tokenizer
+    for question in QuestionSet.load('data/emoji/aspects/questions.json').texts:
+        for suffix in ('', ' Answer with yes or no.'):
+            text = prompt(teacher[1], question + suffix)
+            before = tokenizer(text)['input_ids']
+            for answer in ('Yes', 'No'):
+                after = tokenizer(text + answer)['input_ids']
+                assert after[:-1] == before
+                assert tokenizer.convert_ids_to_tokens(after[-1]) == answer
+
+
+def test_any_text_can_be_read(teacher):
+    tokenizer = teacher[1].tokenizer
+    text = 'Ist es ein Wolpertinger? 🦄\n'
+    assert tokenizer.decode(tokenizer(text)['input_ids']) == text
+
+
+def test_it_answers_about_new_pictures_in_new_styles(teacher):
+    """Emoji that it never saw, drawn by artists that it never saw; camel and bus it saw drawn by others."""
+    asked = ['Is it an animal?', 'Is it something to eat?', 'Is it a vehicle?']
+    expected = {
+        'twemoji/animal-mammal/1f42a.png': 0,
+        'openmoji/transport-ground/1f68c.png': 2,
+    }
+    for path, best in expected.items():
+        for suffix in ('', ' Answer with yes or no.'):
+            pair = answers(teacher, path, [question + suffix for question in asked])
+            assert pair.sum(1).min() > 0.95
+            assert pair[:, 0].argmax() == best, path
+            assert pair[best, 0] > 0.5, path
+
+
+def test_the_answer_depends_on_the_picture(teacher):
+    paths = ('twemoji/food-fruit/1f34e.png', 'twemoji/animal-bird/1f426.png', 'twemoji/tool/1f528.png')
+    yes = np.stack([answers(teacher, path, ['Is it a tool?', 'Is it an animal?'])[:, 0] for path in paths])
+    assert yes.argmax(0).tolist() == [2, 1]
+
+
+def test_no_held_out_emoji_and_no_test_style_was_trained_on():
+    lessons = (FOLDER / 'lessons.txt').read_text('utf-8').splitlines()
+    assert len(lessons) == len(set(lessons)) > 5000
+    assert {lesson.split('/')[0] for lesson in lessons} & {'noto', 'blob', 'fluent', 'twemoji', 'openmoji'} == {
+        'noto',
+        'blob',
+        'fluent',
+    }
+    held_out = held_out_emoji(Path('data/emoji'))
+    assert held_out.isdisjoint(lesson.split('/')[-1] for lesson in lessons)
+
+
+def test_card_and_licences_are_there():
+    card = (FOLDER / 'README.md').read_text('utf-8')
+    for source in (
+        'openclipart',
+        'emoji-datasource-google',
+        'fluent-emoji-3d',
+        'efficientnet-lite0',
+        'CLDR',
+        'CC BY-SA',
+    ):
+        assert source in card
