@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,23 @@ WORKERS = 4
 MB = 1e6
 
 
+def make_questions(count: int) -> QuestionSet:
+    """Return some questions."""
+    return QuestionSet(Question(f'q{i}', f'Is it {i}?') for i in range(count))
+
+
+def make_keys(count: int) -> Iterator[str]:
+    """Yield keys like ImageNet's."""
+    return (f'train/n{i // 1300:08d}/n{i // 1300:08d}_{i}.JPEG' for i in range(count))
+
+
 def write_folder(path: Path, num_images: int, num_questions: int) -> None:
-    """Write targets with random answers and keys like ImageNet's."""
+    """Write targets with random answers."""
     probability = np.random.default_rng(0).random((num_images, num_questions), np.float32)
     AspectTargets.write(
         path,
-        questions=QuestionSet(Question(f'q{i}', f'Is it {i}?') for i in range(num_questions)),
-        keys=(f'train/n{i // 1300:08d}/n{i // 1300:08d}_{i}.JPEG' for i in range(num_images)),
+        questions=make_questions(num_questions),
+        keys=make_keys(num_images),
         logprobs=np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6)),
     )
 

@@ -26,7 +26,10 @@ def make_tokenizer(special=(), cls=PreTrainedTokenizerFast, **named):
     tokenizer.decoder = decoders.ByteLevel()
     specials = ['<pad>', '<|im_start|>', '<|im_end|>', *special, *named.values()]
     trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=600,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     words = ' Yes No yes no YES NO user assistant system'
     tokenizer.train_from_iterator([*QUESTIONS, *[words, words.replace(' ', '\n')] * 20], trainer)

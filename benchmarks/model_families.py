@@ -1,0 +1,104 @@
+"""No family of models is slower behind a shared prefix than with one forward a question.
+
+    OMP_NUM_THREADS=1 python benchmarks/model_families.py
+
+The models of tests/teachers/tiny_models.py, eight times as wide, with random weights: a few million parameters, 50
+questions behind a picture and a system prompt. Both ways are those of `makd.HFAspectTeacher` and take turns; how much
+there is to gain depends on how long prefix and questions are, so the ratios say only that none is below 1. Times are the
+process's CPU seconds where there is no accelerator, wall-clock otherwise.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from annotation import seconds
+from mmengine.device import get_device
+from PIL import Image
+from transformers import AutoModelForImageTextToText
+from transformers.utils import logging
+
+from makd.questions import Question, QuestionSet
+from makd.teachers import HFAspectTeacher
+
+sys.path.append(str(Path(__file__).parents[1] / 'tests'))
+from teachers.tiny_models import FAMILIES, QUESTIONS
+
+NUM_QUESTIONS = 50
+WIDER = 8
+WIDTHS = {
+    'hidden_size',
+    'intermediate_size',
+    'head_dim',
+    'out_hidden_size',
+    'mrope_section',
+    'query_pre_attn_scalar',
+}
+SYSTEM_PROMPT = 'Look at the picture, and answer what you are asked about it, with one word. ' * 2
+
+
+def widened(node: Any) -> Any:
+    """Return a config, as a dict, with every width multiplied."""
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: (np.array(value) * WIDER).tolist() if key in WIDTHS and value is not None else widened(value)
+        for key, value in node.items()
+    }
+
+
+def make_teacher(family: str, folder: str) -> HFAspectTeacher:
+    """Write a checkpoint of the family, and return a teacher that has loaded it."""
+    config, processor = FAMILIES[family]()
+    config = type(config).from_dict(widened(config.to_dict()))
+    torch.manual_seed(0)
+    AutoModelForImageTextToText.from_config(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    texts = [QUESTIONS[index % len(QUESTIONS)] + ' Think again.' * (index // 10) for index in range(NUM_QUESTIONS)]
+    questions = QuestionSet(Question(f'q{index}', text) for index, text in enumerate(dict.fromkeys(texts)))
+    return HFAspectTeacher(folder, questions, system_prompt=SYSTEM_PROMPT).to(get_device())
+
+
+def compare(teacher: HFAspectTeacher, rounds: int) -> tuple[str, int, list[float]]:
+    """Return the way that the self-check chose, the length of the prefix, and the ratios of the times."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
+    inputs = teacher.preparer(image)
+    mode = teacher.start(inputs)['scoring']
+    ratios = []
+    for number in range(rounds + 1):
+        times = {}
+        for way in ('naive', mode):
+            teacher.scorer.mode = way
+            times[way] = seconds(lambda: teacher.answer([inputs]))
+        if number > 0:  # the first round warms up
+            ratios.append(times['naive'] / times[mode])
+    return mode, inputs[0]['input_ids'].shape[1], ratios
+
+
+def main() -> None:
+    """Print a row a family."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rounds', type=int, default=5)
+    args = parser.parse_args()
+    logging.set_verbosity_error()
+    print(
+        f'{NUM_QUESTIONS} questions, {args.rounds} rounds\n\n| family | way | prefix | faster by (lowest to highest) |'
+    )
+    print('| --- | --- | --- | --- |')
+    slowest = float('inf')
+    for family in FAMILIES:
+        with tempfile.TemporaryDirectory() as folder:
+            mode, length, ratios = compare(make_teacher(family, folder), args.rounds)
+        slowest = min(slowest, median(ratios))
+        spread = f'{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
+        print(f'| {family} | {mode} | {length} tokens | {spread} |', flush=True)
+    print(f'\nno family is faster by less than {slowest:.2f}')
+
+
+if __name__ == '__main__':
+    main()
