@@ -20,7 +20,7 @@ help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
 	@echo 'make train                train the baseline and its MaKD student on the emoji that ship, and compare them'
 	@echo 'make train CONFIG=FILE    train any one config; ARGS="--amp --work-dir DIR" goes to tools/train.py'
-	@echo 'make annotate             ask the MLLM of projects/tiny_mllm (train it first) about every emoji; CONFIG=FILE, ARGS=...'
+	@echo 'make annotate             ask the small MLLM that ships about every emoji that ships; CONFIG=FILE, ARGS=...'
 	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
 	@echo 'make test-transformers5   run the tests of teachers and annotation with transformers 5, in $(VENV5)'
 	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'

@@ -4,8 +4,8 @@
 
 The models of tests/teachers/tiny_models.py, eight times as wide, with random weights: a few million parameters, 50
 questions behind a picture and a system prompt. Both ways are those of `makd.HFAspectTeacher` and take turns; how much
-there is to gain depends on how long prefix and questions are, so the ratios say only that none is below 1. Times are the
-process's CPU seconds where there is no accelerator, wall-clock otherwise.
+there is to gain depends on how long prefix and questions are, so what counts is that no ratio is below 1. Times are
+the process's CPU seconds where there is no accelerator, wall-clock otherwise.
 """
 
 import argparse
