@@ -21,14 +21,21 @@ class StagedRegistry(Registry):
         parent: The root of mmengine.
         light: Modules that register classes and import neither mmpretrain nor mmdet.
         heavy: Modules that register classes.
+        mmdet: Modules that register classes and import mmdet, which classification does without.
     """
 
-    def __init__(self, parent: Registry, light: tuple[str, ...] = (), heavy: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        parent: Registry,
+        light: tuple[str, ...] = (),
+        heavy: tuple[str, ...] = (),
+        mmdet: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(parent.name, parent=parent, scope='makd')
-        self._stages = [light, heavy]
+        self._stages = [light, heavy, mmdet]
 
     def import_next_stage(self) -> bool:
-        """Import the light modules or, if they are imported, the heavy ones; return whether there was a stage left."""
+        """Import the lightest modules that are not imported yet; return whether there were any left."""
         if not self._stages:
             return False
         for module in self._stages[0]:
@@ -52,7 +59,7 @@ TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,
     heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets', 'makd.datasets.load_teacher_logits'),
 )
-MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',))
+MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',), mmdet=('makd.models.detectors',))
 MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))
 LOOPS = StagedRegistry(root.LOOPS, light=('makd.engine.annotate_loop',))
 HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))

@@ -2,9 +2,9 @@
 
 ``pip install onedl-mmcv`` builds no C++ extension ``mmcv._ext``, and without that module ``import mmdet.models`` fails.
 :func:`install` appends a finder that is asked for ``mmcv._ext`` only after every other finder has declined, so a
-compiled extension is used as it is. The stand-in computes ``nms`` and average ``roi_align``, all that Faster R-CNN
-needs, with torchvision. Every other operator raises :class:`MissingOperatorError` when it is called, not when it is
-imported.
+compiled extension is used as it is. The stand-in computes ``nms``, average ``roi_align`` and ``sigmoid_focal_loss``,
+all that Faster R-CNN and RetinaNet need, with torchvision. Every other operator raises :class:`MissingOperatorError`
+when it is called, not when it is imported.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class MissingOperatorError(MakdError):
     def __init__(self, operator: str) -> None:
         super().__init__(
             f'{operator!r} is a compiled operator of mmcv, which was installed without them; torchvision stands in for '
-            'nms and average roi_align only. Choose a model or setting that does without it, or compile mmcv, which '
-            'takes a C++ compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 does not): '
+            'nms, average roi_align and sigmoid_focal_loss only. Choose a model or setting that does without it, or '
+            'compile mmcv, which takes a C++ compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 '
+            'does not): '
             'pip install --no-build-isolation --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv'
         )
 
@@ -137,6 +138,39 @@ def roi_align_backward(
     )
 
 
+def sigmoid_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the focal loss (Lin et al., arXiv 1708.02002, Eq. 5) of each class of each row into ``output``.
+
+    mmdet computes it in plain torch on a CPU, and by this operator on a GPU.
+
+    Args:
+        input: Logits, shape (N, C).
+        target: Class of each row, int64 in [0, C], shape (N,); C is background.
+        weight: Empty.
+        output: Written to, shape (N, C).
+        gamma: Exponent of the modulating factor.
+        alpha: Weight of the class that is there, in [0, 1]; the others have 1 - alpha.
+
+    Raises:
+        MissingOperatorError: With class weights.
+    """
+    output.copy_(_focal_loss(input, target, weight, gamma, alpha))
+
+
+def sigmoid_focal_loss_backward(
+    input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the gradient of the sum of :func:`sigmoid_focal_loss_forward`'s output into ``grad_input`` (N, C)."""
+    import torch
+
+    with torch.enable_grad():
+        logits = input.detach().requires_grad_()
+        loss = _focal_loss(logits, target, weight, gamma, alpha).sum()
+    grad_input.copy_(torch.autograd.grad(loss, logits)[0])
+
+
 def get_compiler_version() -> str:
     """Return what ``collect_env`` prints as mmcv's compiler."""
     return 'none: not compiled, torchvision operators'
@@ -151,6 +185,17 @@ def install() -> None:
     """Serve ``mmcv._ext`` from this module where no compiled one is found. Cheap, and harmless to repeat."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.append(_FINDER)
+
+
+def _focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: float) -> Tensor:
+    from torch.nn.functional import one_hot
+    from torchvision.ops import sigmoid_focal_loss
+
+    if weight.numel():
+        raise MissingOperatorError('sigmoid_focal_loss with class weights')
+    logits = _at_least_float32(logits)
+    there = one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+    return sigmoid_focal_loss(logits, there, alpha, gamma, reduction='none')
 
 
 def _require_average(pool_mode: int) -> None:
@@ -187,7 +232,15 @@ class _TorchvisionExtension(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 
-        for function in (nms, roi_align_forward, roi_align_backward, get_compiler_version, get_compiling_cuda_version):
+        for function in (
+            nms,
+            roi_align_forward,
+            roi_align_backward,
+            sigmoid_focal_loss_forward,
+            sigmoid_focal_loss_backward,
+            get_compiler_version,
+            get_compiling_cuda_version,
+        ):
             setattr(module, function.__name__, function)
         vars(module)['__getattr__'] = _missing
 

@@ -1,35 +1,41 @@
 """The guest of distillation: a trained model that answers, and is no part of the student."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmpretrain.models.classifiers import BaseClassifier
-from mmpretrain.registry import MODELS
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from makd.errors import ConfigError
+from makd.registry import MODELS
 
 
 class FrozenTeacher:
-    """A classifier in eval mode, without gradients, that is not registered in the student.
+    """A model in eval mode, without gradients, that is not registered in the student.
 
     It is no ``nn.Module``, so a student that holds it as an attribute keeps the plain student's ``state_dict``,
     parameters, ``train()`` and DDP buckets, and a deep copy of the student (mmengine's EMA) refers to the same
     teacher.
 
     Args:
-        model (BaseClassifier): The classifier; ``model(inputs, mode='tensor')`` gives logits.
+        model (BaseModel): The model.
         student_preprocessor (nn.Module): The data preprocessor that made the student's inputs. Where the teacher's own
             normalisation or channel order differs, the teacher sees the same pixels normalised its own way.
     """
 
-    def __init__(self, model: BaseClassifier, student_preprocessor: nn.Module) -> None:
+    def __init__(self, model: BaseModel, student_preprocessor: nn.Module) -> None:
         self.model = model.eval().requires_grad_(False)
         self._renormalise = _renormalisation(student_preprocessor, model.data_preprocessor)
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of the teacher's classes."""
+        raise NotImplementedError
 
     @classmethod
     def build(
@@ -58,12 +64,23 @@ class FrozenTeacher:
         own_preprocessor = 'data_preprocessor' in model_cfg
         # The teacher must not move the student's random numbers: a run with and without it sees the same batches.
         with torch.random.fork_rng(devices=[]):  # it is built on the CPU
-            model = MODELS.build(model_cfg)
+            model = MODELS.build(ConfigDict(model_cfg))
             if init == 'random':
                 model.init_weights()
         if checkpoint is not None:
             _load_weights(model, checkpoint)
         return cls(model, student_preprocessor if own_preprocessor else model.data_preprocessor)
+
+    def apply(self, fn: Any) -> None:
+        """Apply ``fn`` to each tensor, as ``nn.Module._apply`` does: moves and casts with the student."""
+        self.model._apply(fn)
+
+    def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
+        return self
+
+
+class FrozenClassifier(FrozenTeacher):
+    """A mmpretrain classifier; ``model(inputs, mode='tensor')`` gives logits, and ``model.head`` knows C."""
 
     @torch.no_grad()
     def class_logits(self, inputs: Tensor) -> Tensor:
@@ -80,15 +97,36 @@ class FrozenTeacher:
 
     @property
     def num_classes(self) -> int:
-        """The number of the teacher's classes."""
+        """C, the number of the teacher's classes."""
         return self.model.head.num_classes
 
-    def apply(self, fn: Any) -> None:
-        """Apply ``fn`` to each tensor, as ``nn.Module._apply`` does: moves and casts with the student."""
-        self.model._apply(fn)
 
-    def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
-        return self
+class FrozenDetector(FrozenTeacher):
+    """A two-stage mmdet detector."""
+
+    @torch.no_grad()
+    def region_logits(self, inputs: Tensor, rois: Tensor, data_samples: Sequence[BaseDataElement]) -> Tensor:
+        """Say what is in some regions.
+
+        Args:
+            inputs (Tensor): The student's preprocessed images, (N, 3, H, W), padded with zeros to one size.
+            rois (Tensor): Index of the image and corners in pixels of the input, (R, 5).
+            data_samples (Sequence): With ``img_shape``, where the padding begins.
+
+        Returns:
+            Tensor: Logits of C classes and background, (R, C + 1).
+        """
+        images = self._renormalise(inputs)
+        if images is not inputs:  # the padding has been renormalised, too, and the teacher knows it as zeros
+            for image, sample in zip(images, data_samples):
+                height, width = sample.img_shape
+                image[:, height:], image[:, :, width:] = 0, 0
+        return self.model.roi_head._bbox_forward(self.model.extract_feat(images), rois)['cls_score']
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of the teacher's classes, without background."""
+        return self.model.roi_head.bbox_head.num_classes
 
 
 def _teacher_config(teacher: str | Mapping[str, Any]) -> dict:

@@ -217,3 +217,21 @@ model = dict(
     for prediction in predictions:
         assert 0 < len(prediction.pred_instances) <= 100
         assert torch.isfinite(prediction.pred_instances.bboxes).all()
+
+
+@without_compiled_ops
+def test_the_focal_loss_of_gpus_is_that_of_cpus():
+    from mmcv.ops import sigmoid_focal_loss
+    from mmdet.models.losses.focal_loss import py_sigmoid_focal_loss
+
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)).mul(4).requires_grad_()
+    target = torch.tensor([0, 1, 2, 3, 3, 0])  # 3 is background
+    there = torch.nn.functional.one_hot(target, 4)[:, :3]
+    expected = py_sigmoid_focal_loss(logits, there, gamma=1.5, alpha=0.3, reduction='none')
+    found = sigmoid_focal_loss(logits, target, 1.5, 0.3, None, 'none')
+    torch.testing.assert_close(found, expected)
+    weight = torch.rand(6, 3, generator=torch.Generator().manual_seed(1))
+    (gradient,) = torch.autograd.grad((expected * weight).sum(), logits)
+    torch.testing.assert_close(torch.autograd.grad((found * weight).sum(), logits)[0], gradient)
+    with pytest.raises(mmcv_ops.MissingOperatorError, match='class weights'):
+        sigmoid_focal_loss(logits, target, 2.0, 0.25, torch.ones(3), 'mean')

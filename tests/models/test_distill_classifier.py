@@ -174,7 +174,7 @@ def test_mistakes_are_named(tmp_path):
         student(teacher_init='checkpoint', teacher_checkpoint='absent.pth').init_weights()
     with pytest.raises(ConfigError, match=r'absent\.py.*no such config'):
         student(teacher='absent.py').init_weights()
-    with pytest.raises(ConfigError, match=r'7 classes, the student .* 4'):
+    with pytest.raises(ConfigError, match=r'7 classes, the student 4'):
         student(teacher=classifier(num_classes=7)).init_weights()
     torch.save({'state_dict': MODELS.build(classifier(num_classes=7)).state_dict()}, tmp_path / 'other.pth')
     with pytest.raises(ConfigError, match=r'other\.pth.*does not fit'):

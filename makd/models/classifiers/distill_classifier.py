@@ -1,21 +1,18 @@
 """Logit distillation from a teacher, on top of whatever loss the student's head has."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
-
 import torch
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from makd.errors import ConfigError
-from makd.models.frozen_teacher import FrozenTeacher
+from makd.models.distill_mixin import DistillMixin
+from makd.models.frozen_teacher import FrozenClassifier
 from makd.registry import MODELS
 
 
 @MODELS.register_module()
-class DistillImageClassifier(ImageClassifier):
+class DistillImageClassifier(DistillMixin, ImageClassifier):
     r"""An ``ImageClassifier`` that also learns a teacher's class logits (paper section 4.4, Table 4; section 5.1).
 
     .. math::
@@ -23,60 +20,22 @@ class DistillImageClassifier(ImageClassifier):
 
     It *is* the student: parameters, checkpoint keys and prediction are those of the plain ``ImageClassifier``. The head
     decides the class and aspect losses, so with a MaKD head this is MaKD + KD or MaKD + DKD. The teacher is a frozen
-    network, built when training starts (``init_weights``); testing and inference need neither its config nor its
-    weights. Or it has answered before, and ``makd.LoadTeacherLogits`` brings its logits with each image.
+    network, or it has answered before, and ``makd.LoadTeacherLogits`` brings its logits with each image.
 
     Args:
-        teacher (str | Mapping, optional): A config file, or the config of the model itself; None if the logits come
-            with the images.
-        distill_loss (dict): Config of the loss, called as ``loss(student_logits, teacher_logits, label=label)``, for
-            example ``dict(type='makd.KDLoss')``.
-        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required for a network unless
-            ``teacher_init='random'``.
-        teacher_init (str): 'checkpoint', or 'random' for a teacher that was never trained. Defaults to 'checkpoint'.
-        **kwargs: Arguments of ``ImageClassifier``.
-
-    Attributes:
-        distill_weight (float): w_epoch in [0, 1], set by ``makd.DistillWarmupHook``; 1 without it.
+        **kwargs: Those of :class:`~makd.models.distill_mixin.DistillMixin` and of ``ImageClassifier``.
 
     Raises:
         ConfigError: When training starts, if the teacher cannot be built or loaded, or has another number of classes;
             or if images come without its logits, or mixed (mixup, CutMix), which their logits would not be.
     """
 
-    def __init__(
-        self,
-        *,
-        teacher: str | Mapping[str, Any] | None,
-        distill_loss: dict,
-        teacher_checkpoint: str | None = None,
-        teacher_init: str = 'checkpoint',
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if teacher is None and teacher_checkpoint is not None:
-            raise ConfigError(f'model.teacher_checkpoint={teacher_checkpoint!r} needs model.teacher, which is None.')
-        self._build_teacher = (
-            None if teacher is None else partial(FrozenTeacher.build, teacher, teacher_checkpoint, teacher_init)
-        )
-        self.teacher: FrozenTeacher | None = None
-        self.distill_loss = MODELS.build(distill_loss)
-        self.distill_weight = 1.0
+    frozen = FrozenClassifier
 
-    def init_weights(self) -> None:
-        """Initialise the student, then build and load the teacher, if it is a network."""
-        super().init_weights()
-        if self._build_teacher is None:
-            return
-        teacher = self._build_teacher(self.data_preprocessor)
-        if teacher.num_classes != self.head.num_classes:
-            raise ConfigError(
-                f'model.teacher has {teacher.num_classes} classes, the student (model.head.num_classes) '
-                f'{self.head.num_classes}: logits can only be distilled between equal sets of classes.'
-            )
-        device = next(self.parameters()).device
-        teacher.apply(lambda tensor: tensor.to(device))
-        self.teacher = teacher
+    @property
+    def num_student_classes(self) -> int:
+        """C, without aspects."""
+        return self.head.num_classes
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
         """Compute the head's losses and ``loss_kd``.
@@ -103,9 +62,7 @@ class DistillImageClassifier(ImageClassifier):
     def _teacher_logits(self, inputs: Tensor, data_samples: list[DataSample]) -> Tensor:
         """Return the teacher's class logits, (N, C)."""
         if self._build_teacher is not None:
-            if self.teacher is None:
-                raise RuntimeError('DistillImageClassifier has no teacher yet: call init_weights() before training.')
-            return self.teacher.class_logits(inputs)
+            return self.require_teacher().class_logits(inputs)
         if any('teacher_logits' not in sample for sample in data_samples):
             raise ConfigError(
                 'model.teacher=None, and a training sample has no teacher_logits. End the pipeline of '
@@ -127,8 +84,3 @@ class DistillImageClassifier(ImageClassifier):
         if self._mixes:
             return None
         return torch.cat([sample.gt_label for sample in data_samples])
-
-    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> 'DistillImageClassifier':
-        if self.teacher is not None:
-            self.teacher.apply(fn)
-        return super()._apply(fn, *args, **kwargs)

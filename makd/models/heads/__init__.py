@@ -1,3 +1,4 @@
+from makd.models.heads.aspect_head import AspectHead
 from makd.models.heads.makd_head import (
     MaKDHeadMixin,
     MaKDLinearClsHead,
@@ -5,4 +6,10 @@ from makd.models.heads.makd_head import (
     MaKDVisionTransformerClsHead,
 )
 
-__all__ = ['MaKDHeadMixin', 'MaKDLinearClsHead', 'MaKDStackedLinearClsHead', 'MaKDVisionTransformerClsHead']
+__all__ = [
+    'AspectHead',
+    'MaKDHeadMixin',
+    'MaKDLinearClsHead',
+    'MaKDStackedLinearClsHead',
+    'MaKDVisionTransformerClsHead',
+]

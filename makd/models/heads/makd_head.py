@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import torch
 from mmpretrain.models.heads import LinearClsHead, StackedLinearClsHead, VisionTransformerClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from makd.errors import ConfigError
+from makd.models.heads.gt_aspects import check_num_aspects, stack_gt_aspects
 from makd.registry import MODELS
+
+_FIELD = 'model.head.num_aspects'
 
 
 class MaKDHeadMixin:
@@ -38,11 +39,7 @@ class MaKDHeadMixin:
     """
 
     def __init__(self, *, num_classes: int, num_aspects: int, aspect_loss: dict | None = None, **kwargs: Any) -> None:
-        if not isinstance(num_aspects, int) or num_aspects < 1:
-            raise ConfigError(
-                f'{type(self).__name__}: num_aspects={num_aspects!r} (config field model.head.num_aspects) must be the '
-                'number of questions in the targets, a positive integer.'
-            )
+        check_num_aspects(self, num_aspects, _FIELD)
         super().__init__(num_classes=num_classes + num_aspects, **kwargs)  # type: ignore[call-arg]
         self.num_classes = num_classes
         self.num_aspects = num_aspects
@@ -59,23 +56,9 @@ class MaKDHeadMixin:
         losses = super()._get_loss(class_logits, data_samples, **kwargs)  # type: ignore[misc]
         # Not 'loss': a term of that name would overwrite the total in the log.
         losses['loss_cls'] = losses.pop('loss')
-        losses['loss_makd'] = self.aspect_loss(aspect_logits, self._aspect_targets(data_samples, aspect_logits))
+        target = stack_gt_aspects(self, data_samples, aspect_logits, _FIELD)
+        losses['loss_makd'] = self.aspect_loss(aspect_logits, target)
         return losses
-
-    def _aspect_targets(self, data_samples: list[DataSample], aspect_logits: Tensor) -> Tensor:
-        """Stack ``gt_aspects`` of the samples, (N, Q), on the device of the logits."""
-        if any('gt_aspects' not in sample for sample in data_samples):
-            raise ConfigError(
-                f'{type(self).__name__}: a training sample has no gt_aspects. End the pipeline of '
-                "train_dataloader.dataset with dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
-            )
-        target = torch.stack([sample.gt_aspects for sample in data_samples])
-        if target.shape[1] != self.num_aspects:
-            raise ConfigError(
-                f'{type(self).__name__}: the targets answer {target.shape[1]} questions, the head has '
-                f'num_aspects={self.num_aspects}. Set model.head.num_aspects={target.shape[1]}.'
-            )
-        return target.to(aspect_logits.device, non_blocking=True)
 
     def _get_predictions(self, cls_score: Tensor, data_samples: list[DataSample] | None) -> list[DataSample]:
         """Add ``pred_aspects``, P(yes) of each question in [0, 1], (Q,), to the parent's predictions."""

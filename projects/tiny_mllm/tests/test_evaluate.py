@@ -67,6 +67,7 @@ def test_other_questions_are_told(tmp_path):
 
 
 def test_the_tool_writes_both_files(tmp_path, monkeypatch, capsys):
+    pytest.importorskip('mmpretrain')  # whose data set knows the new emoji; not beside transformers 5
     reference = AspectTargets.open('data/emoji/aspects/cldr')
     AspectTargets.write(
         tmp_path / 'a', questions=reference.questions, keys=reference.keys, logprobs=np.full((4046, 66, 2), np.log(0.5))

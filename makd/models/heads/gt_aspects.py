@@ -1,0 +1,49 @@
+"""What every module with aspect outputs learns from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+from makd.errors import ConfigError
+
+
+def check_num_aspects(owner: object, num_aspects: Any, field: str) -> None:
+    """Raise a ConfigError that names the config field unless the number of questions is a positive integer."""
+    if not isinstance(num_aspects, int) or num_aspects < 1:
+        raise ConfigError(
+            f'{type(owner).__name__}: num_aspects={num_aspects!r} (config field {field}) must be the number of '
+            'questions in the targets, a positive integer.'
+        )
+
+
+def stack_gt_aspects(owner: Any, data_samples: Sequence[BaseDataElement], aspect_logits: Tensor, field: str) -> Tensor:
+    """Stack ``gt_aspects`` of the samples on the device of the logits.
+
+    Args:
+        owner: The head, for messages.
+        data_samples: N samples.
+        aspect_logits: The head's aspect logits, (N, Q).
+        field: The config field of ``num_aspects``, for messages.
+
+    Returns:
+        P(yes) in [0, 1], (N, Q), NaN where there is no answer.
+
+    Raises:
+        ConfigError: A sample lacks its aspect targets, or has another number of them than the head.
+    """
+    name = type(owner).__name__
+    if any('gt_aspects' not in sample for sample in data_samples):
+        raise ConfigError(
+            f'{name}: a training sample has no gt_aspects. End the pipeline of '
+            "train_dataloader.dataset with dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
+        )
+    target = torch.stack([sample.gt_aspects for sample in data_samples])
+    if target.shape[1] != aspect_logits.shape[1]:
+        raise ConfigError(
+            f'{name}: the targets answer {target.shape[1]} questions, the head has '
+            f'num_aspects={aspect_logits.shape[1]}. Set {field}={target.shape[1]}.'
+        )
+    return target.to(aspect_logits.device, non_blocking=True)
