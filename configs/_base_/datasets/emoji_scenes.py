@@ -1,0 +1,46 @@
+# EmojiScenes: things of ten kinds, drawn by three artists in training and by two others in the test. Composed from
+# data/emoji by `python tools/prepare_dataset.py emoji_scenes`. Nothing is chosen on the test scenes.
+data_root = 'data/emoji_scenes'
+classes = ('animal', 'plant', 'food', 'drink', 'vehicle', 'building', 'clothing', 'clock', 'tool', 'weather')
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale_factor=1.0),  # which notes the scale of 1
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+]
+dataset = dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes))
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        ann_file='annotations/train.json', data_prefix=dict(img='train/'), pipeline=train_pipeline, **dataset
+    ),
+)
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
+test_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        ann_file='annotations/test.json',
+        data_prefix=dict(img='test/'),
+        pipeline=test_pipeline,
+        test_mode=True,
+        **dataset,
+    ),
+)
+test_evaluator = dict(type='CocoMetric', ann_file=f'{data_root}/annotations/test.json', metric='bbox')
+test_cfg = dict()

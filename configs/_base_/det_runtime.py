@@ -1,0 +1,5 @@
+# What detectors have in place of default_runtime.py's parts for classifiers.
+_base_ = ['./default_runtime.py']
+default_scope = 'mmdet'
+default_hooks = dict(visualization=dict(_delete_=True, type='DetVisualizationHook'))
+visualizer = dict(type='DetLocalVisualizer', name='visualizer')
