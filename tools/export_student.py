@@ -1,4 +1,4 @@
-"""Turn a trained student into a plain mmpretrain checkpoint: without aspects, without teacher, with the same scores."""
+"""Turn a trained student into a plain mmpretrain or mmdet checkpoint: no aspects, no teacher, the same scores."""
 
 import argparse
 from pathlib import Path
@@ -28,14 +28,14 @@ def main() -> None:
     from mmengine.config import Config
     from mmengine.registry import DefaultScope
     from mmengine.runner.checkpoint import CheckpointLoader
-    from mmpretrain.registry import MODELS
 
-    from makd.models.export import plain_config, plain_state_dict
+    from makd.models.export import check_same_scores, plain_config, plain_state_dict
     from makd.models.frozen_teacher import load_strictly
+    from makd.registry import MODELS
 
     cfg = Config.fromfile(config)
     merge_options(cfg, args.cfg_options)
-    DefaultScope.get_instance('export', scope_name='mmpretrain')
+    DefaultScope.get_instance('export', scope_name=cfg.default_scope)
     student = MODELS.build(cfg.model).eval()
     weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
@@ -43,19 +43,18 @@ def main() -> None:
     plain = MODELS.build(cfg.model).eval()
     plain.load_state_dict(plain_state_dict(student.state_dict(), plain.state_dict()))
 
-    images = torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        scores = plain(images, mode='tensor')
-        torch.testing.assert_close(scores, student(images, mode='tensor')[:, : scores.shape[1]])
+    check_same_scores(student, plain)
 
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({'state_dict': plain.state_dict()}, out)
-    preprocessor = {k: v for k, v in cfg.get('data_preprocessor', {}).items() if k not in ('type', 'batch_augments')}
-    plain_cfg = dict(default_scope='mmpretrain', data_preprocessor=preprocessor, model=cfg.model)
+    plain_cfg = dict(default_scope=cfg.default_scope, model=cfg.model)
+    if 'data_preprocessor' in cfg:  # a classifier's; a detector's is part of its model
+        own = ('type', 'batch_augments')
+        plain_cfg['data_preprocessor'] = {k: v for k, v in cfg.data_preprocessor.items() if k not in own}
     config_out = out.with_name(f'{out.stem}_config.py')
     Config(plain_cfg).dump(config_out)
-    print(f'{out}: {scores.shape[1]} classes, the same scores as the student; config {config_out}')
+    print(f'{out}: a plain {type(plain).__name__}, the same scores as the student; config {config_out}')
 
 
 if __name__ == '__main__':

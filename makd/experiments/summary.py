@@ -10,14 +10,18 @@ from scipy.stats import t as student_t
 from makd.experiments.cell import Result
 
 # mmengine's metric -> column, in the order of the table.
-PRIMARY = 'accuracy/top1'  # the metric of the paired difference
+PRIMARY = ('accuracy/top1', 'coco/bbox_mAP')  # the first that there is: the metric of the paired difference
 COLUMNS = {
     'accuracy/top1': 'top-1 %',
     'accuracy/top5': 'top-5 %',
+    'coco/bbox_mAP': 'AP %',
+    'coco/bbox_mAP_50': 'AP50 %',
+    'coco/bbox_mAP_75': 'AP75 %',
     'aspect/agreement': 'aspect agreement %',
     'aspect/auc': 'aspect AUC %',
 }
-PERCENT = {'aspect/agreement': 100.0, 'aspect/auc': 100.0}  # metrics in [0, 1] that the table shows in percent
+# Metrics in [0, 1] that the table shows in percent.
+PERCENT = {metric: 100.0 for metric in COLUMNS if metric.startswith(('aspect/', 'coco/'))}
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,17 @@ class Row:
         seeds: The seeds that have a result.
         missing: The seeds that were asked for and have none.
         values: Column -> (mean, standard deviation over seeds; NaN with one seed).
-        difference: (mean, half width of the 95 % confidence interval) of the top-1 difference to the first config over
-            the seeds that both have, by Student's t; None for the first config or without a common seed.
+        compared: The metric of the difference; None where no config has one.
+        difference: (mean, half width of the 95 % confidence interval) of its difference to the first config over the
+            seeds that both have, by Student's t, in the unit of the column; None for the first config or without a
+            common seed.
     """
 
     name: str
     seeds: tuple[int, ...]
     missing: tuple[int, ...]
     values: dict[str, tuple[float, float]]
+    compared: str | None
     difference: tuple[float, float] | None
 
 
@@ -50,6 +57,7 @@ def summarise(results: Mapping[str, Mapping[int, Result | None]]) -> list[Row]:
         list[Row]: One for each config, in the given order.
     """
     baseline = next(iter(results.values()))
+    compared = primary_metric(results)
     rows = []
     for name, by_seed in results.items():
         done = {seed: result for seed, result in by_seed.items() if result is not None}
@@ -61,14 +69,22 @@ def summarise(results: Mapping[str, Mapping[int, Result | None]]) -> list[Row]:
         if done:
             values['s/epoch'] = _mean_and_spread([r.seconds_per_epoch for r in done.values()])
         pairs = [
-            result.metrics[PRIMARY] - base.metrics[PRIMARY]
+            (result.metrics[compared] - base.metrics[compared]) * PERCENT.get(compared, 1.0)
             for seed, result in done.items()
-            if (base := baseline.get(seed)) is not None and PRIMARY in result.metrics and PRIMARY in base.metrics
+            if (base := baseline.get(seed)) is not None and compared in result.metrics and compared in base.metrics
         ]
         missing = tuple(seed for seed, result in by_seed.items() if result is None)
         difference = paired_difference(pairs) if pairs and by_seed is not baseline else None
-        rows.append(Row(name, tuple(done), missing, values, difference))
+        rows.append(Row(name, tuple(done), missing, values, compared, difference))
     return rows
+
+
+def primary_metric(results: Mapping[str, Mapping[int, Result | None]]) -> str | None:
+    """Return the metric by which configs are compared; None if no result has one."""
+    found = {
+        metric for by_seed in results.values() for result in by_seed.values() if result for metric in result.metrics
+    }
+    return next((metric for metric in PRIMARY if metric in found), None)
 
 
 def paired_difference(differences: Sequence[float]) -> tuple[float, float]:
@@ -81,8 +97,11 @@ def paired_difference(differences: Sequence[float]) -> tuple[float, float]:
 def to_markdown(rows: Sequence[Row]) -> str:
     """Return the table as Markdown."""
     columns = list(dict.fromkeys(column for row in rows for column in row.values))
-    with_difference = any(row.difference is not None for row in rows)
-    header = ['config', 'seeds', *columns, *(['top-1 - baseline, 95 % CI'] if with_difference else [])]
+    compared = next((row.compared for row in rows if row.difference is not None), None)
+    with_difference = compared is not None
+    header = ['config', 'seeds', *columns]
+    if compared is not None:
+        header.append(f'{COLUMNS[compared].removesuffix(" %")} - baseline, 95 % CI')
     body = []
     for row in rows:
         seeds = str(len(row.seeds)) + (f' (no result: {", ".join(map(str, row.missing))})' if row.missing else '')

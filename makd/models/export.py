@@ -1,52 +1,66 @@
-"""Take the aspects off a trained student: what is left is a plain mmpretrain classifier."""
+"""Take the aspects and the teacher off a trained student: what is left is a plain mmpretrain or mmdet model."""
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
+import torch
+from mmdet.models.detectors import BaseDetector
+from mmdet.structures import DetDataSample
+from mmengine.model import BaseModel
 from torch import Tensor
 
 from makd.errors import ConfigError
-from makd.models.classifiers import DistillImageClassifier
+from makd.models.detectors import DistillRoIHeadMixin, MaKDDetectorMixin
+from makd.models.distill_mixin import DistillMixin
 from makd.models.heads import MaKDHeadMixin
 from makd.registry import MODELS
 
+# What makes a student of a plain model, head or RoI head.
+MIXINS = (DistillMixin, MaKDDetectorMixin, MaKDHeadMixin, DistillRoIHeadMixin)
+BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that no plain one has
+
 
 def plain_config(model: Mapping) -> dict:
-    """Return the config of the plain classifier in a student's ``model`` config.
+    """Return the config of the plain model in a student's ``model`` config.
 
-    A MaKD head becomes the mmpretrain head that it is made of, and ``makd.DistillImageClassifier`` becomes
-    ``ImageClassifier``.
+    A MaKD head becomes the mmpretrain head that it is made of, ``makd.DistillImageClassifier`` the ``ImageClassifier``,
+    ``makd.MaKDFasterRCNN`` mmdet's ``FasterRCNN``, and so on.
 
     Raises:
-        ConfigError: If the model has neither, or a MaKD head that computes its logits in a way of its own.
+        ConfigError: If there is nothing to take off, or a MaKD head computes its logits in a way of its own.
     """
-    model, head = dict(model), dict(model['head'])
-    head_class = MODELS.get(head['type'])
-    distilled = MODELS.get(model['type']) is DistillImageClassifier
-    widened = head_class is not None and issubclass(head_class, MaKDHeadMixin)
-    if not (distilled or widened):
+    plain = dict(model)
+    for key in {'head', 'roi_head'} & plain.keys():
+        plain[key] = _without_mixins(plain[key], f'model.{key}')
+    plain = _without_mixins(plain, 'model')
+    if plain == model:
+        types = ', '.join(f'model.{key}.type={model[key]["type"]!r}' for key in ('head', 'roi_head') if key in model)
+        raise ConfigError(f'model.type={model["type"]!r}, {types}: it is a plain model already.')
+    return plain
+
+
+def _without_mixins(node: Mapping, field: str) -> dict:
+    """Return the config of what a class is without mixins, and without their arguments."""
+    cls = MODELS.get(node['type'])
+    order = () if cls is None else cls.__mro__
+    places = [order.index(mixin) for mixin in MIXINS if mixin in order]
+    if not places:
+        return dict(node)
+    above, parent = order[: max(places) + 1], order[max(places) + 1]
+    own = order[: min(places)]
+    if issubclass(cls, MaKDHeadMixin) and any({'__init__', 'forward', 'pre_logits'} & vars(one).keys() for one in own):
         raise ConfigError(
-            f'model.type={model["type"]!r}, model.head.type={head["type"]!r}: it is a plain model already.'
+            f'{field}.type={node["type"]!r} has a __init__, forward or pre_logits of its own: no plain head has.'
         )
-    if widened:
-        order = head_class.__mro__
-        above = order[: order.index(MaKDHeadMixin)]
-        if any({'__init__', 'forward', 'pre_logits'} & vars(cls).keys() for cls in above):
-            raise ConfigError(
-                f'model.head.type={head["type"]!r} has a __init__, forward or pre_logits of its own: no plain head has.'
-            )
-        head['type'] = order[len(above) + 1].__name__
-        for key in _own_arguments(MaKDHeadMixin) - {'num_classes'}:
-            head.pop(key, None)
-    if distilled:
-        model['type'] = 'ImageClassifier'
-        for key in _own_arguments(DistillImageClassifier):
-            model.pop(key, None)
-    return {**model, 'head': head}
+    added = set().union(*(_own_arguments(one) for one in above)) - set(inspect.signature(parent).parameters)
+    return {**{key: value for key, value in node.items() if key not in added}, 'type': parent.__name__}
 
 
 def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the student's weights in the shapes of the plain model: the first C of the C + Q rows of its last layer.
+    """Return the student's weights in the shapes of the plain model.
+
+    Of the C + Q rows of a classifier's last layer these are the first C; a detector has its branch beside the rest.
 
     Args:
         student (Mapping): State dict of the student.
@@ -55,6 +69,7 @@ def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor])
     Raises:
         ConfigError: If the two differ in more than the number of rows.
     """
+    student = {key: value for key, value in student.items() if not key.startswith(BRANCH)}
     if student.keys() != plain.keys():
         raise ConfigError(
             f'The checkpoint does not belong to this config: keys {sorted(student.keys() ^ plain.keys())[:10]} are in '
@@ -72,6 +87,30 @@ def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor])
     return weights
 
 
+@torch.no_grad()
+def check_same_scores(student: BaseModel, plain: BaseModel) -> None:
+    """Compare the class logits of two classifiers, or all that two detectors find, on random images.
+
+    Raises:
+        AssertionError: They differ.
+    """
+    images = torch.randn(2, 3, 64, 64)
+    if not isinstance(plain, BaseDetector):
+        logits = plain(images, mode='tensor')
+        torch.testing.assert_close(student(images, mode='tensor')[:, : logits.shape[1]], logits)
+        return
+    size = tuple(images.shape[2:])
+    metainfo = dict(img_shape=size, ori_shape=size, batch_input_shape=size, scale_factor=(1.0, 1.0))
+    found, expected = (
+        model(images, [DetDataSample(metainfo=metainfo) for _ in images], mode='predict') for model in (student, plain)
+    )
+    for one, other in zip(found, expected):
+        for field in ('scores', 'bboxes', 'labels'):
+            torch.testing.assert_close(one.pred_instances[field], other.pred_instances[field])
+
+
 def _own_arguments(cls: type) -> set[str]:
-    parameters = inspect.signature(vars(cls)['__init__']).parameters.values()
+    """Return the keyword-only arguments that a class itself adds."""
+    own: Any = vars(cls).get('__init__')
+    parameters = inspect.signature(own).parameters.values() if own else ()
     return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -57,3 +57,20 @@ def test_of_an_epoch_that_was_repeated_the_last_validation_counts():
 def test_curves_are_drawn_without_a_display(tmp_path):
     plot_curves({'a': {0: result(1.0), 1: result(2.0)}, 'b': {0: None}}, tmp_path / 'curves.png')
     assert (tmp_path / 'curves.png').stat().st_size > 1000
+
+
+def test_detectors_are_compared_by_ap_in_percent():
+    def detector(ap):
+        return Result({'coco/bbox_mAP': ap, 'coco/bbox_mAP_50': 2 * ap}, 3.0, [])
+
+    results = {'base': {0: detector(0.2), 1: detector(0.3)}, 'makd': {0: detector(0.25), 1: detector(0.31)}}
+    table = to_markdown(summarise(results))
+    assert 'AP - baseline, 95 % CI' in table
+    assert '25.00 ± 7.07' in table
+    # Differences 5 and 1: mean 3, half width 12.7062 * 2.8284 / sqrt(2).
+    assert '+3.00 ± 25.41' in table
+
+
+def test_a_run_without_validation_has_no_curve(tmp_path):
+    plot_curves({'a': {0: Result({'coco/bbox_mAP': 0.2}, 3.0, [])}}, tmp_path / 'curves.png')
+    assert (tmp_path / 'curves.png').is_file()

@@ -145,3 +145,11 @@ def test_mistakes_are_named():
     stored = {**distill(), 'teacher': None, 'teacher_init': 'checkpoint'}
     with pytest.raises(ConfigError, match=r'model\.teacher=None'):
         build('FasterRCNN', **stored)
+
+
+def test_export_gives_back_the_plain_detector():
+    from makd.models.export import plain_config
+
+    student = {**makd('FasterRCNN'), **distill(kind='MaKDFasterRCNN')}
+    cfg = plain_config(detector_config('FasterRCNN', **student).to_dict())
+    assert cfg == detector_config('FasterRCNN').to_dict()

@@ -4,7 +4,9 @@ import copy
 
 import pytest
 import torch
-from models.detection import SMALL, STAGES, C, Q, batch, build, makd
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+from models.detection import SMALL, STAGES, C, Q, batch, build, detector_config, makd
 from torch.nn import functional as F
 
 from makd.errors import ConfigError
@@ -123,3 +125,22 @@ def test_mistakes_are_named():
 
 def test_the_number_of_classes_is_that_of_the_parent():
     assert build('FasterRCNN', **makd('FasterRCNN')).roi_head.bbox_head.num_classes == C
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_export_gives_back_the_plain_detector(kind):
+    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+
+    student = build(kind, **makd(kind)).eval()
+    cfg = plain_config(detector_config(kind, **makd(kind)).to_dict())
+    plain = MODELS.build(ConfigDict(cfg)).eval()
+    assert type(plain).__name__ == kind
+    assert plain.state_dict().keys() == build(kind).state_dict().keys()
+    plain.load_state_dict(plain_state_dict(student.state_dict(), plain.state_dict()))
+    check_same_scores(student, plain)
+    with torch.no_grad():
+        next(plain.parameters()).mul_(2)
+    with pytest.raises(AssertionError):
+        check_same_scores(student, plain)
+    with pytest.raises(ConfigError, match='it is a plain model already'):
+        plain_config(cfg)

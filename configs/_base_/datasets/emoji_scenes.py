@@ -16,20 +16,19 @@ test_pipeline = [
     dict(type='Resize', scale_factor=1.0),  # which notes the scale of 1
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
-dataset = dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes))
+palette = [
+    *((31, 119, 180), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75)),
+    *((227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207), (255, 127, 14)),
+]
+dataset = dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes, palette=palette))
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        ann_file='annotations/train.json', data_prefix=dict(img='train/'), pipeline=train_pipeline, **dataset
-    ),
+    dataset=dict(ann_file='annotations/train.json', data_prefix=dict(img='train/'), pipeline=train_pipeline, **dataset),
 )
-val_dataloader = None
-val_evaluator = None
-val_cfg = None
 test_dataloader = dict(
     batch_size=8,
     num_workers=1,
@@ -44,3 +43,12 @@ test_dataloader = dict(
 )
 test_evaluator = dict(type='CocoMetric', ann_file=f'{data_root}/annotations/test.json', metric='bbox')
 test_cfg = dict()
+# Once, at the end of training.
+val_dataloader = test_dataloader
+val_evaluator = test_evaluator
+val_cfg = dict()
+
+custom_hooks = [
+    dict(type='makd.CocoClassCheckHook'),
+    dict(type='makd.DetectionPicturesHook', dataset=test_dataloader['dataset']),
+]

@@ -214,8 +214,8 @@ def compose(sprites: Sequence[Sequence[Sprite]], rng: np.random.Generator) -> Sc
     dark = bool(np.asarray(ground).mean() < 85)
     layers: list[tuple[Sprite, np.ndarray, np.ndarray]] = []
     for _ in range(int(rng.integers(1, MAX_THINGS + 1))):
-        of_kind = sprites[rng.integers(len(sprites))]
-        sprite = of_kind[rng.integers(len(of_kind))]
+        of_kind = sprites[int(rng.integers(len(sprites)))]
+        sprite = of_kind[int(rng.integers(len(of_kind)))]
         for _ in range(10):  # where it hides too much, it is tried elsewhere, and left out in the end
             pixels, mask = _place(sprite.image, width, height, rng)
             if all(_hidden(index, layers, mask) <= MAX_HIDDEN for index in range(len(layers))):
@@ -240,7 +240,7 @@ def background(width: int, height: int, rng: np.random.Generator) -> Image.Image
     colours = rng.integers(0, 256, (2, 3))
     kind = rng.integers(4)
     if kind == 0:
-        share = np.zeros((height, width))
+        share: np.ndarray = np.zeros((height, width))
     elif kind == 1:
         angle = rng.uniform(0, 2 * np.pi)
         share = np.linspace(-1, 1, width) * np.cos(angle) + np.linspace(-1, 1, height)[:, None] * np.sin(angle)
@@ -321,7 +321,8 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
 
 def coco(scenes: Sequence[tuple[str, Scene]]) -> dict[str, Any]:
     """Return annotations in COCO's format; beyond it, each has the emoji, its style and the share that is hidden."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (name, scene) in enumerate(scenes):
         images.append(dict(id=number, file_name=name, width=scene.image.width, height=scene.image.height))
         annotations += [

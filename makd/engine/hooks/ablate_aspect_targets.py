@@ -14,8 +14,8 @@ class AblateAspectTargetsHook(Hook):
     """Replace the training targets of any MaKD config by a control's, before training starts.
 
     'shuffled': every class learns the answers of another class, so the targets keep their statistics and lose their
-    meaning. 'random': the paper's "Rand" (Table 2), Gaussian logits for each image and question. Validation and test
-    keep the true targets.
+    meaning; in detection, where an image has no class, every image learns those of another image. 'random': the paper's
+    "Rand" (Table 2), Gaussian logits for each image and question. Validation and test keep the true targets.
 
     Args:
         kind (str): 'shuffled' or 'random'.
@@ -42,6 +42,6 @@ class AblateAspectTargetsHook(Hook):
                 transform.targets = RandomTargets(transform.targets, seed=seed)
             else:
                 infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-                labels = {transform.key(info['img_path']): int(info['gt_label']) for info in infos}
+                labels = {transform.key(info['img_path']): int(info.get('gt_label', i)) for i, info in enumerate(infos)}
                 transform.targets = ShuffledTargets(transform.targets, labels, seed=seed)
         runner.logger.info(f'Training targets are replaced by {self.kind} ones, seed {seed}.')

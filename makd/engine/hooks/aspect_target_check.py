@@ -1,13 +1,16 @@
 """Find out before the first step, not in hour three, that an image has no targets."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmpretrain.models import ClsDataPreprocessor
 
 from makd.datasets.load_aspect_targets import LoadAspectTargets, aspect_datasets, training_aspect_datasets
+from makd.datasets.wrapped import walk_datasets
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.registry import HOOKS
@@ -19,11 +22,12 @@ class AspectTargetCheckHook(Hook):
     """Check before training that model, images and targets belong together, and log which questions are learnt.
 
     Every image of training and validation has targets (unless the transform says ``missing='ignore'``), the answers are
-    undamaged, their number is the ``num_aspects`` of the head, and mixup and CutMix mix them with the images.
+    undamaged, their number is the ``num_aspects`` of the head, and mixup and CutMix mix them with the images. In
+    detection, no transform puts several images into one, about which nobody has asked.
 
     Raises:
         ConfigError: If the training pipeline loads no targets, or the model has no aspect outputs, or another number
-            of them, or its data preprocessor mixes images and not their aspects.
+            of them, or its data preprocessor mixes images and not their aspects, or a transform mixes images.
         TargetsError: If images have no targets: one error with the count and the first ten keys; or the folder of
             targets is damaged.
     """
@@ -39,6 +43,7 @@ class AspectTargetCheckHook(Hook):
                 "'makd.MaKDLinearClsHead', or take makd.AspectTargetCheckHook out of the config."
             )
         pairs = training_aspect_datasets(runner.train_dataloader.dataset)
+        _check_transforms(runner.train_dataloader.dataset)
         if runner.val_loop is not None:
             pairs += aspect_datasets(runner.val_dataloader.dataset)
         for dataset, transform in pairs:
@@ -55,11 +60,36 @@ class AspectTargetCheckHook(Hook):
 
 
 def _check_preprocessor(preprocessor: Any) -> None:
-    if getattr(preprocessor, 'batch_augments', None) and not isinstance(preprocessor, AspectDataPreprocessor):
+    if not isinstance(preprocessor, ClsDataPreprocessor) or isinstance(preprocessor, AspectDataPreprocessor):
+        return  # a detector's batch_augments resize and pad
+    if preprocessor.batch_augments:
         raise ConfigError(
             'The data preprocessor mixes images and classes (mixup, CutMix), and would leave their aspect targets as '
             "they are. Set data_preprocessor.type='makd.AspectDataPreprocessor', which mixes them too."
         )
+
+
+def _check_transforms(dataset: Any) -> None:
+    for inner in walk_datasets(dataset):
+        pipeline = getattr(inner, 'pipeline', ())
+        for transform in _flat(getattr(pipeline, 'transforms', pipeline)):
+            # How mmdet's transforms say that they want further images: Mosaic, MixUp, CopyPaste and their like.
+            if any(hasattr(transform, name) for name in ('get_indexes', 'get_indices')):
+                raise ConfigError(
+                    f'{type(transform).__name__} in the pipeline of train_dataloader.dataset makes one image of '
+                    'several, and the answers to the questions about one of them are not true of it. Take the '
+                    'transform out, or train without aspects.'
+                )
+
+
+def _flat(transforms: Any) -> Iterator[Any]:
+    """Yield transforms, and those in them (RandomApply, TransformBroadcaster, ...)."""
+    for transform in transforms:
+        if isinstance(transform, list | tuple):
+            yield from _flat(transform)
+        else:
+            yield transform
+            yield from _flat(getattr(transform, 'transforms', None) or ())
 
 
 def _check_number_of_questions(heads: dict[str, int], transform: LoadAspectTargets) -> None:

@@ -81,6 +81,7 @@ class DistillDetectorMixin(DistillMixin):
     """
 
     frozen = FrozenDetector
+    roi_head: Any
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

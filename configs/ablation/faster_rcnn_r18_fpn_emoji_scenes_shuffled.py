@@ -1,0 +1,5 @@
+# The control of configs/makd/faster_rcnn_r18_fpn_emoji_scenes.py: each scene learns the answers about another one.
+# python tools/train.py configs/ablation/faster_rcnn_r18_fpn_emoji_scenes_shuffled.py
+_base_ = ['../makd/faster_rcnn_r18_fpn_emoji_scenes.py']
+
+default_hooks = dict(ablate_aspect_targets=dict(type='makd.AblateAspectTargetsHook', kind='shuffled'))

@@ -1,0 +1,208 @@
+"""Hooks that look at a detector's data before it is trained, and draw what it finds afterwards."""
+
+import json
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.datasets import CocoDataset
+from mmdet.models import DetDataPreprocessor
+from mmdet.structures import DetDataSample
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+from makd.datasets.coco_categories import read_categories
+from makd.engine.hooks import AblateAspectTargetsHook, AspectTargetCheckHook, CocoClassCheckHook, DetectionPicturesHook
+from makd.errors import ConfigError, DataError
+from makd.models.heads import AspectHead
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+NAMES = ('cat', 'dog', 'horse')
+LOAD = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'img_shape')),
+]
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Two images, the second with a crowd only; the first with a box of no area and one of each category."""
+    init_default_scope('mmdet')
+    (tmp_path / 'images').mkdir()
+    for name in ('a', 'b'):
+        cv2.imwrite(str(tmp_path / 'images' / f'{name}.png'), np.full((40, 60, 3), (255, 0, 0), np.uint8))
+    boxes = [
+        dict(id=0, image_id=0, category_id=7, bbox=[5, 5, 0, 20], area=0, iscrowd=0),
+        *(
+            dict(id=1 + i, image_id=0, category_id=7 + i, bbox=[10 * i, 5, 10, 20], area=200, iscrowd=0)
+            for i in range(len(NAMES))
+        ),
+        dict(id=9, image_id=1, category_id=7, bbox=[0, 0, 30, 30], area=900, iscrowd=1),
+    ]
+    content = dict(
+        info=dict(categories='none of these'),
+        images=[dict(id=i, file_name=f'{name}.png', width=60, height=40) for i, name in enumerate('ab')],
+        annotations=boxes,
+        categories=[dict(id=7 + i, name=name) for i, name in enumerate(NAMES)],
+    )
+    (tmp_path / 'boxes.json').write_text(json.dumps(content))
+    AspectTargets.write(
+        tmp_path / 'aspects',
+        questions=QuestionSet([Question('blue', 'Is it blue?')]),
+        keys=['a.png', 'b.png'],
+        logprobs=np.log([[[0.9, 0.1]], [[0.2, 0.8]]]),
+    )
+    return tmp_path
+
+
+def dataset(folder, classes=NAMES, pipeline=LOAD, **kwargs):
+    return CocoDataset(
+        data_root=str(folder),
+        ann_file='boxes.json',
+        data_prefix=dict(img='images/'),
+        metainfo=dict(classes=classes),
+        pipeline=pipeline,
+        **kwargs,
+    )
+
+
+def runner_of(data, model=None):
+    loader = SimpleNamespace(dataset=data)
+    return SimpleNamespace(
+        train_dataloader=loader,
+        test_dataloader=loader,
+        val_loop=None,
+        model=model,
+        seed=0,
+        logger=SimpleNamespace(info=lambda _: None, warning=lambda _: None),
+    )
+
+
+def check(folder, classes, **kwargs):
+    hook = CocoClassCheckHook(**kwargs)
+    hook.before_train(runner_of(dataset(folder, classes)))
+    hook.before_test(runner_of(dataset(folder, classes)))
+
+
+def test_classes_that_are_those_of_the_file_pass(coco):
+    check(coco, NAMES)
+    check(coco, ('cat', 'horse'), unnamed='ignore')
+
+
+@pytest.mark.parametrize(
+    ('classes', 'said'),
+    [
+        (('cat', 'horse'), r"\['dog'\] are in the file and not in metainfo.classes"),
+        (('cat', 'dog', 'horse', 'cow'), r"\['cow'\] are in metainfo.classes and not in the file"),
+        (('dog', 'cat', 'horse'), r"set metainfo.classes=\('cat', 'dog', 'horse'\)"),
+    ],
+)
+def test_classes_that_differ_are_named(coco, classes, said):
+    with pytest.raises(DataError, match=said):
+        check(coco, classes)
+
+
+def test_categories_are_read_without_the_rest(tmp_path, coco):
+    assert read_categories(coco / 'boxes.json') == list(NAMES)
+    (tmp_path / 'none.json').write_text('{"images": []}')
+    with pytest.raises(DataError, match='no "categories"'):
+        read_categories(tmp_path / 'none.json')
+    with pytest.raises(ConfigError, match="unnamed='maybe'"):
+        CocoClassCheckHook(unnamed='maybe')
+
+
+def test_boxes_of_no_area_and_crowds_are_no_objects(coco):
+    first, second = (dataset(coco)[i]['data_samples'] for i in range(2))
+    assert first.gt_instances.labels.tolist() == [0, 1, 2]
+    assert len(second.gt_instances) == 0
+    assert len(second.ignored_instances) == 1
+
+
+class Model(torch.nn.Module):
+    """What the hooks ask a detector for."""
+
+    def __init__(self):
+        super().__init__()
+        self.data_preprocessor = DetDataPreprocessor(batch_augments=[dict(type='BatchFixedSizePad', size=(64, 64))])
+        self.aspect_head = AspectHead(num_aspects=1, in_channels=4)
+
+    def test_step(self, data):
+        (sample,) = data['data_samples']
+        sample.pred_instances = InstanceData(
+            bboxes=torch.tensor([[20.0, 5, 30, 25], [0, 0, 5, 5]]),
+            scores=torch.tensor([0.9, 0.1]),
+            labels=torch.tensor([2, 0]),
+        )
+        return [sample]
+
+
+def load_aspects(folder):
+    return dict(type='makd.LoadAspectTargets', targets=str(folder / 'aspects'), data_root=str(folder / 'images'))
+
+
+def test_a_detectors_targets_are_checked_and_its_padding_is_no_mixing(coco):
+    AspectTargetCheckHook().before_train(runner_of(dataset(coco, pipeline=[*LOAD, load_aspects(coco)]), Model()))
+
+
+@pytest.mark.parametrize(
+    'mixing',
+    [
+        dict(type='Mosaic', img_scale=(32, 32)),
+        dict(type='RandomApply', transforms=[dict(type='MixUp', img_scale=(32, 32))]),
+        dict(type='CachedMosaic', img_scale=(32, 32)),
+    ],
+)
+def test_transforms_that_make_one_image_of_several_are_refused(coco, mixing):
+    from mmdet.datasets import MultiImageMixDataset
+
+    inner = dataset(coco, pipeline=[*LOAD, load_aspects(coco)])
+    if mixing['type'] == 'CachedMosaic':
+        inner = dataset(coco, pipeline=[LOAD[0], LOAD[1], mixing, LOAD[2], load_aspects(coco)])
+        mixed = inner
+    elif mixing['type'] == 'RandomApply':
+        inner.pipeline.transforms[2:2] = [SimpleNamespace(transforms=[SimpleNamespace(get_indexes=len)])]
+        mixed = inner
+    else:
+        mixed = MultiImageMixDataset(inner, [mixing])
+    with pytest.raises(ConfigError, match='makes one image of several'):
+        AspectTargetCheckHook().before_train(runner_of(mixed, Model()))
+
+
+def test_in_detection_each_image_learns_the_answers_about_another(coco):
+    data = dataset(coco, pipeline=[*LOAD, load_aspects(coco)])
+    AblateAspectTargetsHook('shuffled').before_train(runner_of(data))
+    learnt = [data[i]['data_samples'].gt_aspects.item() for i in range(2)]
+    assert learnt == pytest.approx([0.2, 0.9])
+
+
+def test_true_and_predicted_boxes_are_drawn_side_by_side(coco, tmp_path):
+    from mmdet.visualization import DetLocalVisualizer
+
+    palette = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    config = dict(
+        type='CocoDataset',
+        data_root=str(coco),
+        ann_file='boxes.json',
+        data_prefix=dict(img='images/'),
+        metainfo=dict(classes=NAMES, palette=palette),
+        pipeline=LOAD,
+    )
+    runner = SimpleNamespace(
+        model=Model(),
+        work_dir=str(tmp_path),
+        visualizer=DetLocalVisualizer(),
+        logger=SimpleNamespace(info=lambda _: None),
+    )
+    DetectionPicturesHook(config, num_images=2, columns=1, size=300).after_train(runner)
+    picture = cv2.imread(str(tmp_path / 'predictions.png'))[..., ::-1]
+    assert picture.shape == (2 * 208, 608, 3)
+    truth, found = picture[:200, :300].astype(int), picture[:200, 300:600].astype(int)
+    # The true boxes are red, green and blue; the one that is found with a high score is blue, at the third's place.
+    edge = slice(45, 105)
+    assert np.abs(truth[edge, 98:103] - palette[1]).sum(-1).min() < 60
+    assert np.abs(found[edge, 98:103] - palette[1]).sum(-1).min() > 200
+    assert not isinstance(runner.model.test_step, DetDataSample)
