@@ -5,3 +5,5 @@ import os
 # Models in tests are tiny: more threads cost more than they bring.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
+
+import makd  # noqa: F401  (torchvision's operators for mmcv, before a test imports mmdet)

@@ -9,7 +9,6 @@ import pytest
 import torch
 from mmdet.datasets import CocoDataset
 from mmdet.models import DetDataPreprocessor
-from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
@@ -34,7 +33,7 @@ def coco(tmp_path):
     init_default_scope('mmdet')
     (tmp_path / 'images').mkdir()
     for name in ('a', 'b'):
-        cv2.imwrite(str(tmp_path / 'images' / f'{name}.png'), np.full((40, 60, 3), (255, 0, 0), np.uint8))
+        cv2.imwrite(str(tmp_path / 'images' / f'{name}.png'), np.full((40, 60, 3), 128, np.uint8))
     boxes = [
         dict(id=0, image_id=0, category_id=7, bbox=[5, 5, 0, 20], area=0, iscrowd=0),
         *(
@@ -200,9 +199,9 @@ def test_true_and_predicted_boxes_are_drawn_side_by_side(coco, tmp_path):
     DetectionPicturesHook(config, num_images=2, columns=1, size=300).after_train(runner)
     picture = cv2.imread(str(tmp_path / 'predictions.png'))[..., ::-1]
     assert picture.shape == (2 * 208, 608, 3)
-    truth, found = picture[:200, :300].astype(int), picture[:200, 300:600].astype(int)
-    # The true boxes are red, green and blue; the one that is found with a high score is blue, at the third's place.
-    edge = slice(45, 105)
-    assert np.abs(truth[edge, 98:103] - palette[1]).sum(-1).min() < 60
-    assert np.abs(found[edge, 98:103] - palette[1]).sum(-1).min() > 200
-    assert not isinstance(runner.model.test_step, DetDataSample)
+    shares = [
+        [(np.abs(half - colour).sum(-1) < 100).mean() > 0.001 for colour in palette]
+        for half in (picture[:200, :300].astype(int), picture[:200, 300:600].astype(int))
+    ]
+    # All three true boxes; of the predictions the horse's alone has a high score.
+    assert shares == [[True, True, True], [False, False, True]]
