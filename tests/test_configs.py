@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import DATASETS
+from models import detection
 
 from makd.cli.config import check_makd_types, dicts
+from makd.datasets.preparation import emoji_scenes
+from makd.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -27,13 +31,56 @@ def test_there_are_configs():
     assert len(TRAINED) > 10
 
 
-@pytest.mark.parametrize('path', TRAINED, ids=str)
-def test_config(path):
+CLASSIFIERS = [path for path in TRAINED if 'faster_rcnn' not in path.name]
+DETECTORS = [path for path in TRAINED if 'faster_rcnn' in path.name]
+
+
+def load(path):
+    """Load a config, check what it says and the names that it uses."""
     assert f'python tools/train.py {path}' in path.read_text()
     cfg = Config.fromfile(path)
     check_makd_types(cfg)
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
+    return cfg
+
+
+def learn(model, data):
+    """Take one step; each parameter has to have a gradient, or DDP would wait for it."""
+    loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    assert torch.isfinite(loss)
+    gradients = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+
+
+@pytest.mark.parametrize('path', DETECTORS, ids=str)
+def test_detector_config(path):
+    cfg = load(path)
+    assert cfg.default_scope == 'mmdet'
+    cfg.model.backbone.init_cfg = None
+    if 'teacher' in cfg.model:
+        teacher = Config.fromfile(cfg.model.teacher).model
+        teacher.backbone.init_cfg = None
+        cfg.model.update(teacher=teacher, teacher_init='random', teacher_checkpoint=None)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    num_aspects = cfg.model.aspect_head.num_aspects if 'aspect_head' in cfg.model else 0
+    learn(model, detection.batch(model, num_aspects=num_aspects))
+    num_classes = len(cfg.train_dataloader.dataset.get('metainfo', CocoDataset.METAINFO)['classes'])
+    assert model.roi_head.bbox_head.num_classes == num_classes
+    loads = [t for t in cfg.train_dataloader.dataset.pipeline if t.type == 'makd.LoadAspectTargets']
+    assert len(loads) == (num_aspects > 0)
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert [t for t in loader.dataset.pipeline if t.type == 'makd.LoadAspectTargets'] == loads
+    if 'emoji_scenes' in path.name and num_aspects:
+        assert num_aspects == len(emoji_scenes.questions())
+
+
+@pytest.mark.parametrize('path', CLASSIFIERS, ids=str)
+def test_config(path):
+    cfg = load(path)
     _answer_with_cldr_what_is_not_annotated(cfg)
 
     if 'teacher' in cfg.model:
@@ -47,12 +94,7 @@ def test_config(path):
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     assert model.head.num_classes == len(dataset.metainfo['classes'])
 
-    data = model.data_preprocessor(default_collate([dataset[i] for i in range(4)]), training=True)
-    loss, _ = model.parse_losses(model(**data, mode='loss'))
-    loss.backward()
-    assert torch.isfinite(loss)
-    gradients = [p.grad for p in model.parameters() if p.requires_grad]
-    assert all(g is not None and torch.isfinite(g).all() for g in gradients)  # DDP would wait for a missing one
+    learn(model, model.data_preprocessor(default_collate([dataset[i] for i in range(4)]), training=True))
 
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         if loader is not None:

@@ -81,7 +81,9 @@ def makd(kind, **aspect_head):
     return dict(type=f'makd.MaKD{kind}', aspect_head={**head, **aspect_head})
 
 
-def batch(model, sizes=((64, 96), (64, 96)), boxes=((8, 8, 40, 40), (50, 10, 90, 60)), seed=0, training=True):
+def batch(
+    model, sizes=((64, 96), (64, 96)), boxes=((8, 8, 40, 40), (50, 10, 90, 60)), num_aspects=Q, seed=0, training=True
+):
     """Return a preprocessed batch: images of these sizes, each with these boxes, of classes 0, 1, ..."""
     draw = torch.Generator().manual_seed(seed)
     samples = [
@@ -95,6 +97,6 @@ def batch(model, sizes=((64, 96), (64, 96)), boxes=((8, 8, 40, 40), (50, 10, 90,
         for number, size in enumerate(sizes)
     ]
     for sample in samples:
-        sample.set_field(torch.rand(Q, generator=draw), 'gt_aspects')
+        sample.set_field(torch.rand(num_aspects, generator=draw), 'gt_aspects')
     images = [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=draw) for size in sizes]
     return model.data_preprocessor({'inputs': images, 'data_samples': samples}, training=training)

@@ -6,6 +6,7 @@ from makd.models.detectors.distill_detector import (
     DistillRoIHeadMixin,
 )
 from makd.models.detectors.makd_detector import MaKDDetectorMixin, MaKDDETR, MaKDFasterRCNN, MaKDRetinaNet
+from makd.models.detectors.mobilenet_v2 import MobileNetV2Stages
 
 __all__ = [
     'DistillDetectorMixin',
@@ -17,4 +18,5 @@ __all__ = [
     'MaKDDetectorMixin',
     'MaKDFasterRCNN',
     'MaKDRetinaNet',
+    'MobileNetV2Stages',
 ]

@@ -1,0 +1,21 @@
+# COCO 2017 for detection, laid out by `python tools/prepare_dataset.py coco`: 118,287 training images, 5,000 to
+# validate on. The shorter side is one of six sizes in training, 800 in the test, as in mdistiller.
+_base_ = ['mmdet::_base_/datasets/coco_detection.py']
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='RandomChoiceResize',
+        scales=[(1333, side) for side in (640, 672, 704, 736, 768, 800)],
+        keep_ratio=True,
+    ),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+train_dataloader = dict(
+    batch_size=2,  # on 8 GPUs
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(pipeline=train_pipeline),
+)
+custom_hooks = [dict(type='makd.CocoClassCheckHook')]

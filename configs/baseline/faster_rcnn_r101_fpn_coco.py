@@ -1,0 +1,11 @@
+# Faster R-CNN with FPN on COCO: ResNet-101.
+# python tools/train.py configs/baseline/faster_rcnn_r101_fpn_coco.py
+# The teacher of DKD; its weights are those of mmdet (configs/_base_/distill), or train it.
+_base_ = [
+    '../_base_/models/faster_rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/schedules/coco_90k.py',
+    '../_base_/coco_runtime.py',
+]
+
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

@@ -1,0 +1,14 @@
+# DKD between detectors on COCO, as mdistiller's: ResNet-101 teaches ResNet-50.
+# python tools/train.py configs/dkd/faster_rcnn_r50-r101_fpn_coco.py
+_base_ = [
+    '../baseline/faster_rcnn_r50_fpn_coco.py',
+    '../_base_/distill/faster_rcnn_r101_fpn_coco.py',
+    '../_base_/distill/dkd_detection.py',
+]
+
+model = dict(
+    type='makd.DistillFasterRCNN',
+    roi_head=dict(type='makd.DistillRoIHead'),
+    distill_loss=_base_.distill_loss,
+    **_base_.teacher,
+)

@@ -1,0 +1,14 @@
+# MaKD + DKD in detection on COCO: ResNet-101 teaches ResNet-18, which also answers 50 questions.
+# python tools/train.py configs/makd_dkd/faster_rcnn_r18-r101_fpn_coco.py
+_base_ = [
+    '../makd/faster_rcnn_r18_fpn_coco.py',
+    '../_base_/distill/faster_rcnn_r101_fpn_coco.py',
+    '../_base_/distill/dkd_detection.py',
+]
+
+model = dict(
+    type='makd.DistillMaKDFasterRCNN',
+    roi_head=dict(type='makd.DistillRoIHead'),
+    distill_loss=_base_.distill_loss,
+    **_base_.teacher,
+)

@@ -1,0 +1,24 @@
+"""MobileNet-V2 as the backbone of a detector."""
+
+from typing import Any
+
+from mmdet.models.backbones import MobileNetV2
+
+from makd.registry import MODELS
+
+
+@MODELS.register_module()
+class MobileNetV2Stages(MobileNetV2):
+    """mmdet's ``MobileNetV2`` up to its last stage of 320 channels, where mdistiller's detectors end (index 6).
+
+    mmdet's own computes the convolution behind it (index 7) whether or not it is asked for; its parameters would never
+    have a gradient, and distributed training would wait for them.
+
+    Args:
+        **kwargs: Those of ``MobileNetV2``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        del self.conv2
+        self.layers.remove('conv2')
