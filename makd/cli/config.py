@@ -4,6 +4,7 @@ import argparse
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -105,24 +106,44 @@ def accepted_keys(cls: type) -> set[str]:
 
 
 def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Check that the data roots of these loaders exist.
+    """Check that the data roots of these loaders exist, and the answers that they read.
 
     Raises:
-        DataError: One error that names every absent folder and its field.
+        DataError: One error that names every absent folder, its field, and the commands that make it.
     """
     absent: dict[str, str] = {}
+    commands: dict[str, None] = {}  # in their order
     for loader in loaders:
         for field, node in dicts(cfg.get(loader) or {}, loader):
-            root = node.get('data_root')
-            if root and '://' not in root and not Path(root).is_dir():
-                absent.setdefault(root, f'{field}.data_root')
+            for key, command in (('data_root', _prepare), ('targets', _annotate)):
+                folder = node.get(key)
+                if isinstance(folder, str) and folder and '://' not in folder and not Path(folder).is_dir():
+                    absent.setdefault(folder, f'{field}.{key}')
+                    commands[command(folder)] = None
     if absent:
-        lines = '\n  '.join(f'{field}={root!r}' for root, field in absent.items())
+        lines = '\n  '.join(f'{field}={folder!r}' for folder, field in absent.items())
         raise DataError(
             f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
-            '`python tools/prepare_dataset.py --help` lists the data sets that it prepares; name another place with '
-            '--cfg-options FIELD=PATH.'
+            f'{" ".join(commands)} Name another place with --cfg-options FIELD=PATH.'
         )
+
+
+def _prepare(root: str) -> str:
+    """Say what makes a data set."""
+    name = Path(root).name
+    if find_spec(f'makd.datasets.preparation.{name}') is not None:
+        return f'`python tools/prepare_dataset.py {name}` prepares it.'
+    return '`python tools/prepare_dataset.py --help` lists the data sets that it prepares.'
+
+
+def _annotate(targets: str) -> str:
+    """Say what makes the answers about the images of a data set."""
+    if targets.startswith('data/emoji_scenes/aspects/'):
+        return _prepare('emoji_scenes')
+    for path in sorted(Path('configs/annotate').glob('*.py')):
+        if targets in path.read_text('utf-8'):
+            return f'`python tools/annotate.py {path}` answers the questions about its images.'
+    return '`python tools/annotate.py CONFIG` answers the questions about its images (docs/annotation.md).'
 
 
 def dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:

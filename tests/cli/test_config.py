@@ -1,4 +1,5 @@
 import argparse
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -85,3 +86,17 @@ def test_loader_defaults_are_mmpretrains():
     assert cfg.train_dataloader.collate_fn.type == 'default_collate'
     assert not cfg.train_dataloader.persistent_workers  # torch refuses it without workers
     assert cfg.val_dataloader.persistent_workers
+
+
+@pytest.mark.skipif(Path('data/coco').exists(), reason='COCO is here')
+def test_without_coco_one_message_names_what_is_missing_and_what_makes_it():
+    args = arguments()
+    args.config = 'configs/makd/faster_rcnn_r50_fpn_coco.py'
+    args.cfg_options = {}
+    with pytest.raises(DataError) as error:
+        load_config(args, ('train_dataloader', 'val_dataloader'))
+    message = str(error.value)
+    assert "train_dataloader.dataset.data_root='data/coco/'" in message
+    assert "targets='data/coco/aspects/internvl3_8b'" in message
+    assert 'python tools/prepare_dataset.py coco' in message
+    assert 'python tools/annotate.py configs/annotate/internvl3_8b_coco.py' in message

@@ -1,0 +1,103 @@
+"""Large files from the web: resumed where a download broke off, accepted by size and checksum."""
+
+import hashlib
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from makd.errors import DataError
+
+BLOCK = 1 << 20  # bytes
+ATTEMPTS = 5
+TIMEOUT_S = 60
+LOG_EVERY_S = 10
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to fetch.
+
+    Attributes:
+        url: Where it is.
+        md5: Its checksum, as its publisher gives it, 32 hexadecimal digits.
+    """
+
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self.url.rsplit('/', 1)[-1]
+
+
+def fetch(download: Download, folder: Path, log: Callable[[str], None] = print) -> Path:
+    """Fetch a file into ``folder``, going on behind what an interrupted download left there.
+
+    Args:
+        download: What to fetch. A file of its name that is there already is only checked.
+        folder: Where to; the part that has arrived is kept there as ``NAME.part``.
+        log: Receives a line every ten seconds, with an ETA.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: The server does not give the file, or what arrived has another checksum.
+    """
+    path, part = folder / download.name, folder / f'{download.name}.part'
+    if not path.exists():
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _receive(download.url, part, log)
+                break
+            except urllib.error.HTTPError as error:
+                raise DataError(f'{download.url}: the server answers {error.code} {error.reason}') from None
+            except OSError as error:  # a connection that broke, a time-out, a name that is not resolved
+                if attempt == ATTEMPTS:
+                    raise DataError(
+                        f'{download.url}: {getattr(error, "reason", error)}; tried {ATTEMPTS} times. What has arrived '
+                        f'is kept in {part}: give the same command again, or put the file into {folder} by hand'
+                    ) from None
+                time.sleep(2**attempt)
+        part.rename(path)
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open('rb') as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    if digest.hexdigest() != download.md5:
+        raise DataError(
+            f'{path} has the MD5 {digest.hexdigest()}, its publisher says {download.md5}: remove it and give the same '
+            'command again'
+        )
+    return path
+
+
+def _receive(url: str, part: Path, log: Callable[[str], None]) -> None:
+    """Append to ``part`` what is still to come of a file."""
+    there = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={there}-'} if there else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and there:  # nothing is behind what is there: it is whole
+            return
+        raise
+    with response, part.open('ab' if response.status == 206 else 'wb') as file:
+        done = there if response.status == 206 else 0
+        total = done + int(response.headers.get('Content-Length') or 0)
+        started = logged = time.monotonic()
+        first = done
+        while block := response.read(BLOCK):
+            file.write(block)
+            done += len(block)
+            now = time.monotonic()
+            if now - logged > LOG_EVERY_S:
+                logged, speed = now, (done - first) / (now - started)
+                left = f', {(total - done) / speed:.0f} s left' if total > done else ''
+                log(f'{part.stem}: {done / 1e6:.0f} of {total / 1e6:.0f} MB, {speed / 1e6:.1f} MB/s{left}')
+    if total and done < total:
+        raise OSError(f'the connection broke after {done} of {total} bytes')
