@@ -33,11 +33,13 @@ def stopwatch() -> float:
     return time.perf_counter()
 
 
-def take_turns(baseline: Callable[[], None], makd: Callable[[], None], rounds: int, what: str) -> None:
-    """Print the times of both, and the median and quartiles of the ratio MaKD / baseline over the rounds."""
+def take_turns(
+    baseline: Callable[[], object], other: Callable[[], object], rounds: int, what: str, name: str = 'MaKD'
+) -> None:
+    """Print the times of both, and the median and quartiles of the ratio of the other to the baseline."""
     seconds: list[list[float]] = [[], []]
     for number in range(rounds + 1):
-        for times, work in zip(seconds, (baseline, makd)):
+        for times, work in zip(seconds, (baseline, other)):
             start = stopwatch()
             work()
             if number > 0:  # the first round warms up
@@ -46,7 +48,7 @@ def take_turns(baseline: Callable[[], None], makd: Callable[[], None], rounds: i
     ratios = sorted(b / a for a, b in zip(*seconds))
     quarter = len(ratios) // 4
     print(
-        f'\r{what}: baseline {median(seconds[0]):.3f} s, MaKD {median(seconds[1]):.3f} s a round, ratio '
+        f'\r{what}: baseline {median(seconds[0]):.3f} s, {name} {median(seconds[1]):.3f} s a round, ratio '
         f'{median(ratios):.3f} (half of {rounds} rounds from {ratios[quarter]:.3f} to {ratios[-1 - quarter]:.3f})'
     )
 

@@ -1,16 +1,40 @@
-"""Loading pictures that have transparent parts."""
+"""Loading pictures: damaged ones, and ones that have transparent parts."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
+from makd.errors import DataError
 from makd.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadImageOnBackground(LoadImageFromFile):
+class LoadImage(LoadImageFromFile):
+    """mmcv's ``LoadImageFromFile``, and a message that names the file where it holds no image.
+
+    Args:
+        **kwargs: Arguments of mmcv's ``LoadImageFromFile``.
+
+    Raises:
+        DataError: While loading, if the file is empty or damaged.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        """Load ``results['img_path']``."""
+        try:
+            return super().transform(results)
+        except (cv2.error, AssertionError):
+            raise DataError(
+                f'{results["img_path"]} is empty or damaged: OpenCV reads no image from it. Put a whole file in its '
+                'place, or take the image out of the annotations'
+            ) from None
+
+
+@TRANSFORMS.register_module()
+class LoadImageOnBackground(LoadImage):
     """Load an image and lay its transparent parts on a plain background.
 
     mmcv's loader drops the alpha channel, which uncovers whatever colours the file has under its transparent pixels.

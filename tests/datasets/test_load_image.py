@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 
-from makd.datasets.load_image import LoadImageOnBackground
+from makd.datasets.load_image import LoadImage, LoadImageOnBackground
+from makd.errors import DataError
 
 
 def load(path, **kwargs):
@@ -25,3 +26,14 @@ def test_opaque_images_are_loaded_as_ever(tmp_path, shape):
     cv2.imwrite(str(tmp_path / 'a.png'), np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
     expected = LoadImageFromFile()(dict(img_path=str(tmp_path / 'a.png')))['img']
     np.testing.assert_array_equal(load(tmp_path / 'a.png'), expected)
+
+
+@pytest.mark.parametrize('content', [b'', b'\xff\xd8\xff no image'], ids=['empty', 'damaged'])
+@pytest.mark.parametrize('loader', [LoadImage, LoadImageOnBackground])
+def test_an_image_that_cannot_be_read_is_named(tmp_path, loader, content):
+    path = tmp_path / 'bad.jpg'
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf'{path} is empty or damaged'):
+        loader()(dict(img_path=str(path)))
+    with pytest.raises(FileNotFoundError, match='absent'):
+        loader()(dict(img_path=str(tmp_path / 'absent.jpg')))

@@ -1,15 +1,18 @@
 """The same train.py and test.py serve mmdet: a very small Faster R-CNN on two pictures, without compiled operators."""
 
 import json
+import os
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from makd.datasets.preparation import emoji_scenes
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
@@ -99,3 +102,53 @@ def test_aspect_targets_after_pack_det_inputs(config):
     dataset = DATASETS.build(Config.fromfile(config).train_dataloader.dataset)
     values = sorted(dataset[i]['data_samples'].gt_aspects.item() for i in range(2))
     assert values == pytest.approx([0.75, 0.9])
+
+
+@pytest.fixture
+def folder_with_scenes(tmp_path, monkeypatch, pytestconfig):
+    """A folder like the repository's root, with six scenes of each split."""
+    small = {split: (6, styles[:1]) for split, (_, styles) in emoji_scenes.SPLITS.items()}
+    monkeypatch.setattr(emoji_scenes, 'SPLITS', small)
+    data = pytestconfig.rootpath / 'data'
+    emoji_scenes.prepare(tmp_path / 'data' / 'emoji_scenes', None, data / 'emoji_scenes', log=lambda _: None)
+    (tmp_path / 'data' / 'backbones').symlink_to(data / 'backbones')
+    return tmp_path
+
+
+def test_a_makd_detector_trains_on_scenes_shows_what_it_learnt_and_is_exported(folder_with_scenes, pytestconfig):
+    root = pytestconfig.rootpath
+    config = str(root / 'configs' / 'makd' / 'faster_rcnn_r18_fpn_emoji_scenes.py')
+
+    def tool(name, *args):
+        command = [sys.executable, str(root / 'tools' / name), config, *map(str, args)]
+        environment = {**os.environ, 'PYTHONPATH': str(root)}
+        done = subprocess.run(
+            command, cwd=folder_with_scenes, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    printed = tool(
+        *('train.py', '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1'),
+        *(
+            'train_dataloader.batch_size=2',
+            'train_dataloader.num_workers=0',
+            'train_dataloader.persistent_workers=False',
+        ),
+    )
+    assert 'load backbone. in model from: data/backbones' in printed
+    assert 'coco/bbox_mAP_50' in printed
+    assert 'aspect/auc' in printed
+    assert cv2.imread(str(folder_with_scenes / 'run' / 'predictions.png')).shape[1] > 800
+
+    student = torch.load(folder_with_scenes / 'run' / 'epoch_1.pth', weights_only=False)['state_dict']
+    assert 'a plain FasterRCNN' in tool('export_student.py', 'run/epoch_1.pth', 'plain.pth')
+    plain = torch.load(folder_with_scenes / 'plain.pth', weights_only=True)['state_dict']
+    assert student.keys() - plain.keys() == {'aspect_head.fc.weight', 'aspect_head.fc.bias'}
+    exported = Config.fromfile(folder_with_scenes / 'plain_config.py')
+    init_default_scope('mmdet')
+    assert exported.model.type == 'FasterRCNN'
+    assert exported.model.backbone.init_cfg.checkpoint  # mmdet builds it without makd
+    from mmdet.registry import MODELS
+
+    MODELS.build(exported.model).load_state_dict(plain)

@@ -4,14 +4,14 @@ data_root = 'data/emoji_scenes'
 classes = ('animal', 'plant', 'food', 'drink', 'vehicle', 'building', 'clothing', 'clock', 'tool', 'weather')
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='makd.LoadImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='makd.LoadImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='Resize', scale_factor=1.0),  # which notes the scale of 1
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
