@@ -53,10 +53,10 @@ class LoadImageOnBackground(LoadImage):
 
     def transform(self, results: dict) -> dict | None:
         """Load ``results['img_path']``."""
-        results = super().transform(results)
-        if results is None:  # an unreadable file, with ignore_empty
+        loaded = super().transform(results)
+        if loaded is None:  # an unreadable file, with ignore_empty
             return None
-        img = results['img']
+        img = loaded['img']
         if img.dtype == np.uint16:
             img = (img >> 8).astype(np.uint8)
         if img.ndim == 2:
@@ -64,5 +64,5 @@ class LoadImageOnBackground(LoadImage):
         if img.shape[2] == 4:
             alpha = img[..., 3:].astype(np.float32) / 255
             img = np.rint(alpha * img[..., :3] + (1 - alpha) * self.background).astype(np.uint8)
-        results['img'] = img
-        return results
+        loaded['img'] = img
+        return loaded

@@ -14,7 +14,17 @@ def tool(*argv, cwd=None):
 
 
 @pytest.mark.parametrize(
-    'name', ['train', 'test', 'compare', 'export_student', 'prepare_dataset', 'convert_targets', 'annotate']
+    'name',
+    [
+        'train',
+        'test',
+        'compare',
+        'export_student',
+        'extract_backbone',
+        'prepare_dataset',
+        'convert_targets',
+        'annotate',
+    ],
 )
 def test_help_does_not_import_torch(name):
     code = (

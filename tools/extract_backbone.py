@@ -1,0 +1,44 @@
+"""Take the backbone out of a trained classifier, in half precision, for detectors to begin with."""
+
+import argparse
+from pathlib import Path
+
+from makd.cli.config import require_checkpoint
+from makd.cli.main import run
+from makd.errors import ConfigError
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('checkpoint', help="a classifier's checkpoint")
+    p.add_argument(
+        'out', help="file to write; configs load it with init_cfg=dict(type='Pretrained', prefix='backbone.')"
+    )
+    return p.parse_args()
+
+
+def main() -> None:
+    """Write the weights whose names begin with ``backbone.``."""
+    args = parse_args()
+    checkpoint = require_checkpoint(args.checkpoint, 'checkpoint')
+
+    # Imported here, so that --help is answered without waiting for torch.
+    import torch
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    backbone = {
+        name: weight.half() if weight.is_floating_point() else weight
+        for name, weight in weights.get('state_dict', weights).items()
+        if name.startswith('backbone.')
+    }
+    if not backbone:
+        raise ConfigError(f'{checkpoint} has no weights whose names begin with backbone.')
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    torch.save({'state_dict': backbone}, args.out)
+    print(f'{args.out}: {sum(weight.numel() for weight in backbone.values())} numbers')
+
+
+if __name__ == '__main__':
+    run(main)
