@@ -35,8 +35,9 @@ def plain_config(model: Mapping) -> dict:
         plain[key] = _without_mixins(plain[key], f'model.{key}')
     plain = _without_mixins(plain, 'model')
     if plain == model:
-        types = ', '.join(f'model.{key}.type={model[key]["type"]!r}' for key in ('head', 'roi_head') if key in model)
-        raise ConfigError(f'model.type={model["type"]!r}, {types}: it is a plain model already.')
+        parts = {'model': model, **{f'model.{key}': model[key] for key in ('head', 'roi_head') if key in model}}
+        types = ', '.join(f'{field}.type={part["type"]!r}' for field, part in parts.items())
+        raise ConfigError(f'{types}: it is a plain model already.')
     return plain
 
 

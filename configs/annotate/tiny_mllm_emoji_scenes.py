@@ -1,0 +1,8 @@
+# EmojiScenes, training and test, answered by the small MLLM that ships. It has learnt about single things on plain
+# ground, so about scenes it knows little.
+# python tools/prepare_dataset.py emoji_scenes && python tools/annotate.py configs/annotate/tiny_mllm_emoji_scenes.py
+_base_ = ['./tiny_mllm_emoji.py']
+
+model = dict(questions='data/emoji_scenes/aspects/questions.json')
+test_dataloader = dict(dataset=dict(data_root='data/emoji_scenes'))
+test_evaluator = dict(out_dir='work_dirs/targets/emoji_scenes_tiny_mllm')
