@@ -82,6 +82,7 @@ train: setup
 ifeq ($(strip $(CONFIG)),)
 	$(RUN) tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py --jobs 2 $(ARGS)
 else
+	@case '$(CONFIG)' in *emoji_scenes*) [ -d data/emoji_scenes ] || $(RUN) tools/prepare_dataset.py emoji_scenes;; esac
 # Small images on many threads are slower, not faster.
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))} \
 	  $(RUN) tools/train.py $(CONFIG) $(ARGS)

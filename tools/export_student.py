@@ -29,7 +29,7 @@ def main() -> None:
     from mmengine.registry import DefaultScope
     from mmengine.runner.checkpoint import CheckpointLoader
 
-    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+    from makd.models.export import check_same_scores, plain_config, plain_loader, plain_state_dict
     from makd.models.frozen_teacher import load_strictly
     from makd.registry import MODELS
 
@@ -47,8 +47,12 @@ def main() -> None:
 
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'state_dict': plain.state_dict()}, out)
+    # mmdet takes the names of the classes from here.
+    meta = {key: value for key, value in weights.get('meta', {}).items() if key == 'dataset_meta'}
+    torch.save({'state_dict': plain.state_dict(), 'meta': meta}, out)
     plain_cfg = dict(default_scope=cfg.default_scope, model=cfg.model)
+    if cfg.default_scope == 'mmdet':  # and from here what it does with an image
+        plain_cfg['test_dataloader'] = plain_loader(cfg.test_dataloader.to_dict())
     if 'data_preprocessor' in cfg:  # a classifier's; a detector's is part of its model
         own = ('type', 'batch_augments')
         plain_cfg['data_preprocessor'] = {k: v for k, v in cfg.data_preprocessor.items() if k not in own}

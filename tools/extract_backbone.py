@@ -33,6 +33,9 @@ def main() -> None:
         for name, weight in weights.get('state_dict', weights).items()
         if name.startswith('backbone.')
     }
+    overflown = [name for name, weight in backbone.items() if weight.is_floating_point() and weight.isinf().any()]
+    if overflown:
+        raise ConfigError(f'{checkpoint}: {overflown} have values that half precision cannot hold.')
     if not backbone:
         raise ConfigError(f'{checkpoint} has no weights whose names begin with backbone.')
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)

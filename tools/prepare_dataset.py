@@ -11,16 +11,16 @@ import importlib
 from pathlib import Path
 
 from makd.cli.main import run
+from makd.datasets.preparation import PREPARED
 from makd.errors import DataError
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
-PREPARERS = {name: f'makd.datasets.preparation.{name}' for name in ('emoji', 'emoji_scenes', 'coco')}
 
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('name', help=f'data set: {", ".join(PREPARERS)}')
+    parser.add_argument('name', help=f'data set: {", ".join(PREPARED)}')
     parser.add_argument('--out', type=Path, help='folder to build (default: data/NAME in this repository)')
     parser.add_argument(
         '--packages', type=Path, metavar='DIR', help='folder of downloaded archives, instead of fetching'
@@ -31,9 +31,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Builds the data set that the command line names."""
     args = parse_args()
-    if args.name not in PREPARERS:
-        raise DataError(f'unknown data set "{args.name}": choose one of {", ".join(PREPARERS)}')
-    preparer = importlib.import_module(PREPARERS[args.name])
+    if args.name not in PREPARED:
+        raise DataError(f'unknown data set "{args.name}": choose one of {", ".join(PREPARED)}')
+    preparer = importlib.import_module(f'makd.datasets.preparation.{args.name}')
     preparer.prepare(args.out or DATA / args.name, args.packages, DATA / args.name)
 
 

@@ -1,5 +1,6 @@
 # Faster R-CNN with FPN on COCO: ResNet-50.
-# python tools/train.py configs/baseline/faster_rcnn_r50_fpn_coco.py
+# bash tools/dist_train.sh configs/baseline/faster_rcnn_r50_fpn_coco.py 8
+# On one GPU: python tools/train.py configs/baseline/faster_rcnn_r50_fpn_coco.py --auto-scale-lr
 # Paper, Table 6, "Base": 38.06 AP, 58.95 AP50, 41.22 AP75.
 _base_ = [
     '../_base_/models/faster_rcnn_r50_fpn.py',

@@ -1,5 +1,6 @@
 # DKD between detectors on COCO, as mdistiller's: ResNet-101 teaches ResNet-50.
-# python tools/train.py configs/dkd/faster_rcnn_r50-r101_fpn_coco.py
+# bash tools/dist_train.sh configs/dkd/faster_rcnn_r50-r101_fpn_coco.py 8
+# On one GPU: python tools/train.py configs/dkd/faster_rcnn_r50-r101_fpn_coco.py --auto-scale-lr
 _base_ = [
     '../baseline/faster_rcnn_r50_fpn_coco.py',
     '../_base_/distill/faster_rcnn_r101_fpn_coco.py',

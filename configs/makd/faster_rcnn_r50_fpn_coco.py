@@ -1,6 +1,7 @@
 # MaKD in Faster R-CNN with FPN on COCO: ResNet-50 and a branch that answers 50 questions.
 # python tools/prepare_dataset.py coco && bash tools/dist_annotate.sh configs/annotate/internvl3_8b_coco.py 8
-# python tools/train.py configs/makd/faster_rcnn_r50_fpn_coco.py
+# bash tools/dist_train.sh configs/makd/faster_rcnn_r50_fpn_coco.py 8
+# On one GPU: python tools/train.py configs/makd/faster_rcnn_r50_fpn_coco.py --auto-scale-lr
 # Paper, Table 6, "Ours": 38.27 AP, 59.30 AP50, 41.67 AP75.
 _base_ = ['../baseline/faster_rcnn_r50_fpn_coco.py', '../_base_/datasets/coco_aspects.py']
 

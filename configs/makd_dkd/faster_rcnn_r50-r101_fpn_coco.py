@@ -1,5 +1,6 @@
 # MaKD + DKD in detection on COCO: ResNet-101 teaches ResNet-50, which also answers 50 questions.
-# python tools/train.py configs/makd_dkd/faster_rcnn_r50-r101_fpn_coco.py
+# bash tools/dist_train.sh configs/makd_dkd/faster_rcnn_r50-r101_fpn_coco.py 8
+# On one GPU: python tools/train.py configs/makd_dkd/faster_rcnn_r50-r101_fpn_coco.py --auto-scale-lr
 _base_ = [
     '../makd/faster_rcnn_r50_fpn_coco.py',
     '../_base_/distill/faster_rcnn_r101_fpn_coco.py',

@@ -4,13 +4,13 @@ import argparse
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from makd import registry
+from makd.datasets.preparation import PREPARED
 from makd.errors import ConfigError, DataError
 
 # Keys that the framework takes out of a config before it builds the class.
@@ -106,22 +106,28 @@ def accepted_keys(cls: type) -> set[str]:
 
 
 def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Check that the data roots of these loaders exist, and the answers that they read.
+    """Check that the data roots of these loaders exist, with the annotations and the answers that they read.
 
     Raises:
-        DataError: One error that names every absent folder, its field, and the commands that make it.
+        DataError: One error that names every absent folder or file, its field, and the commands that make them.
     """
-    absent: dict[str, str] = {}
+    absent: list[str] = []
     commands: dict[str, None] = {}  # in their order
     for loader in loaders:
         for field, node in dicts(cfg.get(loader) or {}, loader):
-            for key, command in (('data_root', _prepare), ('targets', _annotate)):
-                folder = node.get(key)
-                if isinstance(folder, str) and folder and '://' not in folder and not Path(folder).is_dir():
-                    absent.setdefault(folder, f'{field}.{key}')
-                    commands[command(folder)] = None
+            root, annotations, targets = (node.get(key) for key in ('data_root', 'ann_file', 'targets'))
+            root_is_here = isinstance(root, str) and root != '' and '://' not in root
+            if root_is_here and not Path(root).is_dir():
+                absent.append(f'{field}.data_root={root!r}')
+                commands[_prepare(root)] = None
+            elif root_is_here and isinstance(annotations, str) and not (Path(root) / annotations).exists():
+                absent.append(f'{field}.ann_file={annotations!r} in {root!r}')
+                commands[_prepare(root)] = None
+            if isinstance(targets, str) and '://' not in targets and not Path(targets).is_dir():
+                absent.append(f'{field}.targets={targets!r}')
+                commands[_annotate(targets)] = None
     if absent:
-        lines = '\n  '.join(f'{field}={folder!r}' for folder, field in absent.items())
+        lines = '\n  '.join(absent)
         raise DataError(
             f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
             f'{" ".join(commands)} Name another place with --cfg-options FIELD=PATH.'
@@ -131,7 +137,7 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
 def _prepare(root: str) -> str:
     """Say what makes a data set."""
     name = Path(root).name
-    if find_spec(f'makd.datasets.preparation.{name}') is not None:
+    if name in PREPARED:
         return f'`python tools/prepare_dataset.py {name}` prepares it.'
     return '`python tools/prepare_dataset.py --help` lists the data sets that it prepares.'
 
@@ -141,7 +147,7 @@ def _annotate(targets: str) -> str:
     if targets.startswith('data/emoji_scenes/aspects/'):
         return _prepare('emoji_scenes')
     for path in sorted(Path('configs/annotate').glob('*.py')):
-        if targets in path.read_text('utf-8'):
+        if repr(targets) in path.read_text('utf-8'):
             return f'`python tools/annotate.py {path}` answers the questions about its images.'
     return '`python tools/annotate.py CONFIG` answers the questions about its images (docs/annotation.md).'
 
@@ -154,7 +160,7 @@ def dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
             yield from dicts(value, f'{field}.{key}' if field else str(key))
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from dicts(value, f'{field}[{index}]')
+            yield from dicts(value, f'{field}.{index}')  # as --cfg-options writes it
 
 
 def _hint(value: str, known: list[str]) -> str:

@@ -15,6 +15,8 @@ from makd.registry import TRANSFORMS
 class LoadImage(LoadImageFromFile):
     """mmcv's ``LoadImageFromFile``, and a message that names the file where it holds no image.
 
+    Required key: ``img_path``. Added: ``img``, uint8 (H, W, 3) in BGR, ``img_shape``, ``ori_shape``.
+
     Args:
         **kwargs: Arguments of mmcv's ``LoadImageFromFile``.
 

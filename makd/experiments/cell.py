@@ -111,14 +111,20 @@ class Cell:
         return result
 
     def _fingerprint(self) -> str:
-        """Return a hash of what decides the result: the config, and the teacher and the answers that it names."""
+        """Return a hash of what decides the result: the config, and the weights, answers and annotations it names."""
         cfg = Config.fromfile(find_config(self.config))
         parts = [cfg.pretty_text, *self.overrides]
         for _, node in dicts(cfg._cfg_dict.to_dict(), ''):
             if isinstance(node.get('teacher'), str):
                 parts.append(Config.fromfile(find_config(node['teacher'])).pretty_text)
-            for file in (node.get('teacher_checkpoint'), f'{node.get("targets")}/logprobs.npy'):
-                if file and Path(file).is_file():
+            annotations = f'{node.get("data_root")}/{node.get("ann_file")}'
+            for file in (
+                node.get('teacher_checkpoint'),
+                node.get('checkpoint'),
+                f'{node.get("targets")}/logprobs.npy',
+                annotations,
+            ):
+                if isinstance(file, str) and Path(file).is_file():
                     stat = Path(file).stat()
                     parts.append(f'{file} {stat.st_size} {stat.st_mtime_ns}')
         return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:12]

@@ -102,7 +102,26 @@ class FrozenClassifier(FrozenTeacher):
 
 
 class FrozenDetector(FrozenTeacher):
-    """A two-stage mmdet detector."""
+    """A mmdet detector whose RoI head is a ``StandardRoIHead``, such as Faster R-CNN.
+
+    Args:
+        model (BaseModel): The detector.
+        student_preprocessor (nn.Module): See :class:`FrozenTeacher`.
+
+    Raises:
+        ConfigError: The detector has no such RoI head.
+    """
+
+    def __init__(self, model: BaseModel, student_preprocessor: nn.Module) -> None:
+        from mmdet.models.roi_heads import StandardRoIHead
+
+        roi_head = getattr(model, 'roi_head', None)
+        if not isinstance(roi_head, StandardRoIHead):
+            raise ConfigError(
+                f'model.teacher is a {type(model).__name__} with roi_head={type(roi_head).__name__}: only a detector '
+                'with a StandardRoIHead, such as FasterRCNN, can say what is in the regions of another one.'
+            )
+        super().__init__(model, student_preprocessor)
 
     @torch.no_grad()
     def region_logits(self, inputs: Tensor, rois: Tensor, data_samples: Sequence[BaseDataElement]) -> Tensor:

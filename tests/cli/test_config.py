@@ -10,6 +10,7 @@ from makd.cli.config import (
     check_makd_types,
     find_config,
     load_config,
+    merge_options,
     require_checkpoint,
 )
 from makd.errors import ConfigError, DataError
@@ -35,7 +36,7 @@ def test_an_unknown_key_is_named_with_its_field_and_a_similar_one():
 
 def test_an_unknown_class_is_named_with_its_field_and_a_similar_one():
     cfg = Config(dict(hooks=[dict(type='EMAHook'), dict(type='makd.AspectTargetsCheckHook')]))
-    with pytest.raises(ConfigError, match=r'hooks\[1\]\.type.*makd\.AspectTargetCheckHook'):
+    with pytest.raises(ConfigError, match=r'hooks\.1\.type.*makd\.AspectTargetCheckHook'):
         check_makd_types(cfg)
 
 
@@ -100,3 +101,21 @@ def test_without_coco_one_message_names_what_is_missing_and_what_makes_it():
     assert "targets='data/coco/aspects/internvl3_8b'" in message
     assert 'python tools/prepare_dataset.py coco' in message
     assert 'python tools/annotate.py configs/annotate/internvl3_8b_coco.py' in message
+
+
+def test_what_is_named_can_be_overridden_as_it_is_named(tmp_path):
+    targets = dict(type='makd.LoadAspectTargets', targets='data/no', data_root='data/emoji/images')
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[dict(type='PackInputs'), targets]))))
+    with pytest.raises(DataError, match=r"train_dataloader\.dataset\.pipeline\.1\.targets='data/no'"):
+        check_data_roots(cfg, ('train_dataloader',))
+    merge_options(cfg, {'train_dataloader.dataset.pipeline.1.targets': str(tmp_path)})
+    check_data_roots(cfg, ('train_dataloader',))
+
+
+def test_a_half_prepared_data_set_is_named(tmp_path):
+    (tmp_path / 'v1.0').mkdir()
+    dataset = dict(data_root=str(tmp_path / 'v1.0'), ann_file='annotations/a.json')
+    with pytest.raises(
+        DataError, match=r"dataset\.ann_file='annotations/a\.json' in .*v1\.0.*prepare_dataset\.py --help"
+    ):
+        check_data_roots(Config(dict(train_dataloader=dict(dataset=dataset))), ('train_dataloader',))

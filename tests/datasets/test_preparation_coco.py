@@ -136,6 +136,9 @@ def test_missing_images_are_counted(mirror, tmp_path):
     (tmp_path / 'train2017' / 'train2017_1.jpg').unlink()
     with pytest.raises(DataError, match=r'1 files are missing \(train2017_1\.jpg'):
         prepare(tmp_path)
+    for done in tmp_path.glob('.*.done'):
+        done.unlink()
+    assert 'train2017: 3 images' in prepare(tmp_path)  # as the message says
 
 
 def test_archives_that_are_there_already_are_read_and_kept(mirror, tmp_path):
@@ -145,3 +148,15 @@ def test_archives_that_are_there_already_are_read_and_kept(mirror, tmp_path):
     prepare(tmp_path / 'coco', tmp_path / 'archives')
     assert mirror.asked == []
     assert len(list((tmp_path / 'archives').iterdir())) == 3
+    (tmp_path / 'archives' / 'train2017.zip').unlink()
+    with pytest.raises(DataError, match=r'train2017\.zip are not there'):
+        prepare(tmp_path / 'other', tmp_path / 'archives')
+
+
+def test_a_coco_that_was_laid_out_by_hand_is_not_fetched_again(mirror, tmp_path):
+    prepare(tmp_path)
+    for done in tmp_path.glob('.*.done'):
+        done.unlink()
+    asked = len(mirror.asked)
+    prepare(tmp_path)
+    assert len(mirror.asked) == asked

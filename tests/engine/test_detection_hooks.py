@@ -163,7 +163,8 @@ def test_transforms_that_make_one_image_of_several_are_refused(coco, mixing):
         inner = dataset(coco, pipeline=[LOAD[0], LOAD[1], mixing, LOAD[2], load_aspects(coco)])
         mixed = inner
     elif mixing['type'] == 'RandomApply':
-        inner.pipeline.transforms[2:2] = [SimpleNamespace(transforms=[SimpleNamespace(get_indexes=len)])]
+        mixing['transforms'] = [dict(type='CachedMixUp', img_scale=(32, 32))]
+        inner = dataset(coco, pipeline=[LOAD[0], LOAD[1], mixing, LOAD[2], load_aspects(coco)])
         mixed = inner
     else:
         mixed = MultiImageMixDataset(inner, [mixing])
@@ -179,8 +180,6 @@ def test_in_detection_each_image_learns_the_answers_about_another(coco):
 
 
 def test_true_and_predicted_boxes_are_drawn_side_by_side(coco, tmp_path):
-    from mmdet.visualization import DetLocalVisualizer
-
     palette = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     config = dict(
         type='CocoDataset',
@@ -188,15 +187,20 @@ def test_true_and_predicted_boxes_are_drawn_side_by_side(coco, tmp_path):
         ann_file='boxes.json',
         data_prefix=dict(img='images/'),
         metainfo=dict(classes=NAMES, palette=palette),
-        pipeline=LOAD,
+        # Twice as large for the model, whose predictions come back in the pixels of the file, as the true boxes do.
+        pipeline=[LOAD[0], dict(type='Resize', scale=(120, 80)), *LOAD[1:]],
     )
+    logged = []
     runner = SimpleNamespace(
         model=Model(),
         work_dir=str(tmp_path),
-        visualizer=DetLocalVisualizer(),
+        visualizer=SimpleNamespace(add_image=lambda name, image: logged.append(image.shape)),
         logger=SimpleNamespace(info=lambda _: None),
     )
-    DetectionPicturesHook(config, num_images=2, columns=1, size=300).after_train(runner)
+    hook = DetectionPicturesHook(config, num_images=2, columns=1, size=300)
+    hook.before_train(runner)
+    hook.after_train(runner)
+    assert logged == [(2 * 208, 608, 3)]
     picture = cv2.imread(str(tmp_path / 'predictions.png'))[..., ::-1]
     assert picture.shape == (2 * 208, 608, 3)
     shares = [

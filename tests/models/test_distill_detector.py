@@ -92,7 +92,6 @@ def test_a_teacher_with_another_normalisation_sees_the_same_pixels_and_the_same_
 def test_no_region_is_no_loss(monkeypatch):
     student = build('FasterRCNN', **distill())
     head = student.roi_head
-    assert 'regions' not in vars(head)
     data = batch(student)
     regions = head.take_regions
     losses_of(student, data)
@@ -142,6 +141,8 @@ def test_mistakes_are_named():
     other = detector_config('FasterRCNN', roi_head=dict(bbox_head=dict(num_classes=C + 4))).to_dict()
     with pytest.raises(ConfigError, match=f'model.teacher has {C + 4} classes, the student {C}'):
         build('FasterRCNN', **distill(teacher=other))
+    with pytest.raises(ConfigError, match=r'RetinaNet with roi_head=NoneType'):
+        build('FasterRCNN', **distill(teacher=detector_config('RetinaNet').to_dict()))
     stored = {**distill(), 'teacher': None, 'teacher_init': 'checkpoint'}
     with pytest.raises(ConfigError, match=r'model\.teacher=None'):
         build('FasterRCNN', **stored)

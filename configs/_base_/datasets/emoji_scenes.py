@@ -12,8 +12,8 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='makd.LoadImage'),
-    dict(type='LoadAnnotations', with_bbox=True),
     dict(type='Resize', scale_factor=1.0),  # which notes the scale of 1
+    dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
 palette = [

@@ -24,7 +24,8 @@ ARCHIVES = (
 )
 IMAGES = {'val2017': 5_000, 'train2017': 118_287}
 NEXT = (
-    'Next: write 50 questions with tools/write_questions.py into {out}/aspects/questions.json, then ask an MLLM:\n'
+    'Next, for MaKD: write 50 yes/no questions about pictures of COCO into {out}/aspects/questions.json, by hand or\n'
+    'with tools/write_questions.py (configs/questions/README.md), and ask an MLLM:\n'
     '  bash tools/dist_annotate.sh configs/annotate/internvl3_8b_coco.py GPUS'
 )
 
@@ -41,39 +42,56 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
     Raises:
         DataError: An archive cannot be fetched or is damaged, the disk is full, or images are missing.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    for archive in ARCHIVES:
-        done = out / f'.{archive.name}.done'
-        if done.exists():
-            continue
-        log(f'{archive.name}: {"reading" if packages else "fetching"}')
-        path = fetch(archive, packages or out, log)
-        log(f'{archive.name}: unpacking')
-        _unpack(path, out)
-        done.touch()
-        if packages is None:
-            path.unlink()
+    if packages is not None:
+        absent = [archive.name for archive in ARCHIVES if not (packages / archive.name).is_file()]
+        if absent:
+            raise DataError(f'--packages {packages}: {", ".join(absent)} are not there; leave it out to fetch them')
+    if _missing(out):  # a COCO that was laid out by hand is as good
+        out.mkdir(parents=True, exist_ok=True)
+        for archive in ARCHIVES:
+            done = out / f'.{archive.name}.done'
+            if not done.exists():
+                log(f'{archive.name}: {"reading" if packages else "fetching"}')
+                path = fetch(archive, packages or out, log)
+                log(f'{archive.name}: unpacking')
+                _unpack(path, out)
+                done.touch()
+            if packages is None:
+                (out / archive.name).unlink(missing_ok=True)
+    if missing := _missing(out):
+        raise DataError(f'{missing}: remove {out}/.*.done and give the same command again')
+    for part, count in IMAGES.items():
+        log(f'{out / part}: {count} images')
+    log(NEXT.format(out=out))
+
+
+def _missing(out: Path) -> str | None:
+    """Say what a folder of COCO lacks; None if it is whole."""
     for part, count in IMAGES.items():
         annotations = out / 'annotations' / f'instances_{part}.json'
+        if not annotations.is_file() or not (out / part).is_dir():
+            return f'{annotations if (out / part).is_dir() else out / part} is absent'
         listed = {image['file_name'] for image in json.loads(annotations.read_text('utf-8'))['images']}
-        missing = sorted(listed - {file.name for file in (out / part).iterdir()})
-        if len(listed) != count or missing:
-            raise DataError(
-                f'{out / part}: {annotations.name} lists {len(listed)} images, COCO has {count}, and {len(missing)} '
-                f'files are missing ({", ".join(missing[:3])} ...): remove {out}/.*.done and give the same command '
-                'again'
+        absent = sorted(listed - {file.name for file in (out / part).iterdir()})
+        if len(listed) != count or absent:
+            return (
+                f'{out / part}: {annotations.name} lists {len(listed)} images, COCO has {count}, and {len(absent)} '
+                f'files are missing ({", ".join(absent[:3])} ...)'
             )
-        log(f'{part}: {count} images')
-    log(NEXT.format(out=out))
+    return None
 
 
 def _unpack(path: Path, out: Path) -> None:
     """Unpack an archive; Python's zipfile keeps every member within ``out``."""
     with zipfile.ZipFile(path) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-        free = shutil.disk_usage(out).free
+        members = [m for m in archive.infolist() if not _is_there(out / m.filename, m.file_size)]
+        size, free = sum(member.file_size for member in members), shutil.disk_usage(out).free
         if size > free:
             raise DataError(
                 f'{path} unpacks to {size / 1e9:.1f} GB, and the disk of {out} has {free / 1e9:.1f} GB left'
             )
-        archive.extractall(out)
+        archive.extractall(out, members)
+
+
+def _is_there(file: Path, size: int) -> bool:
+    return file.is_file() and file.stat().st_size == size

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from makd.errors import DataError
@@ -56,7 +57,7 @@ def fetch(download: Download, folder: Path, log: Callable[[str], None] = print) 
                 break
             except urllib.error.HTTPError as error:
                 raise DataError(f'{download.url}: the server answers {error.code} {error.reason}') from None
-            except OSError as error:  # a connection that broke, a time-out, a name that is not resolved
+            except (urllib.error.URLError, ConnectionError, TimeoutError, HTTPException) as error:
                 if attempt == ATTEMPTS:
                     raise DataError(
                         f'{download.url}: {getattr(error, "reason", error)}; tried {ATTEMPTS} times. What has arrived '
@@ -100,4 +101,4 @@ def _receive(url: str, part: Path, log: Callable[[str], None]) -> None:
                 left = f', {(total - done) / speed:.0f} s left' if total > done else ''
                 log(f'{part.stem}: {done / 1e6:.0f} of {total / 1e6:.0f} MB, {speed / 1e6:.1f} MB/s{left}')
     if total and done < total:
-        raise OSError(f'the connection broke after {done} of {total} bytes')
+        raise ConnectionError(f'the connection broke after {done} of {total} bytes')

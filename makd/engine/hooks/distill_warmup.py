@@ -41,6 +41,6 @@ class DistillWarmupHook(Hook):
         if not hasattr(model, 'distill_weight'):
             raise ConfigError(
                 f'makd.DistillWarmupHook: {type(model).__name__} does not distil. Use it with '
-                'makd.DistillImageClassifier, or take it out of the config.'
+                'makd.DistillImageClassifier or makd.DistillFasterRCNN, or take it out of the config.'
             )
         model.distill_weight = min((runner.epoch + 1) / self.warmup_epochs, 1.0)

@@ -32,12 +32,23 @@ class Regions(NamedTuple):
 
 
 class DistillRoIHeadMixin:
-    """Lets a distiller know what the classification branch of a mmdet RoI head says about the regions it samples."""
+    """Lets a distiller know what the classification branch of a RoI head says about the regions that it samples.
+
+    It goes in front of mmdet's ``StandardRoIHead`` and those of its subclasses that keep its ``bbox_loss``.
+    """
 
     _regions: Regions | None = None
 
     def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list[SamplingResult]) -> dict[str, Any]:
-        """Compute the parent's losses, and remember the regions until they are taken."""
+        """Compute the parent's losses, and remember the regions until they are taken.
+
+        Args:
+            x (tuple[Tensor]): Feature maps of the neck, (N, C, H_i, W_i) each.
+            sampling_results (list[SamplingResult]): The regions of each of N images.
+
+        Returns:
+            dict: The parent's results, with ``loss_bbox`` and ``cls_score`` (R, C + 1).
+        """
         results = super().bbox_loss(x, sampling_results)  # type: ignore[misc]
         background = self.bbox_head.num_classes  # type: ignore[attr-defined]
         labels = [

@@ -27,6 +27,9 @@ class MaKDDetectorMixin:
     Args:
         aspect_head (dict): Config of the branch, ``dict(type='makd.AspectHead', num_aspects=Q, in_channels=...)``.
         **kwargs: The parent's arguments.
+
+    Raises:
+        ConfigError: In training, if a sample lacks aspect targets or has another number of them than the branch.
     """
 
     def __init__(self, *, aspect_head: dict, **kwargs: Any) -> None:

@@ -51,10 +51,10 @@ class AspectHead(BaseModule):
         self.in_channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
         if source not in ('backbone', 'neck'):
             raise ConfigError(f"AspectHead: model.aspect_head.source={source!r} must be 'backbone' or 'neck'.")
-        if not stages or len(stages) != len(self.in_channels):
+        if not isinstance(stages, Sequence) or not stages or len(stages) != len(self.in_channels):
             raise ConfigError(
-                f'AspectHead: model.aspect_head has stages={list(stages)} and in_channels={self.in_channels}: one '
-                'number of channels for each stage.'
+                f'AspectHead: model.aspect_head has stages={stages} and in_channels={self.in_channels}: a list of '
+                'stages, and one number of channels for each.'
             )
         self.num_aspects = num_aspects
         self.stages = tuple(stages)
@@ -89,12 +89,28 @@ class AspectHead(BaseModule):
         return self.fc(torch.cat([_pool(feature, data_samples) for feature in chosen], dim=1))
 
     def loss(self, features: Sequence[Tensor], data_samples: Sequence[BaseDataElement]) -> dict[str, Tensor]:
-        """Return ``loss_makd``, a scalar."""
+        """Compute the loss.
+
+        Args:
+            features (Sequence[Tensor]): As for ``forward``.
+            data_samples (Sequence): N samples with ``gt_aspects``, (Q,) each.
+
+        Returns:
+            dict[str, Tensor]: ``loss_makd``, a scalar.
+
+        Raises:
+            ConfigError: A sample lacks its aspect targets, or has another number of them.
+        """
         logits = self(features, data_samples)
         return {'loss_makd': self.aspect_loss(logits, stack_gt_aspects(self, data_samples, logits, _FIELD))}
 
     def predict(self, features: Sequence[Tensor], data_samples: Sequence[BaseDataElement]) -> None:
-        """Set ``pred_aspects``, P(yes) of each question in [0, 1], (Q,), on each sample."""
+        """Set ``pred_aspects``, P(yes) of each question in [0, 1], (Q,), on each sample.
+
+        Args:
+            features (Sequence[Tensor]): As for ``forward``.
+            data_samples (Sequence): N samples.
+        """
         for sample, aspects in zip(data_samples, self(features, data_samples).sigmoid()):
             sample.set_field(aspects, 'pred_aspects')
 
