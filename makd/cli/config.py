@@ -115,15 +115,14 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
     commands: dict[str, None] = {}  # in their order
     for loader in loaders:
         for field, node in dicts(cfg.get(loader) or {}, loader):
-            root, annotations, targets = (node.get(key) for key in ('data_root', 'ann_file', 'targets'))
-            root_is_here = isinstance(root, str) and root != '' and '://' not in root
-            if root_is_here and not Path(root).is_dir():
+            root, annotations, targets = (_local(node.get(key)) for key in ('data_root', 'ann_file', 'targets'))
+            if root and not Path(root).is_dir():
                 absent.append(f'{field}.data_root={root!r}')
                 commands[_prepare(root)] = None
-            elif root_is_here and isinstance(annotations, str) and not (Path(root) / annotations).exists():
+            elif root and annotations and not (Path(root) / annotations).exists():
                 absent.append(f'{field}.ann_file={annotations!r} in {root!r}')
                 commands[_prepare(root)] = None
-            if isinstance(targets, str) and '://' not in targets and not Path(targets).is_dir():
+            if targets and not Path(targets).is_dir():
                 absent.append(f'{field}.targets={targets!r}')
                 commands[_annotate(targets)] = None
     if absent:
@@ -132,6 +131,11 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
             f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
             f'{" ".join(commands)} Name another place with --cfg-options FIELD=PATH.'
         )
+
+
+def _local(path: Any) -> str:
+    """Return a path on this machine; '' for none, and for a URL."""
+    return path if isinstance(path, str) and '://' not in path else ''
 
 
 def _prepare(root: str) -> str:

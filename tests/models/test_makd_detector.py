@@ -110,7 +110,7 @@ def test_mistakes_are_named():
         build('FasterRCNN', **makd('FasterRCNN', source='neckk'))
     with pytest.raises(ConfigError, match=r'num_aspects=0 .*model.aspect_head.num_aspects'):
         build('FasterRCNN', **makd('FasterRCNN', num_aspects=0))
-    with pytest.raises(ConfigError, match=r'stages=\[-1\] and in_channels=\[8, 8\]'):
+    with pytest.raises(ConfigError, match=r'stages=\(-1,\) and in_channels=\[8, 8\]'):
         build('FasterRCNN', **makd('FasterRCNN', in_channels=(8, 8)))
     student = build('FasterRCNN', **makd('FasterRCNN', in_channels=99))
     with pytest.raises(ConfigError, match=r'have \[64\] channels; set model.aspect_head.in_channels=\[64\]'):
