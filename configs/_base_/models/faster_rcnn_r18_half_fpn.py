@@ -14,7 +14,7 @@ model = dict(
             type='Pretrained', checkpoint='data/backbones/resnet18-half-emoji/backbone.pth', prefix='backbone.'
         ),
     ),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, start_level=1, num_outs=3),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, start_level=1, num_outs=3, norm_cfg=dict(type='BN')),
     rpn_head=dict(
         in_channels=64,
         feat_channels=64,
