@@ -209,3 +209,7 @@ def test_true_and_predicted_boxes_are_drawn_side_by_side(coco, tmp_path):
     ]
     # All three true boxes; of the predictions the horse's alone has a high score.
     assert shares == [[True, True, True], [False, False, True]]
+    # It is found at (20, 5) to (30, 25) of 60 x 40 pixels, which are drawn five times as large.
+    rows, columns = np.nonzero(np.abs(picture[:200, 300:600].astype(int) - palette[2]).sum(-1) < 100)
+    edges = [columns.min(), rows.min(), columns.max(), rows.max()]
+    np.testing.assert_allclose(edges, [100, 25, 150, 125], atol=4)

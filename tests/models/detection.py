@@ -50,23 +50,13 @@ def detector_config(kind, **changes):
     """Return the config of a plain detector of mmdet in small, with changes."""
     register_all_modules(init_default_scope=False)
     init_default_scope('mmdet')
-    path = f'mmdet::{BASES[kind]}'
-    cfg = Config.fromfile(_inherit(path))
+    cfg = Config.fromstring(f"_base_ = ['mmdet::{BASES[kind]}']", '.py')
     cfg.merge_from_dict(
         {'model': dict(backbone=dict(depth=18, base_channels=8, stem_channels=8, frozen_stages=-1, init_cfg=None))}
     )
     cfg.merge_from_dict({'model': SMALL[kind]})
     cfg.merge_from_dict({'model': changes})
     return cfg.model
-
-
-def _inherit(path):
-    """Write a config that inherits from one of mmdet's, which only `_base_` can name."""
-    import tempfile
-
-    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:
-        file.write(f"_base_ = ['{path}']\n")
-    return file.name
 
 
 def build(kind, seed=0, **changes):
