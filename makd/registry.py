@@ -57,7 +57,12 @@ DATASETS = StagedRegistry(
 )
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,
-    heavy=('makd.datasets.load_image', 'makd.datasets.load_aspect_targets', 'makd.datasets.load_teacher_logits'),
+    heavy=(
+        'makd.datasets.load_image',
+        'makd.datasets.load_emoji_on_ground',
+        'makd.datasets.load_aspect_targets',
+        'makd.datasets.load_teacher_logits',
+    ),
 )
 MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',), mmdet=('makd.models.detectors',))
 MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))

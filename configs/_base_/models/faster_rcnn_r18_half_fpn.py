@@ -8,10 +8,9 @@ model = dict(
         depth=18,
         stem_channels=32,
         base_channels=32,
-        frozen_stages=-1,
         norm_eval=False,
         init_cfg=dict(
-            type='Pretrained', checkpoint='data/backbones/resnet18-half-emoji/backbone.pth', prefix='backbone.'
+            type='Pretrained', checkpoint='data/backbones/resnet18-half-emoji-grounds/backbone.pth', prefix='backbone.'
         ),
     ),
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, start_level=1, num_outs=3, norm_cfg=dict(type='BN')),
@@ -21,12 +20,12 @@ model = dict(
         anchor_generator=dict(scales=[4, 5.66], strides=[8, 16, 32]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64, featmap_strides=[8, 16, 32]),
+        bbox_roi_extractor=dict(out_channels=64, featmap_strides=[8, 16, 32], roi_layer=dict(sampling_ratio=2)),
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=10),
     ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=400, max_per_img=200),
-        rcnn=dict(sampler=dict(num=64)),
+        rcnn=dict(sampler=dict(num=64, pos_fraction=0.5)),
     ),
     test_cfg=dict(rpn=dict(nms_pre=400, max_per_img=200)),
 )
