@@ -1,6 +1,6 @@
-# The classifier whose backbone the detectors of EmojiScenes begin with, as those of COCO begin with one of ImageNet: 849
-# emoji as scenes show them, on grounds drawn by chance, in the scenes' three training styles. No style is left to
-# validate on, and nothing is chosen.
+# The classifier whose backbone the detectors of EmojiScenes begin with, as those of COCO begin with ImageNet's: 849
+# emoji as scenes show them, on grounds drawn by chance, in three styles, none of them that of the test scenes. No style
+# is left to validate on, and nothing is chosen.
 # python tools/train.py configs/baseline/resnet18_emoji_grounds.py
 _base_ = ['./resnet18_emoji_3styles.py']
 

@@ -1,5 +1,7 @@
 """Emoji as scenes of emoji show them, for a classifier whose backbone a detector of such scenes begins with."""
 
+import random
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
@@ -10,7 +12,7 @@ from makd.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadEmojiOnGround(BaseTransform):
-    """Load an emoji and lay it, mirrored or not, scaled and turned by chance, near the middle of a ground drawn by chance.
+    """Load an emoji and lay it, mirrored, scaled and turned by chance, near the middle of a ground drawn by chance.
 
     Required key: ``img_path``. Added: ``img``, uint8 (size, size, 3) in BGR, ``img_shape``, ``ori_shape``.
 
@@ -23,7 +25,7 @@ class LoadEmojiOnGround(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']``."""
-        rng = np.random.default_rng(np.random.randint(2**31))  # of the loader's worker, which mmengine seeds
+        rng = np.random.default_rng(random.getrandbits(64))  # mmengine seeds each worker of a loader
         ground = background(self.size, self.size, rng)
         with Image.open(results['img_path']) as image:
             emoji = turn(image.convert('RGBA'), rng)
