@@ -19,6 +19,7 @@ from makd.registry import MODELS
 # What makes a student of a plain model, head or RoI head.
 MIXINS = (DistillMixin, MaKDDetectorMixin, MaKDHeadMixin, DistillRoIHeadMixin)
 BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that no plain one has
+IDLE = 'backbone.conv2.'  # keys of mmdet's MobileNetV2 that it computes with and whose result a detector does not use
 
 
 def plain_config(model: Mapping) -> dict:
@@ -34,6 +35,8 @@ def plain_config(model: Mapping) -> dict:
     for key in {'head', 'roi_head'} & plain.keys():
         plain[key] = _without_mixins(plain[key], f'model.{key}')
     plain = _without_mixins(plain, 'model')
+    if plain.get('backbone', {}).get('type') == 'makd.MobileNetV2Stages':
+        plain['backbone'] = {**plain['backbone'], 'type': 'MobileNetV2'}
     if plain == model:
         parts = {'model': model, **{f'model.{key}': model[key] for key in ('head', 'roi_head') if key in model}}
         types = ', '.join(f'{field}.type={part["type"]!r}' for field, part in parts.items())
@@ -71,6 +74,7 @@ def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor])
         ConfigError: If the two differ in more than the number of rows.
     """
     student = {key: value for key, value in student.items() if not key.startswith(BRANCH)}
+    student.update({key: value for key, value in plain.items() if key.startswith(IDLE) and key not in student})
     if student.keys() != plain.keys():
         raise ConfigError(
             f'The checkpoint does not belong to this config: keys {sorted(student.keys() ^ plain.keys())[:10]} are in '

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmdet.models.backbones import MobileNetV2
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 from models.detection import SMALL, STAGES, C, Q, batch, build, detector_config, makd
 from torch.nn import functional as F
@@ -144,3 +145,15 @@ def test_export_gives_back_the_plain_detector(kind):
         check_same_scores(student, plain)
     with pytest.raises(ConfigError, match='it is a plain model already'):
         plain_config(cfg)
+
+
+def test_export_of_mobilenet_v2_is_mmdets():
+    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+
+    cfg = Config.fromfile('configs/makd/faster_rcnn_mobilenet_v2_fpn_coco.py').model
+    cfg.backbone.init_cfg = None
+    student = MODELS.build(cfg).eval()
+    plain = MODELS.build(ConfigDict(plain_config(cfg.to_dict()))).eval()
+    assert type(plain.backbone) is MobileNetV2
+    plain.load_state_dict(plain_state_dict(student.state_dict(), plain.state_dict()))
+    check_same_scores(student, plain)
