@@ -3,15 +3,17 @@
 emoji: rebuilds data/emoji, which ships with makd, and says whether it is bit for bit the same; it needs
 `pip install -r requirements/data.txt`, and npm and pip to fetch the packages.
 emoji_scenes: composes scenes for detection from data/emoji; needs nothing else.
-coco: downloads COCO 2017 (19 GB), verifies it and lays it out; an interrupted download goes on where it was.
+oxford_pets, dtd, flowers102, cub200, fgvc_aircraft, caltech101, coco: fetched from their makers (coco: 19 GB), verified
+and laid out; an interrupted download goes on where it was.
+stanford_cars, imagenet, mini_imagenet: you fetch the archives, for the reason that the command says; it verifies them
+and lays them out.
 """
 
 import argparse
-import importlib
 from pathlib import Path
 
 from makd.cli.main import run
-from makd.datasets.preparation import PREPARED
+from makd.datasets.preparation import PREPARED, preparer
 from makd.errors import DataError
 
 DATA = Path(__file__).resolve().parents[1] / 'data'
@@ -33,8 +35,7 @@ def main() -> None:
     args = parse_args()
     if args.name not in PREPARED:
         raise DataError(f'unknown data set "{args.name}": choose one of {", ".join(PREPARED)}')
-    preparer = importlib.import_module(f'makd.datasets.preparation.{args.name}')
-    preparer.prepare(args.out or DATA / args.name, args.packages, DATA / args.name)
+    preparer(args.name).prepare(args.out or DATA / args.name, args.packages, DATA / args.name)
 
 
 if __name__ == '__main__':

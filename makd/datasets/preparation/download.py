@@ -22,12 +22,14 @@ class Download:
     """A file to fetch.
 
     Attributes:
-        url: Where it is.
+        url: Where it is; only its name, if no program can fetch it.
         md5: Its checksum, as its publisher gives it, 32 hexadecimal digits.
+        folder: Where in its data set it belongs.
     """
 
     url: str
     md5: str
+    folder: str = '.'
 
     @property
     def name(self) -> str:
@@ -65,6 +67,15 @@ def fetch(download: Download, folder: Path, log: Callable[[str], None] = print) 
                     ) from None
                 time.sleep(2**attempt)
         part.rename(path)
+    return verify(download, path)
+
+
+def verify(download: Download, path: Path) -> Path:
+    """Return ``path`` if it is the file that its publisher describes.
+
+    Raises:
+        DataError: It has another checksum.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     with path.open('rb') as file:
         while block := file.read(BLOCK):

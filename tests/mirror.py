@@ -1,0 +1,71 @@
+"""A small web server for tests: connections that break off, and answers that a test chooses."""
+
+import hashlib
+import io
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from makd.datasets.preparation.download import Download
+
+
+class Mirror:
+    """Serves files, whose names and contents ``files`` has.
+
+    Attributes:
+        asked: (name, Range) of every request.
+        cut: After how many bytes the first answer about a file ends.
+        ranges: Whether it goes on in the middle of a file.
+    """
+
+    def __init__(self, files):
+        self.asked, self.cut, self.content = [], {}, dict(files)
+        self.ranges = True
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                name = self.path.rsplit('/', 1)[-1]
+                start = self.headers.get('Range')
+                mirror.asked.append((name, start))
+                whole = mirror.content.get(name)
+                first = int(start.removeprefix('bytes=').rstrip('-')) if start and mirror.ranges else 0
+                if whole is None or first >= len(whole):
+                    self.send_error(404 if whole is None else 416)
+                    return
+                self.send_response(206 if first else 200)
+                self.send_header('Content-Length', str(len(whole) - first))
+                self.end_headers()
+                self.wfile.write(whole[first : mirror.cut.pop(name, len(whole))])
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.url = f'http://127.0.0.1:{self.server.server_port}/files'
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def downloads(self, folders=None):
+        """Return what there is to fetch."""
+        return tuple(
+            Download(f'{self.url}/{name}', hashlib.md5(content).hexdigest(), (folders or {}).get(name, '.'))
+            for name, content in self.content.items()
+        )
+
+
+def archive(name, files):
+    """Return the bytes of an archive of texts, of the kind that its name says."""
+    content = io.BytesIO()
+    if name.endswith('.zip'):
+        with zipfile.ZipFile(content, 'w') as file:
+            for path, text in files.items():
+                file.writestr(path, text)
+    else:
+        with tarfile.open(fileobj=content, mode='w:gz' if name.endswith('gz') else 'w') as file:
+            for path, text in files.items():
+                data = text if isinstance(text, bytes) else text.encode()
+                entry = tarfile.TarInfo(path)
+                entry.size = len(data)
+                file.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
