@@ -53,7 +53,9 @@ class StagedRegistry(Registry):
 
 
 DATASETS = StagedRegistry(
-    root.DATASETS, light=('makd.datasets.annotation_images',), heavy=('makd.datasets.emoji', 'makd.datasets.subset')
+    root.DATASETS,
+    light=('makd.datasets.annotation_images',),
+    heavy=('makd.datasets.emoji', 'makd.datasets.mini_imagenet', 'makd.datasets.subset'),
 )
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,

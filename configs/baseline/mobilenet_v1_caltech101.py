@@ -1,0 +1,10 @@
+# MobileNet-V1 on Caltech-101, from scratch. Paper, Table 1: 76.64 % top-1.
+# python tools/train.py configs/baseline/mobilenet_v1_caltech101.py
+_base_ = [
+    '../_base_/models/mobilenet_v1.py',
+    '../_base_/datasets/caltech101.py',
+    '../_base_/schedules/paper_240e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=_base_.num_classes))

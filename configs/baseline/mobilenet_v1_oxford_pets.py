@@ -1,0 +1,10 @@
+# MobileNet-V1 on OxfordPets, from scratch. Paper, Table 1: 78.12 % top-1.
+# python tools/train.py configs/baseline/mobilenet_v1_oxford_pets.py
+_base_ = [
+    '../_base_/models/mobilenet_v1.py',
+    '../_base_/datasets/oxford_pets.py',
+    '../_base_/schedules/paper_240e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=_base_.num_classes))

@@ -1,0 +1,10 @@
+# MobileNet-V1 on StanfordCars, from scratch. Paper, Table 1: 82.84 % top-1.
+# python tools/train.py configs/baseline/mobilenet_v1_stanford_cars.py
+_base_ = [
+    '../_base_/models/mobilenet_v1.py',
+    '../_base_/datasets/stanford_cars.py',
+    '../_base_/schedules/paper_240e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=_base_.num_classes))
