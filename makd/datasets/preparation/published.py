@@ -65,15 +65,16 @@ class Published:
             log(self.next_step.format(out=out))
 
     def _add(self, file: Download, out: Path, packages: Path | None, log: Callable[[str], None]) -> None:
-        done = out / f'.{file.name}.done'
+        done, folder = out / f'.{file.name}.done', out / file.folder
         if not done.exists():
             log(f'{file.name}: {"reading" if packages else "fetching"}')
             path = fetch(file, out, log) if packages is None else verify(file, packages / file.name)
             if is_archive(path):
                 log(f'{file.name}: unpacking')
-                unpack(path, out / file.folder, self.strip)
-            elif packages is not None:
-                shutil.copy(path, out / file.folder)
+                unpack(path, folder, self.strip)
+            elif path.parent != folder:
+                folder.mkdir(exist_ok=True)
+                shutil.copy(path, folder)
             done.touch()
         if packages is None and is_archive(out / file.name):
             (out / file.name).unlink(missing_ok=True)
