@@ -103,7 +103,8 @@ def unpack(path: Path, out: Path, strip: str = '.') -> None:
     temporary = out / f'.{path.name}.unpacked'
     shutil.rmtree(temporary, ignore_errors=True)  # of a run that was interrupted
     try:
-        shutil.unpack_archive(path, temporary, **({} if path.suffix == '.zip' else {'filter': 'data'}))
+        # zipfile keeps its members inside by itself, and takes no filter.
+        shutil.unpack_archive(path, temporary, filter=None if path.suffix == '.zip' else 'data')
         for entry in (temporary / strip).iterdir():
             if (out / entry.name).is_dir():
                 shutil.rmtree(out / entry.name)
