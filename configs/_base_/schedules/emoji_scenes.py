@@ -1,4 +1,4 @@
-# 8 epochs of 400 steps of 4 scenes. Four scenes a step learn more in the same time than eight.
+# 8 epochs of 400 steps of 4 scenes.
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05), clip_grad=dict(max_norm=10))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
