@@ -1,6 +1,6 @@
 # EmojiScenes: things of ten kinds, drawn by four artists in training and by a fifth in the test. Composed from
-# data/emoji by `python tools/prepare_dataset.py emoji_scenes`. The plain student, its schedule, the kinds and the test's
-# artist were settled by its AP50 on the test scenes; nothing was by which MaKD or a distiller differs from it.
+# data/emoji by `python tools/prepare_dataset.py emoji_scenes`. The plain student, its schedule, the kinds and the
+# test's artist were settled by its AP50 on the test scenes; nothing was by which MaKD or a distiller differs from it.
 data_root = 'data/emoji_scenes'
 classes = ('animal', 'flower', 'fruit', 'drink', 'vehicle', 'building', 'clock', 'moon', 'cloud', 'instrument')
 
