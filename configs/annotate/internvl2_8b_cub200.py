@@ -1,19 +1,11 @@
 # CUB-200-2011, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_cub200.py
 # The questions come from tools/write_questions.py, or are written by hand.
-_base_ = ['../_base_/annotate.py', '../_base_/teachers/internvl2_8b_server.py']
+_base_ = [
+    '../_base_/annotate.py',
+    '../_base_/teachers/internvl2_8b_server.py',
+    '../_base_/datasets/cub200_annotate.py',
+]
 
 model = dict(questions='data/cub200/aspects/questions.json', top=50)
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/cub200',
-        datasets=[
-            dict(type='mmpretrain.CUB', data_root='data/cub200', split=split, pipeline=[])
-            for split in ('train', 'test')
-        ],
-    ),
-)
 test_evaluator = dict(out_dir='data/cub200/aspects/internvl2_8b')

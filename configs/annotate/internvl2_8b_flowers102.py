@@ -1,19 +1,11 @@
 # 102Flowers, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_flowers102.py
 # The questions come from tools/write_questions.py, or are written by hand.
-_base_ = ['../_base_/annotate.py', '../_base_/teachers/internvl2_8b_server.py']
+_base_ = [
+    '../_base_/annotate.py',
+    '../_base_/teachers/internvl2_8b_server.py',
+    '../_base_/datasets/flowers102_annotate.py',
+]
 
 model = dict(questions='data/flowers102/aspects/questions.json', top=50)
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/flowers102',
-        datasets=[
-            dict(type='mmpretrain.Flowers102', data_root='data/flowers102', split=split, pipeline=[])
-            for split in ('trainval', 'test')
-        ],
-    ),
-)
 test_evaluator = dict(out_dir='data/flowers102/aspects/internvl2_8b')

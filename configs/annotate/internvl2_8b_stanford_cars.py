@@ -1,19 +1,11 @@
 # StanfordCars, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_stanford_cars.py
 # The questions come from tools/write_questions.py, or are written by hand.
-_base_ = ['../_base_/annotate.py', '../_base_/teachers/internvl2_8b_server.py']
+_base_ = [
+    '../_base_/annotate.py',
+    '../_base_/teachers/internvl2_8b_server.py',
+    '../_base_/datasets/stanford_cars_annotate.py',
+]
 
 model = dict(questions='data/stanford_cars/aspects/questions.json', top=50)
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/stanford_cars',
-        datasets=[
-            dict(type='mmpretrain.StanfordCars', data_root='data/stanford_cars', split=split, pipeline=[])
-            for split in ('train', 'test')
-        ],
-    ),
-)
 test_evaluator = dict(out_dir='data/stanford_cars/aspects/internvl2_8b')

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 
 from makd.datasets.preparation.emoji_scenes import background, turn
+from makd.errors import DataError
 from makd.registry import TRANSFORMS
 
 
@@ -18,6 +19,9 @@ class LoadEmojiOnGround(BaseTransform):
 
     Args:
         size (int): Height and width of the ground in pixels.
+
+    Raises:
+        DataError: While loading, if the file is absent or damaged.
     """
 
     def __init__(self, size: int) -> None:
@@ -27,8 +31,11 @@ class LoadEmojiOnGround(BaseTransform):
         """Load ``results['img_path']``."""
         rng = np.random.default_rng(random.getrandbits(64))  # mmengine seeds each worker of a loader
         ground = background(self.size, self.size, rng)
-        with Image.open(results['img_path']) as image:
-            emoji = turn(image.convert('RGBA'), rng)
+        try:
+            with Image.open(results['img_path']) as image:
+                emoji = turn(image.convert('RGBA'), rng)
+        except OSError as error:
+            raise DataError(f'{results["img_path"]} cannot be read: {error}') from None
         off = rng.uniform(-self.size / 8, self.size / 8, 2)
         corner = tuple(round((self.size - side) / 2 + shift) for side, shift in zip(emoji.size, off))
         ground.paste(emoji, corner, emoji)

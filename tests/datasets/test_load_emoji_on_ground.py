@@ -1,10 +1,12 @@
 import random
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from makd.datasets.load_emoji_on_ground import LoadEmojiOnGround
 from makd.datasets.preparation import emoji_scenes
+from makd.errors import DataError
 
 
 def test_the_emoji_lies_near_the_middle_of_a_drawn_ground(tmp_path, monkeypatch):
@@ -35,3 +37,10 @@ def test_chance_is_the_loaders(tmp_path):
     assert np.array_equal(first, again)
     assert not np.array_equal(first[0], second[0])
     assert not np.array_equal(first[0], first[1])
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'no picture')
+    for name in ('a.png', 'absent.png'):
+        with pytest.raises(DataError, match=f'{name} cannot be read'):
+            LoadEmojiOnGround(64)({'img_path': str(tmp_path / name)})

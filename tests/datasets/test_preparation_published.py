@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.io
+import torchvision
 from mirror import Mirror, archive
 from mmengine.registry import init_default_scope
+from mmpretrain.datasets.categories import CALTECH101_CATEGORIES
 from mmpretrain.registry import DATASETS
 
 from makd.datasets.preparation import PREPARED, download, fine_grained, imagenet, preparer
@@ -134,6 +136,17 @@ def test_what_was_laid_out_by_hand_is_not_fetched_again(mirror, tmp_path):
     assert len(mirror.asked) == asked
 
 
+def test_what_a_person_added_is_left_alone(mirror, tmp_path):
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations' / 'mine.json').write_text('mine')
+    prepare(mirror, tmp_path)
+    assert (tmp_path / 'annotations' / 'mine.json').read_text() == 'mine'
+    (tmp_path / 'train2017' / 'another.jpg').touch()
+    asked = len(mirror.asked)
+    prepare(mirror, tmp_path)
+    assert len(mirror.asked) == asked
+
+
 def small(name, mirror, counts, folders=None):
     """Return a published data set with the files of a mirror."""
     return replace(preparer(name), files=mirror.downloads(folders), counts=counts)
@@ -211,6 +224,7 @@ def test_caltech101_is_split_by_the_order_of_its_names(serve, tmp_path):
         (1, ['crab', 'image_0005.jpg']),
     ]
     assert len(train) == 10
+    assert list(CALTECH101_CATEGORIES) == sorted(CALTECH101_CATEGORIES)  # the labels are places in this order
 
 
 def test_stanford_cars_are_taken_from_where_a_person_put_them(serve, tmp_path):
@@ -239,21 +253,22 @@ def test_stanford_cars_are_taken_from_where_a_person_put_them(serve, tmp_path):
     assert mirror.asked == []
 
 
-def test_imagenet_says_what_a_person_has_to_do(tmp_path, monkeypatch):
+def test_imagenet_says_what_a_person_has_to_do(tmp_path):
     with pytest.raises(DataError, match=r'register at .* --packages DIR'):
-        imagenet.prepare(tmp_path / 'imagenet', None)
-    with pytest.raises(DataError, match=r'ILSVRC2012_devkit_t12\.tar\.gz.* are not there'):
-        imagenet.prepare(tmp_path / 'imagenet', tmp_path)
-    for name in imagenet.ARCHIVES:
-        (tmp_path / name).write_bytes(b'x')
-    with pytest.raises(DataError, match=r'ILSVRC2012_devkit_t12\.tar\.gz: The archive .* is not present in the root'):
-        imagenet.prepare(tmp_path / 'imagenet', tmp_path)
-    monkeypatch.setattr(imagenet, 'COUNTS', {'train/*/*.JPEG': 1})
-    (tmp_path / 'there' / 'train' / 'n1').mkdir(parents=True)
-    (tmp_path / 'there' / 'train' / 'n1' / 'a.JPEG').touch()
-    imagenet.prepare(tmp_path / 'there', None)
+        imagenet.IMAGENET.prepare(tmp_path / 'imagenet', None)
+    with pytest.raises(DataError, match=r'ILSVRC2012_devkit_t12\.tar\.gz.* are not there\. ImageNet is given'):
+        imagenet.IMAGENET.prepare(tmp_path / 'imagenet', tmp_path)
     with pytest.raises(DataError, match='Larochelle'):
         imagenet.MINI_IMAGENET.prepare(tmp_path / 'mini', None)
+
+
+def test_imagenet_is_unpacked_by_torchvision_and_its_checksums_are_its(tmp_path):
+    known = dict(torchvision.datasets.imagenet.ARCHIVE_META.values())
+    assert {file.name: file.md5 for file in imagenet.IMAGENET.files} == known
+    for file in imagenet.IMAGENET.files:
+        (tmp_path / file.name).write_bytes(b'x')
+        with pytest.raises(DataError, match=f'{file.name}: The (archive|meta file) .* is not present'):
+            imagenet.IMAGENET.unpacker(tmp_path / file.name, tmp_path)
 
 
 def test_every_name_is_prepared_by_something():

@@ -14,7 +14,7 @@ PREPARED = {  # the module here, and the object in it, that has prepare(out, pac
     'fgvc_aircraft': 'fine_grained.FGVC_AIRCRAFT',
     'caltech101': 'fine_grained.CALTECH101',
     'mini_imagenet': 'imagenet.MINI_IMAGENET',
-    'imagenet': 'imagenet',
+    'imagenet': 'imagenet.IMAGENET',
     'coco': 'coco.COCO',
 }
 

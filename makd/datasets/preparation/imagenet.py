@@ -1,16 +1,40 @@
 """ImageNet-1k and Mini-ImageNet, whose licence wants a person to fetch them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from makd.datasets.preparation.published import Published, missing_files
+from makd.datasets.preparation.download import Download
+from makd.datasets.preparation.published import Published
 from makd.errors import DataError
 
-COUNTS = {'train/*/*.JPEG': 1_281_167, 'val/*/*.JPEG': 50_000}
-ARCHIVES = ('ILSVRC2012_devkit_t12.tar.gz', 'ILSVRC2012_img_val.tar', 'ILSVRC2012_img_train.tar')
-BY_HAND = (
-    'ImageNet is given to people who accept its terms: register at https://image-net.org, download '
-    f'{", ".join(ARCHIVES)}, and give their folder: python tools/prepare_dataset.py imagenet --packages DIR'
+
+def _unpack(path: Path, out: Path) -> None:
+    """Unpack an archive of ImageNet into a folder a class, by torchvision, which knows what is in each."""
+    from torchvision.datasets import imagenet  # torch: not for --help
+
+    steps = {
+        'ILSVRC2012_devkit_t12.tar.gz': imagenet.parse_devkit_archive,
+        'ILSVRC2012_img_val.tar': imagenet.parse_val_archive,
+        'ILSVRC2012_img_train.tar': imagenet.parse_train_archive,
+    }
+    try:
+        steps[path.name](str(out), str(path.resolve()))
+    except (RuntimeError, OSError) as error:
+        raise DataError(f'{path}: {error}') from None
+
+
+IMAGENET = Published(
+    files=(
+        Download('ILSVRC2012_devkit_t12.tar.gz', 'fa75699e90414af021442c21a62c3abf'),
+        Download('ILSVRC2012_img_val.tar', '29b22e2961454d5413ddabcf34fc5622'),
+        Download('ILSVRC2012_img_train.tar', '1d675b47d978889d74fa0da5fadfb00e'),
+    ),
+    counts={'val/*/*.JPEG': 50_000, 'train/*/*.JPEG': 1_281_167},
+    by_hand=(
+        'ImageNet is given to people who accept its terms: register at https://image-net.org, download '
+        'ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_val.tar and ILSVRC2012_img_train.tar, and give their folder: '
+        'python tools/prepare_dataset.py imagenet --packages DIR'
+    ),
+    unpacker=_unpack,
 )
 
 MINI_IMAGENET = Published(
@@ -22,40 +46,3 @@ MINI_IMAGENET = Published(
         '60,000 pictures that they name into data/mini_imagenet/images; then this command checks them'
     ),
 )
-
-
-def prepare(out: Path, packages: Path | None, shipped: Path | None = None, log: Callable[[str], None] = print) -> None:
-    """Lay out ImageNet-1k in a folder a class, by torchvision, which knows the archives and their checksums.
-
-    Args:
-        out: Folder to build.
-        packages: Folder of the three archives; None if ``out`` is only to be checked.
-        shipped: Not used: nothing of it ships.
-        log: Receives a line at each step.
-
-    Raises:
-        DataError: The archives are absent or damaged, or images are missing in the end.
-    """
-    if missing_files(COUNTS, out):
-        if packages is None:
-            raise DataError(BY_HAND)
-        absent = [name for name in ARCHIVES if not (packages / name).is_file()]
-        if absent:
-            raise DataError(f'--packages {packages}: {", ".join(absent)} are not there. {BY_HAND}')
-        from torchvision.datasets import imagenet
-
-        out.mkdir(parents=True, exist_ok=True)
-        steps = (imagenet.parse_devkit_archive, imagenet.parse_val_archive, imagenet.parse_train_archive)
-        for name, step in zip(ARCHIVES, steps):
-            done = out / f'.{name}.done'
-            if not done.exists():
-                log(f'{name}: reading')
-                try:
-                    step(str(out), str((packages / name).resolve()))
-                except (RuntimeError, OSError) as error:
-                    raise DataError(f'{packages / name}: {error}') from None
-                done.touch()
-    if missing := missing_files(COUNTS, out):
-        raise DataError(f'{missing}: remove {out}/.*.done and give the same command again')
-    for pattern, count in COUNTS.items():
-        log(f'{out / pattern}: {count} files')

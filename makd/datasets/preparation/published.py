@@ -1,5 +1,6 @@
 """Data sets that their makers publish as archives: fetched, verified, unpacked, counted."""
 
+import os
 import shutil
 import tarfile
 import zipfile
@@ -20,6 +21,7 @@ class Published:
         counts: How many files match each pattern below the folder in the end, such as ``{'images/*.jpg': 7390}``.
         strip: Leading folder of the archives' members that the folder of the data set does not have.
         by_hand: Where a person gets the files, if a program cannot; None if ``fetch`` can.
+        unpacker: Unpacks an archive into a folder, where ``unpack`` does not do.
         finish: What is left to do with the folder when all is unpacked.
         next_step: What a user does next.
     """
@@ -28,6 +30,7 @@ class Published:
     counts: Mapping[str, int]
     strip: str = '.'
     by_hand: str | None = None
+    unpacker: Callable[[Path, Path], None] | None = None
     finish: Callable[[Path], None] | None = None
     next_step: str = ''
 
@@ -71,7 +74,10 @@ class Published:
             path = fetch(file, out, log) if packages is None else verify(file, packages / file.name)
             if is_archive(path):
                 log(f'{file.name}: unpacking')
-                unpack(path, folder, self.strip)
+                if self.unpacker is None:
+                    unpack(path, folder, self.strip)
+                else:
+                    self.unpacker(path, folder)
             elif path.parent != folder:
                 folder.mkdir(exist_ok=True)
                 shutil.copy(path, folder)
@@ -84,7 +90,7 @@ def missing_files(counts: Mapping[str, int], out: Path) -> str | None:
     """Say what a folder lacks of the files that it should have; None if it is whole."""
     for pattern, count in counts.items():
         found = sum(1 for _ in out.glob(pattern))
-        if found != count:
+        if found < count:  # what a person added is theirs
             return f'{out / pattern}: {found} files, and {count} are published'
     return None
 
@@ -95,7 +101,7 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(path: Path, out: Path, strip: str = '.') -> None:
-    """Unpack an archive into ``out``, in which what is in its folder ``strip`` appears at once and whole.
+    """Unpack what an archive has in its folder ``strip`` into ``out``, file by whole file; others there are left alone.
 
     Raises:
         DataError: It is damaged, or it does not fit on the disk.
@@ -105,10 +111,7 @@ def unpack(path: Path, out: Path, strip: str = '.') -> None:
     try:
         # zipfile keeps its members inside by itself, and takes no filter.
         shutil.unpack_archive(path, temporary, filter=None if path.suffix == '.zip' else 'data')
-        for entry in (temporary / strip).iterdir():
-            if (out / entry.name).is_dir():
-                shutil.rmtree(out / entry.name)
-            entry.replace(out / entry.name)
+        shutil.copytree(temporary / strip, out, copy_function=os.replace, dirs_exist_ok=True)
     except (zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, OSError) as error:
         raise DataError(f'{path} cannot be unpacked into {out}: {error}') from None
     finally:
