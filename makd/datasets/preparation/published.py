@@ -51,7 +51,8 @@ class Published:
         if packages is not None:
             absent = [file.name for file in self.files if not (packages / file.name).is_file()]
             if absent:
-                raise DataError(f'--packages {packages}: {", ".join(absent)} are not there. {self.by_hand or ""}')
+                hint = self.by_hand or 'Leave it out to fetch them.'
+                raise DataError(f'--packages {packages}: {", ".join(absent)} are not there. {hint}')
         if missing_files(self.counts, out):  # one that was laid out by hand is as good
             if packages is None and self.by_hand is not None:
                 raise DataError(self.by_hand)
