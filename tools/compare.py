@@ -48,7 +48,7 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from makd.experiments import summarise, to_markdown
-    from makd.visualization import plot_curves
+    from makd.visualization import has_curves, plot_curves, plot_scores
 
     cells = make_cells(args)
     results: dict[str, dict[int, Result | None]] = {cell.name: {} for cell in cells}
@@ -63,9 +63,10 @@ def main() -> None:
     root.mkdir(parents=True, exist_ok=True)
     table = to_markdown(summarise(results))
     (root / f'{args.name}.md').write_text(table + '\n', 'utf-8')
-    plot_curves(results, root / f'{args.name}.png')
+    what, plot = ('validation curves', plot_curves) if has_curves(results) else ('scores', plot_scores)
+    plot(results, root / f'{args.name}.png')
     print(f'\nTest at the last epoch (mean ± standard deviation over seeds):\n\n{table}\n')
-    print(f'Table: {root / args.name}.md, validation curves: {root / args.name}.png, runs: {root}')
+    print(f'Table: {root / args.name}.md, {what}: {root / args.name}.png, runs: {root}')
     if any(result is None for by_seed in results.values() for result in by_seed.values()):
         raise SystemExit(1)
 

@@ -1,3 +1,4 @@
-from makd.visualization.curves import plot_curves
+from makd.visualization.curves import has_curves, plot_curves
+from makd.visualization.scores import plot_scores
 
-__all__ = ['plot_curves']
+__all__ = ['has_curves', 'plot_curves', 'plot_scores']

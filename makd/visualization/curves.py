@@ -10,6 +10,11 @@ from makd.experiments.cell import Result
 from makd.experiments.summary import COLUMNS, PERCENT, primary_metric
 
 
+def has_curves(results: Mapping[str, Mapping[int, Result | None]]) -> bool:
+    """Say whether a run was validated more than once."""
+    return any(result and len(result.curve) > 1 for by_seed in results.values() for result in by_seed.values())
+
+
 def plot_curves(results: Mapping[str, Mapping[int, Result | None]], path: Path) -> None:
     """Draw the validation, one line a config: the mean over seeds, in a band from the lowest to the highest seed.
 

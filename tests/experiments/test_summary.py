@@ -1,11 +1,13 @@
 """The statistics of a comparison, against values worked out by hand."""
 
+import re
+
 import pytest
 
 from makd.experiments import Result, summarise, to_markdown
 from makd.experiments.cell import _curve
 from makd.experiments.summary import paired_difference
-from makd.visualization import plot_curves
+from makd.visualization import has_curves, plot_curves, plot_scores
 
 
 def result(top1, **metrics):
@@ -74,3 +76,14 @@ def test_detectors_are_compared_by_ap_in_percent():
 def test_a_run_without_validation_has_no_curve(tmp_path):
     plot_curves({'a': {0: Result({'coco/bbox_mAP': 0.2}, 3.0, [])}}, tmp_path / 'curves.png')
     assert (tmp_path / 'curves.png').is_file()
+
+
+def test_scores_are_drawn_where_there_are_no_curves(tmp_path):
+    once = {'a': {0: result(1.0), 1: None}, 'b': {0: result(2.0), 1: result(3.0)}, 'c': {0: None}}
+    assert not has_curves(once)
+    assert has_curves({**once, 'd': {0: Result({'accuracy/top1': 1.0}, 3.0, [(1, {}), (2, {})])}})
+    plot_scores(once, tmp_path / 'scores.svg')
+    assert {'a', 'b', 'c', 'seed 0', 'seed 1'} <= set(
+        re.findall(r'<!-- (.*?) -->', (tmp_path / 'scores.svg').read_text())
+    )
+    plot_scores({'a': {0: None}}, tmp_path / 'nothing.png')
