@@ -10,7 +10,7 @@ from makd.cli.main import run
 from makd.errors import ConfigError
 
 EXAMPLES = """examples:
-  python tools/test.py configs/makd/resnet18_emoji.py work_dirs/resnet18_emoji/epoch_60.pth
+  python tools/test.py configs/makd/resnet18_emoji.py work_dirs/makd/resnet18_emoji/epoch_40.pth
   python tools/test.py CONFIG CHECKPOINT --out metrics.json --out-item metrics
   python tools/test.py CONFIG CHECKPOINT --show-dir pictures"""
 

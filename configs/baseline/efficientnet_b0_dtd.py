@@ -1,7 +1,7 @@
 # EfficientNet-B0 on DTD, from scratch. Paper, Table 1: 60.28 % top-1.
 # python tools/train.py configs/baseline/efficientnet_b0_dtd.py
 _base_ = [
-    'mmpretrain::_base_/models/efficientnet_b0.py',
+    '../_base_/models/efficientnet_b0.py',
     '../_base_/datasets/dtd.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

@@ -1,7 +1,7 @@
 # EfficientNet-B0 on StanfordCars, from scratch. Paper, Table 1: 86.41 % top-1.
 # python tools/train.py configs/baseline/efficientnet_b0_stanford_cars.py
 _base_ = [
-    'mmpretrain::_base_/models/efficientnet_b0.py',
+    '../_base_/models/efficientnet_b0.py',
     '../_base_/datasets/stanford_cars.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

@@ -1,7 +1,7 @@
 # ResNet-18 on Caltech-101, from scratch. Paper, Table 1: 73.35 % top-1.
 # python tools/train.py configs/baseline/resnet18_caltech101.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/caltech101.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

@@ -1,7 +1,7 @@
 # ResNet-18 on CUB-200-2011, from scratch. Paper, Table 1: 53.83 % top-1.
 # python tools/train.py configs/baseline/resnet18_cub200.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/cub200.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

@@ -1,7 +1,7 @@
 # ResNet-18 on DTD, from scratch. Paper, Table 1: 55.73 % top-1.
 # python tools/train.py configs/baseline/resnet18_dtd.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/dtd.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

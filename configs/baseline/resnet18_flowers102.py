@@ -1,7 +1,7 @@
 # ResNet-18 on 102Flowers, from scratch. Paper, Table 1: 92.32 % top-1.
 # python tools/train.py configs/baseline/resnet18_flowers102.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/flowers102.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

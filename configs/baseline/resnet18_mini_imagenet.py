@@ -1,7 +1,7 @@
 # ResNet-18 on Mini-ImageNet, from scratch. Paper, Table 1: 76.86 % top-1.
 # python tools/train.py configs/baseline/resnet18_mini_imagenet.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/mini_imagenet.py',
     '../_base_/schedules/imagenet_100e.py',
     '../_base_/default_runtime.py',

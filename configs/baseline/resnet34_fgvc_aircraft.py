@@ -1,7 +1,7 @@
 # ResNet-34 on FGVC-Aircraft, from scratch. Paper, Table 1: 75.56 % top-1.
 # python tools/train.py configs/baseline/resnet34_fgvc_aircraft.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet34.py',
+    '../_base_/models/resnet34.py',
     '../_base_/datasets/fgvc_aircraft.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

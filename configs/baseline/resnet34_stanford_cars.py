@@ -1,7 +1,7 @@
 # ResNet-34 on StanfordCars, from scratch. Paper, Table 1: 80.93 % top-1.
 # python tools/train.py configs/baseline/resnet34_stanford_cars.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet34.py',
+    '../_base_/models/resnet34.py',
     '../_base_/datasets/stanford_cars.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',

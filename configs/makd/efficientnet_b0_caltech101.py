@@ -1,11 +1,18 @@
 # MaKD: EfficientNet-B0 on Caltech-101 also answers 50 questions. Paper, Table 1: 82.17 % top-1 (baseline 80.05 %).
 # python tools/train.py configs/makd/efficientnet_b0_caltech101.py
 _base_ = [
-    'mmpretrain::_base_/models/efficientnet_b0.py',
+    '../_base_/models/efficientnet_b0.py',
     '../_base_/datasets/caltech101_internvl2_8b.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=_base_.num_classes, num_aspects=_base_.num_aspects))
+model = dict(
+    head=dict(
+        type='makd.MaKDLinearClsHead',
+        num_classes=_base_.num_classes,
+        num_aspects=_base_.num_aspects,
+        aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
+    )
+)
 default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

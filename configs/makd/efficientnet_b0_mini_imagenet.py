@@ -1,11 +1,18 @@
 # MaKD: EfficientNet-B0 on Mini-ImageNet also answers 50 questions. Paper, Table 1: 75.07 % top-1 (baseline 73.05 %).
 # python tools/train.py configs/makd/efficientnet_b0_mini_imagenet.py
 _base_ = [
-    'mmpretrain::_base_/models/efficientnet_b0.py',
+    '../_base_/models/efficientnet_b0.py',
     '../_base_/datasets/mini_imagenet_internvl2_8b.py',
     '../_base_/schedules/imagenet_100e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=_base_.num_classes, num_aspects=_base_.num_aspects))
+model = dict(
+    head=dict(
+        type='makd.MaKDLinearClsHead',
+        num_classes=_base_.num_classes,
+        num_aspects=_base_.num_aspects,
+        aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
+    )
+)
 default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

@@ -7,5 +7,12 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=_base_.num_classes, num_aspects=_base_.num_aspects))
+model = dict(
+    head=dict(
+        type='makd.MaKDLinearClsHead',
+        num_classes=_base_.num_classes,
+        num_aspects=_base_.num_aspects,
+        aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
+    )
+)
 default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

@@ -1,11 +1,18 @@
 # MaKD: ResNet-18 on CUB-200-2011 also answers 50 questions. Paper, Table 1: 60.07 % top-1 (baseline 53.83 %).
 # python tools/train.py configs/makd/resnet18_cub200.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/cub200_internvl2_8b.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=_base_.num_classes, num_aspects=_base_.num_aspects))
+model = dict(
+    head=dict(
+        type='makd.MaKDLinearClsHead',
+        num_classes=_base_.num_classes,
+        num_aspects=_base_.num_aspects,
+        aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
+    )
+)
 default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

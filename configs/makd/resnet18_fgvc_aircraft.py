@@ -1,11 +1,18 @@
 # MaKD: ResNet-18 on FGVC-Aircraft also answers 50 questions. Paper, Table 1: 74.33 % top-1 (baseline 71.76 %).
 # python tools/train.py configs/makd/resnet18_fgvc_aircraft.py
 _base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
+    '../_base_/models/resnet18.py',
     '../_base_/datasets/fgvc_aircraft_internvl2_8b.py',
     '../_base_/schedules/paper_240e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=_base_.num_classes, num_aspects=_base_.num_aspects))
+model = dict(
+    head=dict(
+        type='makd.MaKDLinearClsHead',
+        num_classes=_base_.num_classes,
+        num_aspects=_base_.num_aspects,
+        aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
+    )
+)
 default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

@@ -28,14 +28,19 @@ def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
         Config: The config that a Runner is built from.
 
     Raises:
-        ConfigError: If the file is absent, or names a makd class or key that does not exist.
+        ConfigError: If the file is absent, or names a makd class or key that does not exist, or ``load_from`` is
+            'pretrained' and nothing says where weights of this model are.
         DataError: If the data root of a loader is absent.
     """
     cfg = Config.fromfile(find_config(args.config))
     merge_options(cfg, args.cfg_options)
     cfg.launcher = args.launcher
-    # work_dir is determined in this priority: command line, config, name of the config file.
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    # work_dir is determined in this priority: command line, config, folder and name of the config file: the baseline and
+    # the MaKD student have configs of one name, and must not resume from each other's checkpoints.
+    config = Path(args.config).absolute()
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', config.parent.name, config.stem))
+    if cfg.get('load_from') == 'pretrained':
+        cfg.load_from = _pretrained(cfg)
     if cfg.get('default_scope') == 'mmpretrain':
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             _set_mmpretrain_defaults(cfg, loader)
@@ -170,6 +175,15 @@ def dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
 def _hint(value: str, known: list[str]) -> str:
     close = difflib.get_close_matches(value, known, n=3)
     return f'Did you mean {" or ".join(close)}?' if close else f'Known: {", ".join(known)}.'
+
+
+def _pretrained(cfg: Config) -> str:
+    """Return the checkpoint that the model's part of a config names, ``configs/_base_/models/NAME.py``."""
+    if 'pretrained' not in cfg:
+        raise ConfigError(
+            "load_from='pretrained': the config's model has no weights that are known. Name a file or a URL: load_from=URL."
+        )
+    return cfg.pretrained
 
 
 def _set_mmpretrain_defaults(cfg: Config, loader: str) -> None:

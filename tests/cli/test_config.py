@@ -74,12 +74,20 @@ def test_an_absent_checkpoint_is_named_with_what_is_there(tmp_path):
 
 
 def test_work_dir_is_command_line_before_config_before_name():
-    assert load_config(arguments(), ()).work_dir == 'work_dirs/resnet18_emoji'
+    assert load_config(arguments(), ()).work_dir == 'work_dirs/baseline/resnet18_emoji'
     assert load_config(arguments(work_dir='here'), ()).work_dir == 'here'
     args = arguments()
     args.cfg_options = {'work_dir': 'there'}
     cfg = load_config(args, ())
     assert cfg.work_dir == 'there'
+
+
+def test_load_from_pretrained_is_the_checkpoint_that_the_models_file_names():
+    args = arguments(load_from='pretrained')
+    with pytest.raises(ConfigError, match=r"load_from='pretrained': .* load_from=URL"):
+        load_config(args, ())
+    args.config = 'configs/baseline/resnet101_stanford_cars.py'
+    assert load_config(args, ()).load_from.rpartition('/')[2].startswith('resnet101')
 
 
 def test_loader_defaults_are_mmpretrains():

@@ -216,7 +216,7 @@ def test_caltech101_is_split_by_the_order_of_its_names(serve, tmp_path):
         'caltech-101/Annotations.tar': 'x',
     }
     mirror = serve({'caltech-101.zip': archive('.zip', inner)})
-    caltech = small('caltech101', mirror, {'101_ObjectCategories/*/*.jpg': 12, 'meta/t*.txt': 2})
+    caltech = small('caltech101', mirror, {'101_ObjectCategories/*/*.jpg': 12, 'meta/*.txt': 3})
     caltech.prepare(tmp_path, None)
     train, test = (split('Caltech101', tmp_path, split=part).load_data_list() for part in ('train', 'test'))
     assert [(s['gt_label'], s['img_path'].rsplit('/', 2)[1:]) for s in test] == [
@@ -224,6 +224,7 @@ def test_caltech101_is_split_by_the_order_of_its_names(serve, tmp_path):
         (1, ['crab', 'image_0005.jpg']),
     ]
     assert len(train) == 10
+    assert (tmp_path / 'meta/classes.txt').read_text() == 'ant\ncrab\n'
     assert list(CALTECH101_CATEGORIES) == sorted(CALTECH101_CATEGORIES)  # the labels are places in this order
 
 

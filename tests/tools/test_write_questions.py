@@ -13,6 +13,19 @@ from makd.questions import QuestionSet, QuestionWriter
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'write_questions.py'
+NUM_CLASSES = {
+    'caltech101': 102,
+    'coco': 80,
+    'cub200': 200,
+    'dtd': 47,
+    'emoji': 849,
+    'fgvc_aircraft': 100,
+    'flowers102': 102,
+    'imagenet': 1000,
+    'mini_imagenet': 100,
+    'oxford_pets': 37,
+    'stanford_cars': 196,
+}
 LOCAL = 'http://localhost:9/v1'
 TEXTS = ['Does it have wings?', 'Is it red?', 'Is it found at sea?', 'Is it made of metal?']
 
@@ -133,7 +146,9 @@ def test_mistakes_are_one_message(run, fields, message):
 def test_configs_that_ship(path):
     assert f'python tools/write_questions.py configs/questions/{path.name}' in path.read_text()
     cfg = Config.fromfile(path)
-    assert cfg.dataset.type == ('CocoDataset' if path.stem.startswith('coco') else 'makd.EmojiDataset')
+    num_classes = NUM_CLASSES[path.stem.rsplit('_gpt')[0].removesuffix('_llama_cpp')]
+    read_classes = runpy.run_path(str(TOOL))['read_classes']
+    assert len(set(read_classes(cfg))) == num_classes
     client = OpenAIClient(**{'base_url': LOCAL, **cfg.client})
     assert QuestionWriter(client, **cfg.question_writer).num_selected == 50
     assert path.name in (path.parent / 'README.md').read_text()

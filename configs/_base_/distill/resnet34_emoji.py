@@ -1,5 +1,5 @@
 # The frozen teacher: the ResNet-34 of configs/baseline/resnet34_emoji.py. Train it first.
 teacher = dict(
     teacher='configs/baseline/resnet34_emoji.py',
-    teacher_checkpoint='work_dirs/resnet34_emoji/epoch_40.pth',
+    teacher_checkpoint='work_dirs/baseline/resnet34_emoji/epoch_40.pth',
 )

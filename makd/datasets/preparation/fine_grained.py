@@ -58,6 +58,8 @@ FGVC_AIRCRAFT = Published(
 def _split_caltech101(out: Path) -> None:
     """Unpack what the archive holds, and write mmpretrain's lists: of each class, every fifth picture is a test's.
 
+    ``meta/classes.txt`` has the names of the classes, a line each.
+
     There is no official split, and the paper does not say which one it used.
     """
     folder = out / '101_ObjectCategories'
@@ -66,17 +68,19 @@ def _split_caltech101(out: Path) -> None:
         raise DataError(f'{inner} is absent: caltech-101.zip holds it')
     unpack(inner, out)
     lines: dict[str, list[str]] = {'train': [], 'test': []}
-    for label, category in enumerate(sorted(entry.name for entry in folder.iterdir())):
+    categories = sorted(entry.name for entry in folder.iterdir())
+    for label, category in enumerate(categories):
         for number, image in enumerate(sorted((folder / category).glob('*.jpg'))):
             lines['test' if number % 5 == 4 else 'train'].append(f'{category}/{image.name} {label}\n')
     (out / 'meta').mkdir(exist_ok=True)
     for split, rows in lines.items():
         (out / 'meta' / f'{split}.txt').write_text(''.join(rows), 'utf-8')
+    (out / 'meta' / 'classes.txt').write_text('\n'.join(categories) + '\n', 'utf-8')
 
 
 CALTECH101 = Published(
     files=(Download(f'{CALTECH}/mzrjq-6wc02/files/caltech-101.zip', '3138e1922a9193bfa496528edbbc45d0'),),
-    counts={'101_ObjectCategories/*/*.jpg': 9144, 'meta/t*.txt': 2},
+    counts={'101_ObjectCategories/*/*.jpg': 9144, 'meta/*.txt': 3},
     strip='caltech-101',
     finish=_split_caltech101,
 )

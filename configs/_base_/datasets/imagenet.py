@@ -1,0 +1,10 @@
+# ImageNet-1k (Russakovsky et al., 2015): 1,281,167 training images; the 50,000 of the validation split are the test.
+# python tools/prepare_dataset.py imagenet --packages DIR
+_base_ = ['./photographs.py']
+
+num_classes = 1000
+data_preprocessor = dict(num_classes=num_classes)
+train_dataloader = dict(
+    batch_size=256, num_workers=12, dataset=dict(type='ImageNet', data_root='data/imagenet', split='train')
+)
+test_dataloader = dict(dataset=dict(type='ImageNet', data_root='data/imagenet', split='val'))

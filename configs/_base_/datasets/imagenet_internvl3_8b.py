@@ -1,0 +1,11 @@
+# ImageNet-1k with InternVL3-8B's answers to 50 questions.
+# bash tools/dist_annotate.sh configs/annotate/internvl3_8b_imagenet.py 8
+_base_ = ['./imagenet.py']
+
+num_aspects = 50
+load_aspects = dict(
+    type='makd.LoadAspectTargets', targets='data/imagenet/aspects/internvl3_8b', data_root='data/imagenet'
+)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, load_aspects]))
+test_dataloader = dict(dataset=dict(pipeline=[*_base_.test_dataloader.dataset.pipeline, load_aspects]))
+test_evaluator = [_base_.test_evaluator, dict(type='makd.AspectMetric')]

@@ -1,0 +1,5 @@
+# EfficientNet-B0 on StanfordCars, each class learns the answers about another class (not in the paper).
+# python tools/train.py configs/ablation/efficientnet_b0_stanford_cars_shuffled.py
+_base_ = ['../makd/efficientnet_b0_stanford_cars.py']
+
+default_hooks = dict(ablate_aspect_targets=dict(type='makd.AblateAspectTargetsHook', kind='shuffled'))

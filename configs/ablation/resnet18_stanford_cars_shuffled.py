@@ -1,0 +1,5 @@
+# ResNet-18 on StanfordCars, each class learns the answers about another class (not in the paper).
+# python tools/train.py configs/ablation/resnet18_stanford_cars_shuffled.py
+_base_ = ['../makd/resnet18_stanford_cars.py']
+
+default_hooks = dict(ablate_aspect_targets=dict(type='makd.AblateAspectTargetsHook', kind='shuffled'))

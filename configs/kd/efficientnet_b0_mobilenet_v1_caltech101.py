@@ -1,0 +1,15 @@
+# KD: EfficientNet-B0 teaches MobileNet-V1 on Caltech-101. Paper, Table 4: 78.71 % top-1.
+# python tools/train.py configs/baseline/efficientnet_b0_caltech101.py          # the teacher, once
+# python tools/train.py configs/kd/efficientnet_b0_mobilenet_v1_caltech101.py
+_base_ = [
+    '../baseline/mobilenet_v1_caltech101.py',
+    '../_base_/distill/efficientnet_b0_caltech101.py',
+    '../_base_/distill/kd.py',
+]
+
+model = dict(
+    type='makd.DistillImageClassifier',
+    head=dict(loss=_base_.class_loss),
+    distill_loss=_base_.distill_loss,
+    **_base_.teacher,
+)

@@ -1,0 +1,11 @@
+# MaKD + DKD: EfficientNet-B0 teaches MobileNet-V1 on StanfordCars. Paper, Table 4: 86.43 % top-1.
+# python tools/train.py configs/baseline/efficientnet_b0_stanford_cars.py          # the teacher, once
+# python tools/train.py configs/makd_dkd/efficientnet_b0_mobilenet_v1_stanford_cars.py
+_base_ = [
+    '../makd/mobilenet_v1_stanford_cars.py',
+    '../_base_/distill/efficientnet_b0_stanford_cars.py',
+    '../_base_/distill/dkd.py',
+]
+
+model = dict(type='makd.DistillImageClassifier', distill_loss=_base_.distill_loss, **_base_.teacher)
+default_hooks = dict(distill_warmup=dict(_base_.distill_warmup, warmup_epochs=20))

@@ -1,0 +1,7 @@
+# MaKD + DKD: ResNet-34 teaches ResNet-18 on Caltech-101. Paper, Table 4: 77.41 % top-1.
+# python tools/train.py configs/baseline/resnet34_caltech101.py          # the teacher, once
+# python tools/train.py configs/makd_dkd/resnet34_resnet18_caltech101.py
+_base_ = ['../makd/resnet18_caltech101.py', '../_base_/distill/resnet34_caltech101.py', '../_base_/distill/dkd.py']
+
+model = dict(type='makd.DistillImageClassifier', distill_loss=_base_.distill_loss, **_base_.teacher)
+default_hooks = dict(distill_warmup=dict(_base_.distill_warmup, warmup_epochs=20))

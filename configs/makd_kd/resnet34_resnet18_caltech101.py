@@ -1,0 +1,11 @@
+# MaKD + KD: ResNet-34 teaches ResNet-18 on Caltech-101. Paper, Table 4: 76.70 % top-1.
+# python tools/train.py configs/baseline/resnet34_caltech101.py          # the teacher, once
+# python tools/train.py configs/makd_kd/resnet34_resnet18_caltech101.py
+_base_ = ['../makd/resnet18_caltech101.py', '../_base_/distill/resnet34_caltech101.py', '../_base_/distill/kd.py']
+
+model = dict(
+    type='makd.DistillImageClassifier',
+    head=dict(loss=_base_.class_loss),
+    distill_loss=_base_.distill_loss,
+    **_base_.teacher,
+)

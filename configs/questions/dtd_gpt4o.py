@@ -1,0 +1,9 @@
+# Questions about the 47 textures of DTD, by the paper's model and prompts (section 3.1): 50 of 100.
+# OPENAI_API_KEY=... python tools/write_questions.py configs/questions/dtd_gpt4o.py
+_base_ = ['../_base_/datasets/dtd.py']
+
+default_scope = 'mmpretrain'
+dataset = _base_.train_dataloader.dataset
+client = dict(model='gpt-4o', max_requests=50)
+question_writer = dict(num_generated=100, num_selected=50)
+out = 'data/dtd/aspects/questions.json'
