@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +43,7 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
-    from makd.experiments import summarise, to_markdown
+    from makd.experiments import run_cells, summarise, to_markdown
     from makd.visualization import has_curves, plot_curves, plot_scores
 
     cells = make_cells(args)
@@ -86,47 +82,6 @@ def make_cells(args: argparse.Namespace) -> list[Cell]:
         if names.count((name, seed)) > 1:
             raise ConfigError(f'{name} with seed {seed} is asked for twice: give each config and each seed once.')
     return cells
-
-
-def run_cells(cells: list[Cell], jobs: int) -> list[tuple[Cell, Result | None]]:
-    """Run cells, some at a time, with progress; a cell that fails has None for its result."""
-    from makd.experiments import CellFailedError
-
-    threads = int(os.environ.get('OMP_NUM_THREADS', max(1, min(4, available_cpus() // jobs))))
-    started = time.monotonic()
-
-    def work(cell: Cell) -> Result:
-        label = f'[{cell.name} seed {cell.seed}]'
-        return cell.run(lambda line: print(label, line, flush=True), threads)
-
-    done: list[tuple[Cell, Result | None]] = []
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        waiting = {pool.submit(work, cell): cell for cell in cells}
-        for job in as_completed(waiting):
-            cell = waiting[job]
-            try:
-                done.append((cell, job.result()))
-            except CellFailedError as error:
-                print(f'error: {error}', flush=True)
-                done.append((cell, None))
-            elapsed = time.monotonic() - started
-            left = elapsed / len(done) * (len(cells) - len(done))
-            print(
-                f'{cell.name} seed {cell.seed}: {len(done)} of {len(cells)} runs, {elapsed:.0f} s, {left:.0f} s to go.',
-                flush=True,
-            )
-    except KeyboardInterrupt:  # which the terminal has sent to the running tools as well
-        pool.shutdown(cancel_futures=True)
-        print('Stopped. The same command goes on from here.', file=sys.stderr)
-        raise SystemExit(130) from None
-    pool.shutdown()
-    return done
-
-
-def available_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 if __name__ == '__main__':

@@ -34,7 +34,7 @@ def config_parser(description: str, epilog: str | None = None) -> argparse.Argum
         description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/FOLDER/NAME of the config')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/FOLDER/CONFIG')
     add_options(parser)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher (default: none)'

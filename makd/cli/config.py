@@ -35,8 +35,8 @@ def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
     cfg = Config.fromfile(find_config(args.config))
     merge_options(cfg, args.cfg_options)
     cfg.launcher = args.launcher
-    # work_dir is determined in this priority: command line, config, folder and name of the config file: the baseline and
-    # the MaKD student have configs of one name, and must not resume from each other's checkpoints.
+    # work_dir is determined in this priority: command line, config, folder and name of the config file. (A baseline and
+    # its MaKD student have configs of one name: neither may resume from the other's checkpoints.)
     config = Path(args.config).absolute()
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', config.parent.name, config.stem))
     if cfg.get('load_from') == 'pretrained':
@@ -116,26 +116,27 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
     Raises:
         DataError: One error that names every absent folder or file, its field, and the commands that make them.
     """
-    absent: list[str] = []
-    commands: dict[str, None] = {}  # in their order
+    if absent := absent_data(cfg, loaders):
+        lines = '\n  '.join(absent)
+        raise DataError(
+            f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
+            f'{" ".join(dict.fromkeys(absent.values()))} Name another place with --cfg-options FIELD=PATH.'
+        )
+
+
+def absent_data(cfg: Config, loaders: tuple[str, ...]) -> dict[str, str]:
+    """Return 'FIELD=VALUE' of each folder or file that these loaders would not find, with what makes it."""
+    absent: dict[str, str] = {}
     for loader in loaders:
         for field, node in dicts(cfg.get(loader) or {}, loader):
             root, annotations, targets = (_local(node.get(key)) for key in ('data_root', 'ann_file', 'targets'))
             if root and not Path(root).is_dir():
-                absent.append(f'{field}.data_root={root!r}')
-                commands[_prepare(root)] = None
+                absent[f'{field}.data_root={root!r}'] = _prepare(root)
             elif root and annotations and not (Path(root) / annotations).exists():
-                absent.append(f'{field}.ann_file={annotations!r} in {root!r}')
-                commands[_prepare(root)] = None
+                absent[f'{field}.ann_file={annotations!r} in {root!r}'] = _prepare(root)
             if targets and not Path(targets).is_dir():
-                absent.append(f'{field}.targets={targets!r}')
-                commands[_annotate(targets)] = None
-    if absent:
-        lines = '\n  '.join(absent)
-        raise DataError(
-            f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
-            f'{" ".join(commands)} Name another place with --cfg-options FIELD=PATH.'
-        )
+                absent[f'{field}.targets={targets!r}'] = _annotate(targets)
+    return absent
 
 
 def _local(path: Any) -> str:
@@ -181,7 +182,7 @@ def _pretrained(cfg: Config) -> str:
     """Return the checkpoint that the model's part of a config names, ``configs/_base_/models/NAME.py``."""
     if 'pretrained' not in cfg:
         raise ConfigError(
-            "load_from='pretrained': the config's model has no weights that are known. Name a file or a URL: load_from=URL."
+            "load_from='pretrained': the config names no weights for its model. Name a file or a URL: load_from=URL."
         )
     return cfg.pretrained
 

@@ -1,14 +1,9 @@
-"""One cell of a comparison: a config trained with one seed, and tested once, at its last epoch."""
+"""One cell of a comparison: a config trained with one seed, and tested once, never at its best test epoch."""
 
-import fcntl
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +12,8 @@ from statistics import fmean
 from mmengine.config import Config
 
 from makd.cli.config import dicts, find_config
-
-
-class CellFailedError(RuntimeError):
-    """Training or testing a cell ended with an error; the message has the last lines that it printed."""
+from makd.errors import ConfigError
+from makd.experiments.tool_run import ToolRun
 
 
 @dataclass(frozen=True)
@@ -28,7 +21,7 @@ class Result:
     """What a finished cell says.
 
     Attributes:
-        metrics: The test metrics at the last epoch, by mmengine's names, such as 'accuracy/top1' in percent.
+        metrics: The test metrics, by mmengine's names, such as 'accuracy/top1' in percent.
         seconds_per_epoch: Mean time of a training step times the steps of an epoch, without validation.
         curve: (epoch, validation metrics) of each validation.
     """
@@ -45,12 +38,17 @@ class Cell:
     The folder is ``root/GROUP/NAME/FINGERPRINT/seed_S``: a config that has changed, or whose teacher or targets have,
     gets another folder, and nothing is ever deleted.
 
+    The last checkpoint is tested; or, if the config's CheckpointHook has ``save_best``, the best on the validation
+    data, which then must not be the test data: who picks the best test epoch measures luck, too.
+
     Args:
         config: Config file.
         seed: ``randomness.seed``.
         root: Folder of the comparison.
         tools: Folder of ``train.py`` and ``test.py``.
         overrides: Further KEY=VALUE of ``--cfg-options``.
+        gpus: Processes of one machine, one a GPU. The batches stay as large in all as ``auto_scale_lr.base_batch_size``
+            of the config says, to which the learning rate belongs.
     """
 
     config: str
@@ -58,6 +56,7 @@ class Cell:
     root: Path
     tools: Path
     overrides: Sequence[str] = field(default_factory=tuple)
+    gpus: int = 1
 
     @property
     def name(self) -> str:
@@ -65,10 +64,42 @@ class Cell:
         path = Path(self.config)
         return f'{path.parent.name}/{path.stem}'
 
+    @property
+    def label(self) -> str:
+        """What a line of progress calls the cell: name, overrides (without the fields that they stand in) and seed."""
+        overrides = (option.partition('=') for option in self.overrides)
+        short = dict.fromkeys(f'{key.rpartition(".")[2]}={value:.20}' for key, _, value in overrides)
+        return ' '.join([self.name, *short, f'seed {self.seed}'])
+
+    @cached_property
+    def cfg(self) -> Config:
+        """The config, without the overrides."""
+        return Config.fromfile(find_config(self.config))
+
     @cached_property
     def work_dir(self) -> Path:
         """The folder of this cell."""
         return self.root / self.name / self._fingerprint() / f'seed_{self.seed}'
+
+    @property
+    def options(self) -> list[str]:
+        """All KEY=VALUE of ``--cfg-options``.
+
+        Raises:
+            ConfigError: If the batch cannot be dealt out to the GPUs.
+        """
+        options = [*self.overrides, *self._batch_options()]
+        return [*options, f'randomness.seed={self.seed}']
+
+    @property
+    def run_of_tools(self) -> ToolRun:
+        """The folder as the tools run in it."""
+        return ToolRun(self.work_dir, self.tools)
+
+    @property
+    def done(self) -> bool:
+        """Whether the cell has run to its end."""
+        return self.result() is not None
 
     def result(self) -> Result | None:
         """Return the result if the cell has run to its end, None otherwise."""
@@ -86,20 +117,16 @@ class Cell:
 
         Raises:
             CellFailedError: If training or testing fails, or another process is running this cell.
+            ConfigError: If the config would pick its best test epoch, or the batch cannot be dealt out to the GPUs.
         """
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        with self._lock() as lock:
-            options = ['--cfg-options', *self.overrides, f'randomness.seed={self.seed}']
-            train = ['train.py', self.config, '--work-dir', str(self.work_dir), *options]
-            last = self.work_dir / 'last_checkpoint'
-            if last.exists() and Path(last.read_text().strip()).exists():
-                train.append('--resume')
-            self._call(train, 'train.txt', report, threads, lock)
-
+        chooses = self._chooses_on_validation_data()
+        run = self.run_of_tools
+        with run.locked():
+            run.train(self.config, self.options, report, threads, self.gpus)
+            checkpoint = _best(self.work_dir) if chooses else run.checkpoint()
             metrics = self.work_dir / 'metrics.json'
             out = ['--work-dir', str(self.work_dir / 'test'), '--out', str(metrics), '--out-item', 'metrics']
-            test = ['test.py', self.config, last.read_text().strip(), *out, *options]
-            self._call(test, 'test.txt', report, threads, lock)
+            run.call(['test.py', self.config, str(checkpoint), *out, '--cfg-options', *self.options], report, threads)
 
             records = list(self._scalars())
             steps = re.findall(r'Epoch\(train\).*?\[ *\d+/(\d+)\]', (self.work_dir / 'train.txt').read_text('utf-8'))
@@ -110,11 +137,35 @@ class Cell:
             temporary.rename(self.work_dir / 'result.json')
         return result
 
+    def _batch_options(self) -> list[str]:
+        """Return the option that keeps the batch as large as the config's learning rate wants it; none if it is."""
+        loader = self.cfg.get('train_dataloader') or {}
+        total = self.cfg.get('auto_scale_lr', {}).get('base_batch_size')
+        given = any(option.startswith('train_dataloader.batch_size=') for option in self.overrides)
+        if given or total is None or total == loader.get('batch_size', 0) * self.gpus:
+            return []
+        if total % self.gpus:
+            raise ConfigError(f'{self.config}: its batches of {total} cannot be dealt out to {self.gpus} GPUs.')
+        return [f'train_dataloader.batch_size={total // self.gpus}']
+
+    def _chooses_on_validation_data(self) -> bool:
+        """Say whether the config keeps the best epoch; raise a ConfigError if that is the best test epoch."""
+        if not self.cfg.get('default_hooks', {}).get('checkpoint', {}).get('save_best'):
+            return False
+        validation, test = (self.cfg[f'{split}_dataloader'] for split in ('val', 'test'))
+        if validation and validation.dataset == test.dataset:
+            raise ConfigError(
+                f'{self.config}: default_hooks.checkpoint.save_best would pick the best epoch on the test data, which '
+                'are those of val_dataloader as well. Hold a split out of training for it, or leave save_best away.'
+            )
+        return True
+
     def _fingerprint(self) -> str:
         """Return a hash of what decides the result: the config, and the weights, answers and annotations it names."""
-        cfg = Config.fromfile(find_config(self.config))
-        parts = [cfg.pretty_text, *self.overrides]
-        for _, node in dicts(cfg._cfg_dict.to_dict(), ''):
+        parts = [self.cfg.pretty_text, *self.overrides]
+        if self.gpus > 1:
+            parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
+        for _, node in dicts(self.cfg._cfg_dict.to_dict(), ''):
             if isinstance(node.get('teacher'), str):
                 parts.append(Config.fromfile(find_config(node['teacher'])).pretty_text)
             annotations = f'{node.get("data_root")}/{node.get("ann_file")}'
@@ -129,36 +180,6 @@ class Cell:
                     parts.append(f'{file} {stat.st_size} {stat.st_mtime_ns}')
         return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:12]
 
-    @contextmanager
-    def _lock(self) -> Iterator[int]:
-        """Hold the cell. The tools inherit the lock, so it outlives this process if they do."""
-        with (self.work_dir / 'lock').open('w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CellFailedError(f'{self.work_dir} is being run by another process.') from None
-            yield lock.fileno()
-
-    def _call(self, command: list[str], log_name: str, report: Callable[[str], None], threads: int, lock: int) -> None:
-        """Run one of the tools; keep its output, and report its progress lines."""
-        log = self.work_dir / log_name
-        argv = [sys.executable, str(self.tools / command[0]), *command[1:]]
-        environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
-        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
-        with (
-            log.open('a', encoding='utf-8') as file,
-            subprocess.Popen(argv, env=environment, pass_fds=[lock], **pipes) as process,  # type: ignore[call-overload]
-        ):
-            for line in process.stdout:
-                file.write(line)
-                if 'Epoch(' in line or 'Iter(' in line:
-                    report(line.split(' - INFO - ')[-1].strip())
-        if process.returncode != 0:
-            last = '\n  '.join(log.read_text('utf-8').splitlines()[-12:])
-            raise CellFailedError(
-                f'{" ".join(argv[1:])}\n  ended with status {process.returncode}; see {log}\n  {last}'
-            )
-
     def _scalars(self) -> Iterator[dict]:
         """Yield mmengine's records of training and validation, in their order."""
         for path in sorted(self.work_dir.glob('*/vis_data/scalars.json')):
@@ -167,6 +188,11 @@ class Cell:
                     yield json.loads(line)
                 except json.JSONDecodeError:  # the process was killed while it wrote the line
                     continue
+
+
+def _best(work_dir: Path) -> Path:
+    """Return the checkpoint that mmengine has kept as the best."""
+    return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
 
 
 def _curve(records: list[dict]) -> list[tuple[int, dict[str, float]]]:

@@ -104,11 +104,15 @@ def to_markdown(rows: Sequence[Row]) -> str:
         header.append(f'{COLUMNS[compared].removesuffix(" %")} - baseline, 95 % CI')
     body = []
     for row in rows:
-        seeds = str(len(row.seeds)) + (f' (no result: {", ".join(map(str, row.missing))})' if row.missing else '')
-        cells = [row.name, seeds, *(_cell(row.values.get(column)) for column in columns)]
+        cells = [row.name, show_seeds(row), *(show_mean(row.values.get(column)) for column in columns)]
         if with_difference:
-            cells.append('-' if row.difference is None else _signed(row.difference))
+            cells.append(show_difference(row.difference))
         body.append(cells)
+    return markdown_table(header, body)
+
+
+def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown, whose columns are aligned for who reads it as text."""
     widths = [max(map(len, column)) for column in zip(header, *body)]
     lines = [header, ['-' * width for width in widths], *body]
     return '\n'.join('| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths)) + ' |' for line in lines)
@@ -118,13 +122,22 @@ def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     return fmean(values), stdev(values) if len(values) > 1 else nan
 
 
-def _cell(value: tuple[float, float] | None) -> str:
+def show_seeds(row: Row) -> str:
+    """Return how many seeds have a result, and which have none."""
+    return str(len(row.seeds)) + (f' (no result: {", ".join(map(str, row.missing))})' if row.missing else '')
+
+
+def show_mean(value: tuple[float, float] | None) -> str:
+    """Return 'mean ± standard deviation', the mean alone of one value, '-' for none."""
     if value is None:
         return '-'
     mean, spread = value
     return f'{mean:.2f}' if spread != spread else f'{mean:.2f} ± {spread:.2f}'
 
 
-def _signed(difference: tuple[float, float]) -> str:
+def show_difference(difference: tuple[float, float] | None) -> str:
+    """Return a difference with its sign, '± half width of its interval' where there is one, '-' for none."""
+    if difference is None:
+        return '-'
     mean, half_width = difference
     return f'{mean:+.2f}' if half_width != half_width else f'{mean:+.2f} ± {half_width:.2f}'

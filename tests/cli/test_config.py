@@ -74,7 +74,7 @@ def test_an_absent_checkpoint_is_named_with_what_is_there(tmp_path):
 
 
 def test_work_dir_is_command_line_before_config_before_name():
-    assert load_config(arguments(), ()).work_dir == 'work_dirs/baseline/resnet18_emoji'
+    assert load_config(arguments(), ()).work_dir == 'work_dirs/makd/resnet18_emoji'
     assert load_config(arguments(work_dir='here'), ()).work_dir == 'here'
     args = arguments()
     args.cfg_options = {'work_dir': 'there'}

@@ -106,7 +106,7 @@ def test_a_failure_shows_what_was_printed_last(make_cell, tmp_path):
 def test_two_processes_do_not_run_one_cell(make_cell):
     cell = make_cell()
     cell.work_dir.mkdir(parents=True)
-    with cell._lock(), pytest.raises(CellFailedError, match='another process'):
+    with cell.run_of_tools.locked(), pytest.raises(CellFailedError, match='another process'):
         cell.run(print, threads=1)
     cell.run(print, threads=1)
 

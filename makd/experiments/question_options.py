@@ -1,0 +1,36 @@
+"""The options by which any MaKD config learns fewer of its questions."""
+
+from collections.abc import Sequence
+
+from mmengine.config import Config
+
+from makd.cli.config import dicts
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def question_options(cfg: Config, questions: int | Sequence[str]) -> tuple[str, ...]:
+    """Return KEY=VALUE for ``--cfg-options`` that give the student these questions only.
+
+    Args:
+        cfg: A MaKD config: its pipelines end with ``makd.LoadAspectTargets``, and its head has ``num_aspects``.
+        questions: The first so many of its questions, or the ids of some.
+
+    Returns:
+        tuple[str, ...]: One for each field; none if these are as many as the config learns anyway, in its order.
+    """
+    cfg_dict = cfg._cfg_dict.to_dict()
+    heads = {field: node for field, node in dicts(cfg_dict['model'], 'model') if 'num_aspects' in node}
+    if isinstance(questions, int):
+        if all(node['num_aspects'] == questions for node in heads.values()):
+            return ()
+        count, selection = questions, f'top={questions}'
+    else:
+        count, selection = len(questions), f'question_ids=[{",".join(questions)}]'
+    loads = [
+        field
+        for loader in LOADERS
+        for field, node in dicts(cfg_dict.get(loader), loader)
+        if node.get('type') == 'makd.LoadAspectTargets'
+    ]
+    return (*(f'{field}.{selection}' for field in loads), *(f'{field}.num_aspects={count}' for field in heads))

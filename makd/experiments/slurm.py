@@ -1,0 +1,55 @@
+"""Cells as jobs of a Slurm cluster."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from makd.errors import ConfigError
+from makd.experiments.cell import Cell
+from makd.experiments.job import job_command
+from makd.experiments.teachers import Teacher
+
+JOB_FILE = 'slurm_job'  # in a work dir: the id of the job that was submitted last
+
+
+def submit_waiting(tasks: Sequence[Cell | Teacher], options: Sequence[str]) -> None:
+    """Submit a job for each, but for those whose job waits or runs already.
+
+    Args:
+        tasks: What has to run.
+        options: Further options of sbatch, such as ``--partition=gpu``.
+
+    Raises:
+        ConfigError: If Slurm does not take one.
+    """
+    queued = _queued()
+    for number, task in enumerate(tasks, start=1):
+        file = task.work_dir / JOB_FILE
+        if file.exists() and file.read_text() in queued:
+            print(f'{number} of {len(tasks)}: {task.label} is job {file.read_text()} already', flush=True)
+            continue
+        task.work_dir.mkdir(parents=True, exist_ok=True)
+        file.write_text(submit([sys.executable, '-u', *job_command(task)], task.label, task.work_dir, options))
+        print(f'{number} of {len(tasks)}: {task.label} is job {file.read_text()}', flush=True)
+
+
+def submit(command: Sequence[str], name: str, folder: Path, options: Sequence[str]) -> str:
+    """Submit a job that writes its output into a folder, and return its id."""
+    argv = ['sbatch', '--parsable', f'--job-name={name}', f'--output={folder}/slurm-%j.txt', *options]
+    return _output([*argv, f'--wrap={shlex.join(command)}']).strip().partition(';')[0]
+
+
+def _queued() -> set[str]:
+    """Return the jobs of this user that wait or run."""
+    return set(_output(['squeue', '--me', '--noheader', '--format=%i']).split())
+
+
+def _output(argv: Sequence[str]) -> str:
+    try:
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise ConfigError(f'--launcher slurm: there is no {argv[0]} on this machine.') from None
+    except subprocess.CalledProcessError as error:
+        raise ConfigError(f'--launcher slurm: {argv[0]} says: {error.stderr.strip()}') from None

@@ -1,0 +1,241 @@
+"""The paper's tables and figures as configs to be trained, and this toolbox's own.
+
+A table is blocks of arms: a block has what is compared with each other, on one data set with one student, and its first
+arm is the baseline of the others' differences.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mmengine.config import Config
+
+from makd.errors import ConfigError
+from makd.experiments.question_options import question_options
+
+STUDENTS = {
+    'resnet18': 'ResNet-18',
+    'resnet34': 'ResNet-34',
+    'mobilenet_v1': 'MobileNet-V1',
+    'efficientnet_b0': 'EfficientNet-B0',
+}
+FURTHER_STUDENTS = {
+    'resnet101': 'ResNet-101',
+    'mobilenet_v3': 'MobileNet-V3',
+    'vit_small': 'ViT-S',
+    'swin_tiny': 'Swin-T',
+    'convnext_tiny': 'ConvNeXt-T',
+}
+DATASETS = {
+    'stanford_cars': 'StanfordCars',
+    'oxford_pets': 'OxfordPets',
+    'dtd': 'DTD',
+    'flowers102': '102Flowers',
+    'cub200': 'CUB-200',
+    'fgvc_aircraft': 'FGVC-Aircraft',
+    'caltech101': 'Caltech-101',
+    'mini_imagenet': 'Mini-ImageNet',
+    'imagenet': 'ImageNet-1k',
+    'coco': 'COCO',
+    'emoji': 'Emoji',
+    'emoji_scenes': 'EmojiScenes',
+}
+SHIPPED = ('emoji', 'emoji_scenes')  # of which the paper has no figures
+
+QUESTION_COUNTS = (10, 20, 30, 50)  # Figure 2
+ALPHAS = (1.0, 4.0, 16.0, 50.0)  # Figure 3, which shows 0, the baseline, to 50; the paper's text names no other value
+FRACTIONS = (40, 60, 80)  # Table 5, in percent
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A line of a table.
+
+    Attributes:
+        method: What it is called.
+        config: Config file.
+        overrides: Further KEY=VALUE of ``--cfg-options``.
+        x: Where it stands on the axis of a figure; None in a table.
+    """
+
+    method: str
+    config: str
+    overrides: tuple[str, ...] = ()
+    x: float | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Arms that are compared with each other.
+
+    Attributes:
+        dataset: Key of ``DATASETS``.
+        setting: The student, and what else the arms have in common.
+        arms: The baseline, then the others.
+    """
+
+    dataset: str
+    setting: str
+    arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or a figure, of the paper or this toolbox.
+
+    Attributes:
+        title: What it shows.
+        make: Makes its blocks, of all data sets; the paper's first.
+        axis: Label of the x axis; None for a table.
+    """
+
+    title: str
+    make: Callable[[], Iterator[Block]]
+    axis: str | None = None
+
+    def blocks(self, datasets: tuple[str, ...] | None) -> list[Block]:
+        """Return the blocks of these data sets; of all that the paper has if it is None.
+
+        Raises:
+            ConfigError: A data set is not part of the table.
+        """
+        blocks = list(self.make())
+        known = dict.fromkeys(block.dataset for block in blocks)
+        if datasets is None:
+            datasets = tuple(name for name in known if name not in SHIPPED) or tuple(known)
+        for name in datasets:
+            if name not in known:
+                raise ConfigError(f'--datasets {name}: this table has {", ".join(known)}.')
+        return [block for block in blocks if block.dataset in datasets]
+
+
+def _arm(method: str, name: str, overrides: tuple[str, ...] = (), x: float | None = None) -> Arm:
+    return Arm(method, f'configs/{name}.py', overrides, x)
+
+
+def _base_and_makd(student: str, dataset: str) -> tuple[Arm, Arm]:
+    return _arm('base', f'baseline/{student}_{dataset}'), _arm('MaKD', f'makd/{student}_{dataset}')
+
+
+def _table1() -> Iterator[Block]:
+    for dataset in (*list(DATASETS)[:8], 'emoji'):
+        for student, name in STUDENTS.items():
+            yield Block(dataset, name, _base_and_makd(student, dataset))
+
+
+def _table2() -> Iterator[Block]:
+    for dataset, student in (*(('stanford_cars', student) for student in STUDENTS), ('emoji', 'resnet18')):
+        ablations = (
+            _arm(method, f'ablation/{student}_{dataset}_{kind}')
+            for method, kind in (('KL', 'kl'), ('Rand', 'random'), ('shuffled', 'shuffled'))
+        )
+        yield Block(dataset, STUDENTS[student], (*_base_and_makd(student, dataset), *ablations))
+
+
+def _table3() -> Iterator[Block]:
+    for student, name in STUDENTS.items():
+        yield Block(
+            'stanford_cars',
+            name,
+            (
+                *_base_and_makd(student, 'stanford_cars'),
+                _arm('MaKD, questions of GPT-3.5', f'ablation/{student}_stanford_cars_gpt35'),
+                _arm('MaKD, answers of LLaVA-NeXT 34B', f'ablation/{student}_stanford_cars_llava_next_34b'),
+            ),
+        )
+    other = _arm('MaKD, answers of the MLLM that ships', 'makd/resnet18_emoji_mllm')
+    yield Block('emoji', STUDENTS['resnet18'], (*_base_and_makd('resnet18', 'emoji'), other))
+
+
+def _table4() -> Iterator[Block]:
+    cars_and_caltech = [
+        (dataset, teacher, student)
+        for dataset in ('stanford_cars', 'caltech101')
+        for teacher, student in (('resnet34', 'resnet18'), ('efficientnet_b0', 'mobilenet_v1'))
+    ]
+    for dataset, teacher, student in (*cars_and_caltech, ('emoji', 'resnet34', 'resnet18')):
+        distilled = (
+            _arm(method, f'{folder}/{teacher}_{student}_{dataset}')
+            for method, folder in (('KD', 'kd'), ('DKD', 'dkd'), ('MaKD + KD', 'makd_kd'), ('MaKD + DKD', 'makd_dkd'))
+        )
+        setting = f'{STUDENTS[teacher]} teaches {STUDENTS[student]}'
+        yield Block(dataset, setting, (*_base_and_makd(student, dataset), *distilled))
+
+
+def _table5() -> Iterator[Block]:
+    for dataset, name in (
+        *((key, key) for key in ('stanford_cars', 'oxford_pets', 'caltech101')),
+        ('emoji', 'emoji_3styles'),
+    ):
+        for percent in FRACTIONS:
+            yield Block(dataset, f'ResNet-18, {percent} %', _base_and_makd('resnet18', f'{name}_{percent}pct'))
+        yield Block(dataset, 'ResNet-18, 100 %', _base_and_makd('resnet18', name))
+
+
+def _table6() -> Iterator[Block]:
+    for backbone, name in (('mobilenet_v2', 'MobileNet-V2'), ('r18', 'ResNet-18'), ('r50', 'ResNet-50')):
+        yield Block('coco', f'Faster R-CNN, {name}', _base_and_makd(f'faster_rcnn_{backbone}_fpn', 'coco'))
+    scenes = 'faster_rcnn_r18_fpn_emoji_scenes'
+    yield Block(
+        'emoji_scenes',
+        'Faster R-CNN, ResNet-18',
+        (
+            *_base_and_makd('faster_rcnn_r18_fpn', 'emoji_scenes'),
+            _arm('shuffled', f'ablation/{scenes}_shuffled'),
+            _arm('DKD', f'dkd/{scenes}'),
+            _arm('MaKD + DKD', f'makd_dkd/{scenes}'),
+        ),
+    )
+
+
+def _table7() -> Iterator[Block]:
+    for student in ('resnet18', 'resnet34'):
+        base, makd = _base_and_makd(student, 'caltech101')
+        teacher = _arm("KD from the MLLM's classes", f'kd/internvl3_8b_{student}_caltech101')
+        yield Block('caltech101', STUDENTS[student], (base, teacher, makd))
+
+
+def _further_students() -> Iterator[Block]:
+    for student, name in FURTHER_STUDENTS.items():
+        yield Block('stanford_cars', name, _base_and_makd(student, 'stanford_cars'))
+    for student, name in (('resnet18', 'ResNet-18'), ('resnet101', 'ResNet-101')):
+        yield Block('imagenet', name, _base_and_makd(student, 'imagenet'))
+
+
+def _figure2() -> Iterator[Block]:
+    for dataset in (*list(DATASETS)[:8], 'emoji'):
+        base, makd = _base_and_makd('resnet18', dataset)
+        cfg = Config.fromfile(makd.config)
+        counts = dict.fromkeys((*QUESTION_COUNTS, cfg.num_aspects))
+        arms = (Arm(f'MaKD, {k} questions', makd.config, question_options(cfg, k), k) for k in counts)
+        yield Block(dataset, STUDENTS['resnet18'], (Arm(base.method, base.config, x=0), *arms))
+
+
+def _figure3() -> Iterator[Block]:
+    paper = [(dataset, student) for dataset in ('stanford_cars', 'caltech101') for student in STUDENTS]
+    for dataset, student in (*paper, ('emoji', 'resnet18')):
+        base, makd = _base_and_makd(student, dataset)
+        of_config = Config.fromfile(makd.config).model.head.aspect_loss.loss_weight
+        arms = (
+            Arm(
+                f'MaKD, alpha {alpha:g}',
+                makd.config,
+                () if alpha == of_config else (f'model.head.aspect_loss.loss_weight={alpha}',),
+                alpha,
+            )
+            for alpha in ALPHAS
+        )
+        yield Block(dataset, STUDENTS[student], (Arm(base.method, base.config, x=0), *arms))
+
+
+TABLES = {
+    'table1': Table('Students on eight data sets', _table1),
+    'table2': Table('Ablation: the loss, and what the answers say', _table2),
+    'table3': Table('Another LLM, another MLLM', _table3),
+    'table4': Table('With KD and DKD', _table4),
+    'table5': Table('Less training data', _table5),
+    'table6': Table('Detectors', _table6),
+    'table7': Table("The MLLM's class probabilities as a teacher", _table7),
+    'figure2': Table('Number of questions', _figure2, axis='number of questions'),
+    'figure3': Table('Weight of the aspect loss', _figure3, axis='alpha'),
+    'students': Table('Students that the paper does not have', _further_students),
+}

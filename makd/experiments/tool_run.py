@@ -1,0 +1,95 @@
+"""Running train.py and test.py in a folder: one process at a time, resumed where it stopped, its output kept."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class CellFailedError(RuntimeError):
+    """Training or testing ended with an error; the message has the last lines that it printed."""
+
+
+@dataclass
+class ToolRun:
+    """Runs of the tools in a work dir.
+
+    Args:
+        work_dir: The folder.
+        tools: Folder of ``train.py`` and ``test.py``.
+    """
+
+    work_dir: Path
+    tools: Path
+    _lock: int | None = None
+
+    def checkpoint(self) -> Path | None:
+        """Return the last checkpoint; None if there is none, or a kill left nothing but its name."""
+        last = self.work_dir / 'last_checkpoint'
+        path = Path(last.read_text().strip()) if last.exists() else None
+        return path if path is not None and path.exists() else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder. The tools inherit the lock, so it outlives this process if they do.
+
+        Raises:
+            CellFailedError: If another process holds it.
+        """
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        with (self.work_dir / 'lock').open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CellFailedError(f'{self.work_dir} is being run by another process.') from None
+            self._lock = lock.fileno()
+            yield
+
+    def train(
+        self, config: str, options: Sequence[str], report: Callable[[str], None], threads: int, gpus: int = 1
+    ) -> None:
+        """Train a config, going on from the last checkpoint; see :meth:`call`."""
+        command = ['train.py', config, '--work-dir', str(self.work_dir), '--cfg-options', *options]
+        if self.checkpoint() is not None:
+            command.append('--resume')
+        self.call(command, report, threads, gpus)
+
+    def call(self, command: Sequence[str], report: Callable[[str], None], threads: int, gpus: int = 1) -> None:
+        """Run one of the tools; keep its output, and report its progress lines.
+
+        Args:
+            command: Name of the tool, and its arguments.
+            report: Called with each line of progress.
+            threads: CPU threads of a process.
+            gpus: Processes.
+
+        Raises:
+            CellFailedError: If it fails.
+        """
+        assert self._lock is not None, 'lock the folder first'
+        log = self.work_dir / f'{Path(command[0]).stem}.txt'
+        argv = [sys.executable]
+        if gpus > 1:
+            argv += ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={gpus}']
+        argv += [str(self.tools / command[0]), *command[1:]]
+        if gpus > 1:
+            argv += ['--launcher', 'pytorch']
+        environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
+        with (
+            log.open('a', encoding='utf-8') as file,
+            subprocess.Popen(argv, env=environment, pass_fds=[self._lock], **pipes) as process,  # type: ignore[call-overload]
+        ):
+            for line in process.stdout:
+                file.write(line)
+                if 'Epoch(' in line or 'Iter(' in line:
+                    report(line.split(' - INFO - ')[-1].strip())
+        if process.returncode != 0:
+            last = '\n  '.join(log.read_text('utf-8').splitlines()[-12:])
+            raise CellFailedError(
+                f'{" ".join(argv[1:])}\n  ended with status {process.returncode}; see {log}\n  {last}'
+            )

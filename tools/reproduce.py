@@ -1,0 +1,180 @@
+"""Reproduce a table or figure of the paper: train and test its cells, over seeds, and show them beside the paper's."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from makd.cli.main import run
+from makd.errors import DataError
+
+if TYPE_CHECKING:
+    from makd.experiments import Cell
+    from makd.experiments.tables import Arm, Block, Table
+    from makd.experiments.teachers import Teacher
+
+    Cells = list[dict[Arm, dict[int, Cell]]]  # of each block: arm -> seed -> cell
+
+NAMES = ('table1', 'table2', 'table3', 'table4', 'table5', 'table6', 'table7', 'figure2', 'figure3', 'students')
+TOOLS = Path(__file__).parent
+EXAMPLES = """examples:
+  python tools/reproduce.py table2 --datasets emoji --seeds 3              # on the data that ships
+  python tools/reproduce.py table1 --datasets stanford_cars --dry-run      # what it would run
+  python tools/reproduce.py table1 --launcher slurm --slurm-args "--partition=gpu --gres=gpu:1 --time=24:00:00"
+
+Tables 1 to 7, Figures 2 and 3, and 'students', which the paper does not have. Finished cells are skipped, broken ones
+resumed, as often as the command is given; a config that has changed is run anew. A cell is tested once, at its last
+epoch, or at the best on a split held out of training if its config says so. Teachers that are absent are trained first.
+The table goes to WORK_DIR/NAME.md, .csv and .png, with its gaps."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument('table', choices=NAMES, metavar='TABLE', help=', '.join(NAMES))
+    p.add_argument('--datasets', nargs='+', metavar='NAME', help="such as stanford_cars or emoji; default: the paper's")
+    p.add_argument('--seeds', type=int, default=5, help='number of seeds, from 0 on (default: 5)')
+    p.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='pytorch: several GPUs a cell'
+    )
+    p.add_argument('--gpus', type=int, default=1, help='GPUs of a cell, of one machine (default: 1)')
+    p.add_argument('--jobs', type=int, default=1, help='cells at a time on this machine (default: 1)')
+    p.add_argument('--slurm-args', default='', metavar='ARGS', help='further options of sbatch, in one string')
+    p.add_argument(
+        '--work-dir', default='work_dirs/compare', help="folder of all runs, compare.py's (default: %(default)s)"
+    )
+    p.add_argument('--dry-run', action='store_true', help='list the cells and what they lack, and run nothing')
+    p.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields of every config')
+    args = p.parse_args()
+    if min(args.seeds, args.jobs, args.gpus) < 1:
+        p.error('--seeds, --jobs and --gpus are 1 or more')
+    if args.gpus > 1 and args.launcher == 'none':
+        p.error(f'--gpus {args.gpus}: with --launcher pytorch, or slurm')
+    return args
+
+
+def main() -> None:
+    """Run what is not finished, and show the table."""
+    args = parse_args()
+    # Imported here, so that --help is answered at once.
+    from makd.experiments.tables import TABLES
+    from makd.experiments.teachers import absent_teachers
+
+    table = TABLES[args.table]
+    blocks = table.blocks(tuple(args.datasets) if args.datasets else None)
+    absent = absent_data(blocks)
+    if absent and not args.dry_run:
+        raise DataError(
+            f'The data are not there (paths are relative to the folder that the command runs in):\n{absent}'
+        )
+
+    teachers = list(absent_teachers(each(make_cells(blocks, args))))
+    if args.dry_run:
+        list_what_runs(make_cells(blocks, args), teachers, absent)
+        return
+    if teachers:
+        start(teachers, args)
+        if not all(teacher.done for teacher in teachers):
+            raise SystemExit('The students need these teachers: give the same command again when they are there.')
+
+    cells = make_cells(blocks, args)  # anew: what a student's result stands for depends on its teacher
+    distinct = set(each(cells))
+    waiting = list(dict.fromkeys(cell for cell in each(cells) if not cell.done))
+    print(f'{len(distinct)} cells, of which {len(distinct) - len(waiting)} are finished already.', flush=True)
+    start(waiting, args)
+    show(args, table, blocks, cells)
+    if not all(cell.done for cell in waiting):
+        raise SystemExit('The same command runs the cells without a result, and skips the others.')
+
+
+def make_cells(blocks: list[Block], args: argparse.Namespace) -> Cells:
+    """Return the cells of each block."""
+    from makd.experiments import Cell
+
+    def cell(arm: Arm, seed: int) -> Cell:
+        return Cell(arm.config, seed, Path(args.work_dir), TOOLS, (*arm.overrides, *args.cfg_options), args.gpus)
+
+    return [{arm: {seed: cell(arm, seed) for seed in range(args.seeds)} for arm in block.arms} for block in blocks]
+
+
+def each(cells: Cells) -> Iterator[Cell]:
+    """Yield the cells seed by seed, so that a table that is cut short has whole pairs."""
+    for seed in next(iter(cells[0].values())):
+        for block in cells:
+            for by_seed in block.values():
+                yield by_seed[seed]
+
+
+def absent_data(blocks: list[Block]) -> str:
+    """Say what data the table lacks: of each data set and targets folder one place that needs it, and what makes it."""
+    from mmengine.config import Config
+
+    from makd.cli import config as checks
+
+    places: dict[str, str] = {}
+    for config in dict.fromkeys(arm.config for block in blocks for arm in block.arms):
+        absent = checks.absent_data(Config.fromfile(config), ('train_dataloader', 'val_dataloader', 'test_dataloader'))
+        for place, way_out in absent.items():
+            places.setdefault(way_out, f'{config}: {place}')
+    return '\n'.join(f'  {place}\n    {way_out}' for way_out, place in places.items())
+
+
+def list_what_runs(cells: Cells, teachers: list[Teacher], absent: str) -> None:
+    """Print each cell and how far it is."""
+    for teacher in teachers:
+        print(f'{teacher.label}: to be trained first')
+    done = 0
+    distinct = list(dict.fromkeys(each(cells)))
+    for cell in distinct:
+        checkpoint = cell.run_of_tools.checkpoint()
+        done += cell.done
+        state = 'finished' if cell.done else f'to go on from {checkpoint.stem}' if checkpoint else 'to be run'
+        print(f'{cell.label}: {state}')
+    print(f'{len(distinct)} cells, of which {done} are finished already.')
+    if absent:
+        print(f'The data are not there:\n{absent}')
+
+
+def start(tasks: Sequence[Cell | Teacher], args: argparse.Namespace) -> None:
+    """Run cells or teachers on this machine, or submit them as jobs."""
+    from makd.experiments import run_cells
+    from makd.experiments.slurm import submit_waiting
+
+    if args.launcher == 'slurm':
+        submit_waiting(tasks, shlex.split(args.slurm_args))
+    else:
+        for _ in run_cells(tasks, args.jobs):
+            pass
+
+
+def show(args: argparse.Namespace, table: Table, blocks: list[Block], cells: Cells) -> None:
+    """Write the table and the picture, and print the table."""
+    from makd.experiments.report import make_lines, report_csv, report_markdown
+    from makd.visualization import plot_gains, plot_sweep
+
+    results = [
+        {arm: {seed: cell.result() for seed, cell in by_seed.items()} for arm, by_seed in block.items()}
+        for block in cells
+    ]
+    lines = make_lines(blocks, results)
+    root = Path(args.work_dir)
+    root.mkdir(parents=True, exist_ok=True)
+    name = '_'.join([args.table, *(args.datasets or ())])
+    markdown = report_markdown(lines)
+    (root / f'{name}.md').write_text(f'{markdown}\n', 'utf-8')
+    (root / f'{name}.csv').write_text(report_csv(lines), 'utf-8')
+    if table.axis is None:
+        plot_gains(lines, root / f'{name}.png')
+    else:
+        plot_sweep(lines, table.axis, root / f'{name}.png')
+    print(f'\n{table.title} (mean ± standard deviation over seeds):\n\n{markdown}\n')
+    print(f'Written: {root / name}.md, .csv and .png; runs: {root}')
+
+
+if __name__ == '__main__':
+    run(main)
