@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     Cells = list[dict[Arm, dict[int, Cell]]]  # of each block: arm -> seed -> cell
 
-NAMES = ('table1', 'table2', 'table3', 'table4', 'table5', 'table6', 'table7', 'figure2', 'figure3', 'students')
+NAMES = (
+    'table1',
+    'table2',
+    'table3',
+    'table4',
+    'table5',
+    'table6',
+    'table7',
+    'figure2',
+    'figure3',
+    'questions',
+    'students',
+)
 TOOLS = Path(__file__).parent
 EXAMPLES = """examples:
   python tools/reproduce.py table2 --datasets emoji --seeds 3              # on the data that ships
@@ -97,7 +109,8 @@ def make_cells(blocks: list[Block], args: argparse.Namespace) -> Cells:
     from makd.experiments import Cell
 
     def cell(arm: Arm, seed: int) -> Cell:
-        return Cell(arm.config, seed, Path(args.work_dir), TOOLS, (*arm.overrides, *args.cfg_options), args.gpus)
+        overrides = (*arm.overrides, *arm.overrides_of_seed(seed), *args.cfg_options)
+        return Cell(arm.config, seed, Path(args.work_dir), TOOLS, overrides, args.gpus)
 
     return [{arm: {seed: cell(arm, seed) for seed in range(args.seeds)} for arm in block.arms} for block in blocks]
 

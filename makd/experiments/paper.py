@@ -13,7 +13,7 @@ def paper_figure(config: str) -> float | None:
         config: Config file, ``configs/FOLDER/NAME.py``. The results in ``configs/FOLDER/metafile.yml`` whose Source is
             the paper count; those that were measured do not.
     """
-    path = Path(config)
+    path = Path(config).absolute()
     for model in _models(path.parent / 'metafile.yml'):
         if Path(model['Config']).name == path.name:
             for result in model.get('Results', ()):

@@ -6,11 +6,14 @@ arm is the baseline of the others' differences.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 from mmengine.config import Config
 
 from makd.errors import ConfigError
 from makd.experiments.question_options import question_options
+from makd.questions import QuestionSet
 
 STUDENTS = {
     'resnet18': 'ResNet-18',
@@ -44,6 +47,7 @@ SHIPPED = ('emoji', 'emoji_scenes')  # of which the paper has no figures
 QUESTION_COUNTS = (10, 20, 30, 50)  # Figure 2
 ALPHAS = (1.0, 4.0, 16.0, 50.0)  # Figure 3, which shows 0, the baseline, to 50; the paper's text names no other value
 FRACTIONS = (40, 60, 80)  # Table 5, in percent
+EVIDENCE = 'work_dirs/questions/emoji_by_evidence.json'  # written by tools/select_questions.py
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class Arm:
         config: Config file.
         overrides: Further KEY=VALUE of ``--cfg-options``.
         x: Where it stands on the axis of a figure; None in a table.
+        overrides_of_seed: Makes more of them where each seed has its own.
     """
 
     method: str
     config: str
     overrides: tuple[str, ...] = ()
     x: float | None = None
+    overrides_of_seed: Callable[[int], tuple[str, ...]] = lambda seed: ()
 
 
 @dataclass(frozen=True)
@@ -227,6 +233,27 @@ def _figure3() -> Iterator[Block]:
         yield Block(dataset, STUDENTS[student], (Arm(base.method, base.config, x=0), *arms))
 
 
+def _questions() -> Iterator[Block]:
+    base, makd = _base_and_makd('resnet18', 'emoji_3styles')
+    makd = Arm('MaKD', makd.config.replace('3styles', 'mllm_3styles'))
+    cfg = Config.fromfile(makd.config)
+
+    def by_evidence(count: int, seed: int) -> tuple[str, ...]:
+        return question_options(cfg, QuestionSet.load(EVIDENCE).top(count).ids)
+
+    def at_random(count: int, seed: int) -> tuple[str, ...]:
+        ids = QuestionSet.load('data/emoji/aspects/questions.json').ids
+        chosen = np.random.default_rng(seed).permutation(len(ids))[:count]
+        return question_options(cfg, [ids[index] for index in chosen])
+
+    for count in (10, 20):
+        given = Arm('given order', makd.config, question_options(cfg, count))
+        evidence = Arm('by evidence', makd.config, overrides_of_seed=partial(by_evidence, count))
+        random = Arm('at random', makd.config, overrides_of_seed=partial(at_random, count))
+        yield Block('emoji', f'ResNet-18, {count} questions', (base, given, evidence, random))
+    yield Block('emoji', 'ResNet-18, 66 questions', (base, makd))
+
+
 TABLES = {
     'table1': Table('Students on eight data sets', _table1),
     'table2': Table('Ablation: the loss, and what the answers say', _table2),
@@ -237,5 +264,6 @@ TABLES = {
     'table7': Table("The MLLM's class probabilities as a teacher", _table7),
     'figure2': Table('Number of questions', _figure2, axis='number of questions'),
     'figure3': Table('Weight of the aspect loss', _figure3, axis='alpha'),
+    'questions': Table('Which questions: those of an MLLM, three training pictures a class', _questions),
     'students': Table('Students that the paper does not have', _further_students),
 }

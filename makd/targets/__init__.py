@@ -2,5 +2,6 @@
 
 from makd.targets.ablation import RandomTargets, ShuffledTargets
 from makd.targets.aspect_targets import AspectTargets
+from makd.targets.class_evidence import ClassEvidence
 
-__all__ = ['AspectTargets', 'RandomTargets', 'ShuffledTargets']
+__all__ = ['AspectTargets', 'ClassEvidence', 'RandomTargets', 'ShuffledTargets']

@@ -1,48 +1,24 @@
-"""Cells with stand-ins for train.py and test.py, which write what mmengine writes."""
+"""Cells, with stand-ins for train.py and test.py."""
 
 import os
 from pathlib import Path
 
 import pytest
+from experiments.stand_in_tools import write_tools
 
+from makd.errors import ConfigError
 from makd.experiments import Cell, CellFailedError
-
-TRAIN = """
-import json, pathlib, sys
-work_dir = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
-with (work_dir / 'calls').open('a') as calls:
-    calls.write(' '.join(sys.argv[1:]) + chr(10))
-if (work_dir.parents[3] / 'fail').exists():
-    sys.exit('out of luck')
-(work_dir / 'a' / 'vis_data').mkdir(parents=True, exist_ok=True)
-lines = [
-    '{"time": 0.1, "epoch": 1, "iter": 50, "step": 50}',
-    '{"time": 0.3, "epoch": 1, "iter": 100, "step": 100}',
-    '{"accuracy/top1": 7.0, "time": 9.0, "step": 1}',
-    '{"half a li',
-]
-(work_dir / 'a' / 'vis_data' / 'scalars.json').write_text(chr(10).join(lines))
-(work_dir / 'epoch_1.pth').touch()
-(work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
-print('mmengine - INFO - Epoch(train)  [1][100/104]  lr: 0.1')
-"""
-TEST = """
-import pathlib, sys
-pathlib.Path(sys.argv[sys.argv.index('--out') + 1]).write_text('{"accuracy/top1": 5.0}')
-"""
 
 
 @pytest.fixture
 def make_cell(tmp_path):
-    (tmp_path / 'tools').mkdir()
-    (tmp_path / 'tools' / 'train.py').write_text(TRAIN)
-    (tmp_path / 'tools' / 'test.py').write_text(TEST)
+    write_tools(tmp_path / 'tools')
     (tmp_path / 'group').mkdir()
     config = tmp_path / 'group' / 'name.py'
     config.write_text('a = 1')
 
-    def make(seed=0, overrides=()):
-        return Cell(str(config), seed, tmp_path / 'root', tmp_path / 'tools', overrides)
+    def make(seed=0, overrides=(), gpus=1):
+        return Cell(str(config), seed, tmp_path / 'root', tmp_path / 'tools', overrides, gpus)
 
     make.config = config
     return make
@@ -60,7 +36,7 @@ def test_a_result_is_kept_and_read_back(make_cell):
     assert result.seconds_per_epoch == pytest.approx(0.2 * 104)  # the mean step times the steps of an epoch
     assert make_cell(overrides=('x=1',)).result().curve == [[1, {'accuracy/top1': 7.0}]]
     assert lines == ['Epoch(train)  [1][100/104]  lr: 0.1']
-    assert calls(cell)[0].endswith('--cfg-options x=1 randomness.seed=0')
+    assert calls(cell)[0].endswith('--cfg-options x=1 randomness.seed=0 WORLD_SIZE=1')
 
 
 def test_a_result_counts_only_for_the_very_config_overrides_and_seed(make_cell):
@@ -94,10 +70,10 @@ def test_a_run_is_resumed_only_from_a_checkpoint_that_is_there(make_cell):
     assert ['--resume' in call for call in calls(cell)] == [False, True, False]
 
 
-def test_a_failure_shows_what_was_printed_last(make_cell, tmp_path):
+def test_a_failure_shows_what_was_printed_last(make_cell, tmp_path, monkeypatch):
     cell = make_cell()
-    (tmp_path / 'root').mkdir()
-    (tmp_path / 'root' / 'fail').touch()
+    monkeypatch.chdir(tmp_path)
+    Path('fail').touch()
     with pytest.raises(CellFailedError, match='out of luck'):
         cell.run(print, threads=1)
     assert cell.result() is None
@@ -118,3 +94,44 @@ def test_name_is_the_configs_folder_and_stem(make_cell):
         'group',
         'name',
     )
+
+
+def test_a_long_line_of_progress_leaves_out_the_fields(make_cell):
+    cell = make_cell(overrides=('a.b.top=10', 'c.d.top=10', 'e.question_ids=[one,two,three,four,five]'))
+    assert cell.label == 'group/name top=10 question_ids=[one,two,three,four, seed 0'
+
+
+DATA = "val_dataloader = dict(dataset=dict(ann='{val}'))\ntest_dataloader = dict(dataset=dict(ann='test'))\n"
+BEST = "default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))\n"
+
+
+def test_the_best_epoch_is_tested_only_if_it_was_picked_on_other_data(make_cell):
+    def tested():
+        cell = make_cell()
+        cell.run(print, threads=1)
+        return Path((cell.work_dir / 'tested').read_text()).name
+
+    make_cell.config.write_text(DATA.format(val='test'))
+    assert tested() == 'epoch_1.pth'
+    make_cell.config.write_text(DATA.format(val='held out') + BEST)
+    assert tested() == 'best_accuracy_top1_epoch_0.pth'
+    make_cell.config.write_text(DATA.format(val='test') + BEST)
+    with pytest.raises(ConfigError, match='save_best would pick the best epoch on the test data'):
+        make_cell().run(print, threads=1)
+
+
+def test_the_batch_is_as_large_in_all_as_the_learning_rate_wants(make_cell):
+    make_cell.config.write_text('train_dataloader = dict(batch_size=2)\nauto_scale_lr = dict(base_batch_size=16)')
+    assert make_cell().options == ['train_dataloader.batch_size=16', 'randomness.seed=0']
+    assert make_cell(gpus=4).options[0] == 'train_dataloader.batch_size=4'
+    assert make_cell(gpus=8).options == ['randomness.seed=0']
+    assert make_cell(overrides=('train_dataloader.batch_size=3',)).options[0] == 'train_dataloader.batch_size=3'
+    with pytest.raises(ConfigError, match='batches of 16 cannot be dealt out to 3 GPUs'):
+        make_cell(gpus=3).run(print, threads=1)
+
+
+def test_several_gpus_are_started_by_torchrun_and_are_another_cell(make_cell):
+    cell = make_cell(gpus=2)
+    assert cell.run(print, threads=1).metrics == {'accuracy/top1': 5.0}
+    assert calls(cell)[0].endswith('--launcher pytorch WORLD_SIZE=2')
+    assert make_cell().result() is None

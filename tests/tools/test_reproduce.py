@@ -1,0 +1,184 @@
+"""The whole tool on configs of a few lines, with stand-ins for train.py, test.py and Slurm."""
+
+import csv
+import re
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from experiments.stand_in_tools import write_tools
+
+from makd.experiments.tables import TABLES, Arm, Block, Table
+
+TOOL = Path('tools/reproduce.py').absolute()
+SBATCH = """#!/bin/sh
+# Takes the job, and runs it at once.
+echo "$@" >> sbatch_calls
+for option; do case $option in
+    --output=*) log=$(echo "${option#--output=}" | sed s/%j/7/);;
+    --wrap=*) command=${option#--wrap=};;
+    --partition=closed) echo "partition is closed" >&2; exit 1;;
+esac; done
+[ -e hold ] || sh -c "$command" > "$log" 2>&1
+echo "7;cluster"
+"""
+
+
+@pytest.fixture
+def reproduce(tmp_path, monkeypatch, capfd):
+    """Run the tool in a folder of its own, on a table of three arms; return its output, and what it ends with."""
+    write_tools(tmp_path / 'tools')
+    shutil.copy(TOOL, tmp_path / 'tools')
+    configs = {
+        'baseline/student': '',
+        'baseline/teacher': '',
+        'makd/student': "model = dict(head='makd')",
+        'kd/student': "model = dict(teacher='configs/baseline/teacher.py', teacher_checkpoint='teachers/epoch_1.pth')",
+    }
+    for name, text in configs.items():
+        path = tmp_path / 'configs' / f'{name}.py'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text or 'model = dict()')
+    (tmp_path / 'configs/makd/metafile.yml').write_text(
+        'Models: [{Config: configs/makd/student.py, Results: [{Source: "paper, Table 1", Metrics: {Top 1: 60}}]}]'
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def blocks():
+        arms = [Arm(folder, f'configs/{folder}/student.py') for folder in ('baseline', 'makd', 'kd')]
+        yield Block('emoji', 'ResNet-18', tuple(arms))
+
+    monkeypatch.setitem(TABLES, 'table1', Table('A title', blocks))
+
+    def run_tool(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['reproduce.py', 'table1', '--seeds', '2', *arguments])
+        end = None
+        try:
+            runpy.run_path('tools/reproduce.py', run_name='__main__')
+        except SystemExit as error:
+            end = error.code
+        return capfd.readouterr().out, end
+
+    return run_tool
+
+
+def calls(folder):
+    return [line for path in sorted(Path().glob(f'{folder}/**/calls')) for line in path.read_text().splitlines()]
+
+
+def test_a_table_is_run_once_and_written_beside_the_papers_figures(reproduce):
+    out, end = reproduce()
+    assert end is None
+    assert '6 cells, of which 0 are finished already' in out
+    table = Path('work_dirs/compare/table1.md').read_text()
+    assert table in out
+    baseline, makd, kd = table.splitlines()[2:]
+    assert '5.00 ± 0.00' in baseline
+    assert re.search(r'7\.00 ± 0\.00 +\| \+2\.00 ± 0\.00 +\| 60\.00', makd)
+    assert '60.00' not in kd
+    with open('work_dirs/compare/table1.csv') as file:
+        assert [row['config'] for row in csv.DictReader(file)][1] == 'configs/makd/student.py'
+    assert Path('work_dirs/compare/table1.png').read_bytes().startswith(b'\x89PNG')
+    assert len(calls('teachers')) == 1  # before its students, once for all seeds
+    assert len(calls('work_dirs')) == 6
+
+    out, end = reproduce()
+    assert '6 cells, of which 6 are finished already' in out
+    assert table in out
+    assert len(calls('work_dirs')) == 6
+
+
+def test_a_dry_run_says_how_far_each_cell_is_and_runs_nothing(reproduce):
+    out, _ = reproduce('--dry-run')
+    assert 'teacher baseline/teacher: to be trained first' in out
+    assert 'makd/student seed 1: to be run' in out
+    assert not Path('work_dirs').exists()
+    reproduce()
+    (done, *_) = Path('work_dirs/compare/makd').glob('*/*/seed_1/result.json')
+    done.unlink()
+    out, _ = reproduce('--dry-run')
+    assert 'makd/student seed 0: finished' in out
+    assert 'makd/student seed 1: to go on from epoch_1' in out
+    assert '6 cells, of which 5 are finished already' in out
+    reproduce()
+    assert ['--resume' in call for call in calls('work_dirs/compare/makd')].count(True) == 1
+
+
+def test_a_failure_leaves_a_gap_that_the_table_names_and_the_same_command_fills(reproduce):
+    reproduce('--seeds', '1')
+    Path('fail').touch()
+    out, end = reproduce()
+    assert 'out of luck' in out
+    assert 'The same command runs the cells without a result' in end
+    assert Path('work_dirs/compare/table1.md').read_text().count('1 (no result: 1)') == 3
+    Path('fail').unlink()
+    _, end = reproduce()
+    assert end is None
+    assert 'no result' not in Path('work_dirs/compare/table1.md').read_text()
+
+
+def test_a_teacher_that_fails_stops_its_students(reproduce):
+    Path('fail').touch()
+    _, end = reproduce()
+    assert 'The students need these teachers' in end
+    assert not calls('work_dirs')
+
+
+def test_a_teacher_whose_checkpoint_has_another_name_is_an_error(reproduce):
+    kd = Path('configs/kd/student.py')
+    kd.write_text(kd.read_text().replace('epoch_1', 'epoch_240'))
+    out, _ = reproduce()
+    assert 'look for teachers/epoch_240.pth: correct model.teacher_checkpoint' in out
+
+
+def test_absent_data_are_one_error_before_anything_runs(reproduce):
+    makd = Path('configs/makd/student.py')
+    makd.write_text(
+        "model = dict()\ntrain_dataloader = dict(dataset=dict(data_root='data/dtd', targets='data/dtd/aspects'))"
+    )
+    _, end = reproduce()
+    assert "configs/makd/student.py: train_dataloader.dataset.data_root='data/dtd'\n    `python tools/prepare" in end
+    assert 'tools/annotate.py' in end
+    assert not Path('teachers').exists()
+    assert 'tools/prepare_dataset.py dtd' in reproduce('--dry-run')[0]
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    (tmp_path / 'bin').mkdir()
+    for name, text in (('sbatch', SBATCH), ('squeue', '#!/bin/sh\n[ -e hold ] && echo 7 || true\n')):
+        (tmp_path / 'bin' / name).write_text(text)
+        (tmp_path / 'bin' / name).chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path / "bin"}:{"/usr/bin"}:/bin')
+
+
+def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
+    out, end = reproduce('--launcher', 'slurm', '--slurm-args', '--partition=gpu --time=1:00:00')
+    assert end is None
+    assert 'makd/student seed 1 is job 7' in out
+    assert '| 2     | 7.00 ± 0.00' in out
+    submitted = Path('sbatch_calls').read_text().splitlines()
+    assert len(submitted) == 7  # a teacher, six cells
+    assert all('--parsable' in line and '--partition=gpu --time=1:00:00' in line for line in submitted)
+
+
+def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, slurm):
+    Path('hold').touch()
+    out, end = reproduce('--launcher', 'slurm')
+    assert 'give the same command again when they are there' in end
+    out, end = reproduce('--launcher', 'slurm')
+    assert 'teacher baseline/teacher is job 7 already' in out
+    assert len(Path('sbatch_calls').read_text().splitlines()) == 1
+    Path('hold').unlink()
+    _, end = reproduce('--launcher', 'slurm')
+    assert end is None
+
+
+def test_mistakes_are_one_message(reproduce, slurm, monkeypatch):
+    assert 'sbatch says: partition is closed' in reproduce('--launcher', 'slurm', '--slurm-args=--partition=closed')[1]
+    assert '--datasets cars: this table has emoji' in reproduce('--datasets', 'cars')[1]
+    assert reproduce('--gpus', '2')[1] == 2  # without a launcher
+    monkeypatch.setenv('PATH', '')
+    assert 'there is no squeue on this machine' in reproduce('--launcher', 'slurm')[1]

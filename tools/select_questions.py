@@ -1,0 +1,146 @@
+"""Choose the questions that tell most about the class, by the answers about a small annotated part of the images."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from makd.cli.arguments import add_options
+from makd.cli.config import absent_data, check_makd_types, dicts, find_config, merge_options
+from makd.cli.main import run
+from makd.errors import ConfigError, DataError, QuestionsError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from makd.datasets.labelled_answers import LabelledAnswers
+
+RANDOM = 5  # draws
+EXAMPLES = """examples:
+  python tools/annotate.py configs/annotate/internvl2_8b_stanford_cars.py --limit 1000 --cfg-options model.top=100
+  python tools/select_questions.py configs/makd/resnet18_stanford_cars.py --top 20 \\
+      --targets data/stanford_cars/aspects/internvl2_8b.trial-1000 --out data/stanford_cars/aspects/top20.json
+  python tools/annotate.py configs/annotate/internvl2_8b_stanford_cars.py --cfg-options \\
+      model.questions=data/stanford_cars/aspects/top20.json model.top=20
+
+CONFIG is of a MaKD student: its training set gives the classes, and its answers are read unless --targets names others;
+images without answers are left out. One question is chosen after the other, each for the bits that it tells about the
+class beyond those chosen before, measured on images that it was not counted on (makd.targets.ClassEvidence). The MLLM's
+time is then spent on these only. The curves go to a PNG beside OUT."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument('config', help='config file of a MaKD student')
+    p.add_argument('--top', type=int, required=True, metavar='K', help='how many questions to choose')
+    p.add_argument(
+        '--out', type=Path, required=True, metavar='FILE', help='JSON file of the chosen questions, to be written'
+    )
+    p.add_argument('--targets', metavar='DIR', help="targets folder of the small part; default: the config's")
+    p.add_argument(
+        '--by',
+        choices=['evidence', 'mass'],
+        default='evidence',
+        help='bits about the class; or label mass, p(yes) + p(no), which is low where the MLLM wanted to say something '
+        'else (default: evidence)',
+    )
+    p.add_argument('--force', action='store_true', help='replace OUT')
+    add_options(p)
+    return p.parse_args()
+
+
+def main() -> None:
+    """Rank, show, and write."""
+    args = parse_args()
+    if args.out.exists() and not args.force:
+        raise QuestionsError(f'{args.out} exists: give --force to replace it, or another file.')
+
+    # Imported here, so that --help is answered at once.
+    from mmengine.config import Config
+
+    from makd.experiments.question_options import question_options
+    from makd.targets import ClassEvidence
+    from makd.visualization import plot_evidence
+
+    cfg = Config.fromfile(find_config(args.config))
+    merge_options(cfg, args.cfg_options)
+    check_makd_types(cfg)
+    if args.targets:
+        use_targets(cfg, args.targets)
+    if absent := absent_data(cfg, ('train_dataloader',)):
+        raise DataError('\n'.join(f'{args.config}: {place}: {way_out}' for place, way_out in absent.items()))
+    answers = read_answers(cfg)
+    questions, mass = answers.questions, np.nanmean(answers.mass, axis=0)
+    if not 1 <= args.top <= len(questions):
+        raise ConfigError(f'--top {args.top}: there are {len(questions)} questions to choose from.')
+    print(
+        f'{len(answers.labels)} of {answers.num_images} training images have answers to {len(questions)} questions; '
+        f'they are of {len(set(answers.labels.tolist()))} classes.'
+    )
+
+    evidence = ClassEvidence(answers.probability, answers.labels)
+    yes = np.nanmean(answers.probability, axis=0)
+    seen: list[float] = []
+
+    def show(question: int, bits: float) -> None:
+        gain = bits - (seen[-1] if seen else 0.0)
+        seen.append(bits)
+        print(
+            f'{len(seen):3}. {gain:+.3f} = {bits:.3f} bits, label mass {mass[question]:.2f}, yes {yes[question]:4.0%}, '
+            f'{questions[question].id}: {questions[question].text}',
+            flush=True,
+        )
+
+    if args.by == 'evidence':
+        chosen = evidence.rank(args.top, show)
+    else:
+        chosen = [int(question) for question in np.argsort(-mass, kind='stable')[: args.top]]
+        for question, bits in zip(chosen, evidence.information(chosen)):
+            show(question, bits)
+    given = evidence.information(range(args.top))
+    rng = np.random.default_rng(0)
+    random = np.mean([evidence.information(rng.permutation(len(questions))[: args.top]) for _ in range(RANDOM)], axis=0)
+    print(
+        f'The class has {evidence.entropy:.3f} bits. The first {args.top} questions in the given order tell '
+        f'{given[-1]:.3f}, as many at random {random[-1]:.3f} (mean of {RANDOM}).'
+    )
+
+    selected = questions.select([questions[question].id for question in chosen])
+    selected.metadata['selected'] = dict(by=args.by, images=len(answers.labels), bits=[round(b, 4) for b in seen])
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    selected.save(args.out)
+    picture = args.out.with_suffix('.png')
+    curves = {f'by {args.by}': seen, 'in the given order': given, f'at random, mean of {RANDOM}': list(random)}
+    plot_evidence(curves, args.top, picture)
+    print(f'{args.top} questions are in {args.out}, the curves in {picture}.')
+    # Over the config as it is, not over the answers of a small part.
+    options = question_options(Config.fromfile(args.config), selected.ids)
+    print(f'To train on them where all have been answered: --cfg-options {shlex.join(options)}')
+
+
+def use_targets(cfg: Config, targets: str) -> None:
+    """Let every pipeline of the training set read another targets folder."""
+    loads = [node for _, node in dicts(cfg.train_dataloader, '') if node.get('type') == 'makd.LoadAspectTargets']
+    for node in loads:
+        node['targets'] = targets
+
+
+def read_answers(cfg: Config) -> LabelledAnswers:
+    """Read answers and classes of the training set of a config."""
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from makd.datasets.labelled_answers import read_labelled_answers
+
+    init_default_scope(cfg.default_scope)
+    return read_labelled_answers(DATASETS.build(cfg.train_dataloader.dataset))
+
+
+if __name__ == '__main__':
+    run(main)
