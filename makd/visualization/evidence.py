@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 
 def plot_evidence(bits: Mapping[str, Sequence[float]], top: int, path: Path) -> None:
@@ -20,6 +21,7 @@ def plot_evidence(bits: Mapping[str, Sequence[float]], top: int, path: Path) -> 
         axes.plot(range(len(values) + 1), [0.0, *values], marker='.', label=name)
     axes.axvline(top, color='black', linestyle='--', linewidth=0.8, label=f'taken: {top}')
     axes.set(xlabel='questions', ylabel='bits about the class, on images not counted', xlim=(0, None), ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=150)
