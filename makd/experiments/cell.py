@@ -116,12 +116,14 @@ class Cell:
             threads: CPU threads of the run.
 
         Raises:
-            CellFailedError: If training or testing fails, or another process is running this cell.
+            CellFailedError: If training or testing fails; CellBusyError, if another process is running this cell.
             ConfigError: If the config would pick its best test epoch, or the batch cannot be dealt out to the GPUs.
         """
         chooses = self._chooses_on_validation_data()
         run = self.run_of_tools
         with run.locked():
+            if (result := self.result()) is not None:  # of another process, in the meantime
+                return result
             run.train(self.config, self.options, report, threads, self.gpus)
             checkpoint = _best(self.work_dir) if chooses else run.checkpoint()
             metrics = self.work_dir / 'metrics.json'

@@ -14,6 +14,10 @@ class CellFailedError(RuntimeError):
     """Training or testing ended with an error; the message has the last lines that it printed."""
 
 
+class CellBusyError(CellFailedError):
+    """Another process is running the cell."""
+
+
 @dataclass
 class ToolRun:
     """Runs of the tools in a work dir.
@@ -38,14 +42,14 @@ class ToolRun:
         """Hold the folder. The tools inherit the lock, so it outlives this process if they do.
 
         Raises:
-            CellFailedError: If another process holds it.
+            CellBusyError: If another process holds it.
         """
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with (self.work_dir / 'lock').open('w') as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CellFailedError(f'{self.work_dir} is being run by another process.') from None
+                raise CellBusyError(f'{self.work_dir} is being run by another process.') from None
             self._lock = lock.fileno()
             yield
 

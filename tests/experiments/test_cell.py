@@ -7,7 +7,8 @@ import pytest
 from experiments.stand_in_tools import write_tools
 
 from makd.errors import ConfigError
-from makd.experiments import Cell, CellFailedError
+from makd.experiments import Cell, CellFailedError, run_cells
+from makd.experiments.tool_run import CellBusyError
 
 
 @pytest.fixture
@@ -63,10 +64,11 @@ def test_a_result_counts_only_for_the_very_teacher_and_targets(make_cell, tmp_pa
 
 def test_a_run_is_resumed_only_from_a_checkpoint_that_is_there(make_cell):
     cell = make_cell()
-    cell.run(print, threads=1)
-    cell.run(print, threads=1)
-    (cell.work_dir / 'epoch_1.pth').unlink()  # killed while mmengine replaced it
-    cell.run(print, threads=1)
+    for replaced in (False, False, True):
+        (cell.work_dir / 'result.json').unlink(missing_ok=True)
+        if replaced:
+            (cell.work_dir / 'epoch_1.pth').unlink()  # killed while mmengine replaced it
+        cell.run(print, threads=1)
     assert ['--resume' in call for call in calls(cell)] == [False, True, False]
 
 
@@ -82,9 +84,23 @@ def test_a_failure_shows_what_was_printed_last(make_cell, tmp_path, monkeypatch)
 def test_two_processes_do_not_run_one_cell(make_cell):
     cell = make_cell()
     cell.work_dir.mkdir(parents=True)
-    with cell.run_of_tools.locked(), pytest.raises(CellFailedError, match='another process'):
+    with cell.run_of_tools.locked(), pytest.raises(CellBusyError, match='another process'):
         cell.run(print, threads=1)
     cell.run(print, threads=1)
+    cell.run(print, threads=1)
+    assert len(calls(cell)) == 1
+
+
+def test_what_another_process_is_running_is_waited_for(make_cell, monkeypatch, capsys):
+    busy, free = make_cell(), make_cell(seed=1)
+    busy.work_dir.mkdir(parents=True)
+    lock = busy.run_of_tools.locked()
+    lock.__enter__()
+    monkeypatch.setattr('time.sleep', lambda seconds: lock.__exit__(None, None, None))  # the other process ends
+    assert [cell for cell, result in run_cells([busy, free], jobs=1) if result] == [free, busy]
+    printed = capsys.readouterr().out
+    assert 'Waiting for cells that another process is running: group/name seed 0' in printed
+    assert 'group/name seed 0: 2 of 2 runs' in printed
 
 
 def test_name_is_the_configs_folder_and_stem(make_cell):
