@@ -6,6 +6,7 @@ import sys
 from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config
 from makd.cli.main import run
+from makd.cli.runner import build_runner
 from makd.errors import ConfigError
 
 FAILED = 3
@@ -54,16 +55,7 @@ def main() -> None:
         cfg.test_dataloader.dataset.limit = args.limit
         cfg.test_evaluator.out_dir += f'.trial-{args.limit}'
 
-    # Imported here, so that --help is answered without waiting for torch.
-    import torch
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
-    if not torch.cuda.is_available():
-        # mmengine's launchers choose a GPU for each rank, and end where there is none to choose.
-        torch.cuda.set_device = lambda device: None
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    if runner.test()['failed']:
+    if build_runner(cfg).test()['failed']:
         sys.exit(FAILED)
 
 

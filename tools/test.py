@@ -7,6 +7,7 @@ from mmengine.config import Config
 from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config, require_checkpoint
 from makd.cli.main import run
+from makd.cli.runner import build_runner
 from makd.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -46,10 +47,8 @@ def main() -> None:
     # Imported here, so that --help is answered without waiting for torch.
     import mmengine
     from mmengine.evaluator import DumpResults
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
 
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     if args.out and args.out_item != 'metrics':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     metrics = runner.test()

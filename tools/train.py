@@ -5,6 +5,7 @@ import argparse
 from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config, require_checkpoint
 from makd.cli.main import run
+from makd.cli.runner import build_runner
 from makd.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -51,18 +52,14 @@ def main() -> None:
             raise ConfigError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from.')
         cfg.auto_scale_lr.enable = True
 
-    # Imported here, so that --help is answered without waiting for torch.
-    from mmengine.device import get_device
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
-
     if args.amp:
+        from mmengine.device import get_device  # torch: not for --help
+
         if get_device() == 'cpu':
             raise ConfigError('--amp: mixed precision needs an accelerator, and mmengine sees none. Leave --amp out.')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    build_runner(cfg).train()
 
 
 if __name__ == '__main__':

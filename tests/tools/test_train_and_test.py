@@ -149,6 +149,19 @@ def test_compare_in_a_reduced_form_end_to_end(tmp_path):
     assert (tmp_path / 'predictions.pkl').stat().st_size > 0
 
 
+def test_a_cell_on_two_ranks_without_a_gpu(tmp_path):
+    """What `reproduce.py --launcher pytorch --gpus 2` does with a cell, here with gloo."""
+    config = 'configs/makd/resnet18_emoji.py'
+    cell = ['--seed', '0', '--root', tmp_path, '--tools', 'tools', '--gpus', '2', '--overrides', *REDUCED]
+    result = tool('-m', 'makd.experiments.job', config, *cell)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (work_dir,) = tmp_path.glob('makd/resnet18_emoji/*/seed_0')
+    log = (work_dir / 'train.txt').read_text()
+    assert 'Distributed training: True' in log
+    assert re.search(r'Epoch\(train\) +\[1\]\[2/2\]', log)  # 32 images in batches of 16: 8 on each rank
+    assert 'accuracy/top1' in json.loads((work_dir / 'result.json').read_text())['metrics']
+
+
 def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):
     failing = tmp_path / 'kd' / 'no_teacher.py'
     failing.parent.mkdir()
