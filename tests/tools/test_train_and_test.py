@@ -1,6 +1,7 @@
 """The command line, as a user runs it: one message and a status in place of a traceback, and a reduced run."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
