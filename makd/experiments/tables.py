@@ -4,7 +4,7 @@ A table is blocks of arms: a block has what is compared with each other, on one 
 arm is the baseline of the others' differences.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -234,24 +234,29 @@ def _figure3() -> Iterator[Block]:
 
 
 def _questions() -> Iterator[Block]:
-    base, makd = _base_and_makd('resnet18', 'emoji_3styles')
-    makd = Arm('MaKD', makd.config.replace('3styles', 'mllm_3styles'))
-    cfg = Config.fromfile(makd.config)
+    base, _ = _base_and_makd('resnet18', 'emoji_3styles')
+    all_questions = _arm('MaKD', 'makd/resnet18_emoji_mllm_3styles')
+    cfg = Config.fromfile(all_questions.config)
+    ids = QuestionSet.load('data/emoji/aspects/questions.json').ids
+
+    def of_weight(questions: int | Sequence[str]) -> tuple[str, ...]:
+        """Each question weighs as among all of them: the loss is their mean, so alpha goes with their number."""
+        count = questions if isinstance(questions, int) else len(questions)
+        alpha = cfg.model.head.aspect_loss.loss_weight * count / cfg.num_aspects
+        return (*question_options(cfg, questions), f'model.head.aspect_loss.loss_weight={alpha:.3f}')
 
     def by_evidence(count: int, seed: int) -> tuple[str, ...]:
-        return question_options(cfg, QuestionSet.load(EVIDENCE).top(count).ids)
+        return of_weight(QuestionSet.load(EVIDENCE).top(count).ids)
 
     def at_random(count: int, seed: int) -> tuple[str, ...]:
-        ids = QuestionSet.load('data/emoji/aspects/questions.json').ids
-        chosen = np.random.default_rng(seed).permutation(len(ids))[:count]
-        return question_options(cfg, [ids[index] for index in chosen])
+        return of_weight([ids[index] for index in np.random.default_rng(seed).permutation(len(ids))[:count]])
 
     for count in (10, 20):
-        given = Arm('given order', makd.config, question_options(cfg, count))
-        evidence = Arm('by evidence', makd.config, overrides_of_seed=partial(by_evidence, count))
-        random = Arm('at random', makd.config, overrides_of_seed=partial(at_random, count))
+        given = Arm('given order', all_questions.config, of_weight(count))
+        evidence = Arm('by evidence', all_questions.config, overrides_of_seed=partial(by_evidence, count))
+        random = Arm('at random', all_questions.config, overrides_of_seed=partial(at_random, count))
         yield Block('emoji', f'ResNet-18, {count} questions', (base, given, evidence, random))
-    yield Block('emoji', 'ResNet-18, 66 questions', (base, makd))
+    yield Block('emoji', 'ResNet-18, 66 questions', (base, all_questions))
 
 
 TABLES = {
