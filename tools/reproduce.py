@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,32 +76,37 @@ def main() -> None:
     args = parse_args()
     # Imported here, so that --help is answered at once.
     from makd.experiments.tables import TABLES
-    from makd.experiments.teachers import absent_teachers
+    from makd.experiments.teachers import absent_teachers, teacher_of
 
     table = TABLES[args.table]
     blocks = table.blocks(tuple(args.datasets) if args.datasets else None)
-    absent = absent_data(blocks)
+    cells = make_cells(blocks, args)
+    absent = absent_data(each(cells))
     if absent and not args.dry_run:
         raise DataError(
             f'The data are not there (paths are relative to the folder that the command runs in):\n{absent}'
         )
-
-    teachers = list(absent_teachers(each(make_cells(blocks, args))))
+    teachers = absent_teachers(each(cells))
     if args.dry_run:
-        list_what_runs(make_cells(blocks, args), teachers, absent)
+        list_what_runs(each(cells), teachers, absent)
         return
     if teachers:
         start(teachers, args)
-        if not all(teacher.done for teacher in teachers):
-            raise SystemExit('The students need these teachers: give the same command again when they are there.')
+        cells = make_cells(blocks, args)  # anew: what a student's result stands for depends on its teacher
 
-    cells = make_cells(blocks, args)  # anew: what a student's result stands for depends on its teacher
-    distinct = set(each(cells))
-    waiting = list(dict.fromkeys(cell for cell in each(cells) if not cell.done))
+    distinct = list(dict.fromkeys(each(cells)))
+    waiting = [cell for cell in distinct if not cell.done]
     print(f'{len(distinct)} cells, of which {len(distinct) - len(waiting)} are finished already.', flush=True)
-    start(waiting, args)
+    held_back = [cell for cell in waiting if (teacher := teacher_of(cell)) is not None and not teacher.done]
+    for cell in held_back:
+        print(f'{cell.label} waits for its teacher.', flush=True)
+    start([cell for cell in waiting if cell not in held_back], args)
     show(args, table, blocks, cells)
-    if not all(cell.done for cell in waiting):
+    if all(cell.done for cell in waiting):
+        return
+    if args.launcher == 'slurm':
+        print('The same command shows the table when the jobs have ended, and submits what failed or waits.')
+    else:
         raise SystemExit('The same command runs the cells without a result, and skips the others.')
 
 
@@ -123,26 +129,25 @@ def each(cells: Cells) -> Iterator[Cell]:
                 yield by_seed[seed]
 
 
-def absent_data(blocks: list[Block]) -> str:
-    """Say what data the table lacks: of each data set and targets folder one place that needs it, and what makes it."""
-    from mmengine.config import Config
-
+def absent_data(cells: Iterable[Cell]) -> str:
+    """Say what data the cells lack: of each data set and targets folder one place that needs it, and what makes it."""
     from makd.cli import config as checks
 
     places: dict[str, str] = {}
-    for config in dict.fromkeys(arm.config for block in blocks for arm in block.arms):
-        absent = checks.absent_data(Config.fromfile(config), ('train_dataloader', 'val_dataloader', 'test_dataloader'))
+    for cell in {cell.config: cell for cell in cells}.values():
+        absent = checks.absent_data(cell.cfg, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
         for place, way_out in absent.items():
-            places.setdefault(way_out, f'{config}: {place}')
-    return '\n'.join(f'  {place}\n    {way_out}' for way_out, place in places.items())
+            places.setdefault(way_out, f'{cell.config}: {place}')
+    lines = [f'  {place}\n    {way_out}' for way_out, place in places.items()]
+    return '\n'.join([*lines, 'Or leave data sets out: --datasets names those to take.']) if lines else ''
 
 
-def list_what_runs(cells: Cells, teachers: list[Teacher], absent: str) -> None:
+def list_what_runs(cells: Iterable[Cell], teachers: list[Teacher], absent: str) -> None:
     """Print each cell and how far it is."""
     for teacher in teachers:
         print(f'{teacher.label}: to be trained first')
     done = 0
-    distinct = list(dict.fromkeys(each(cells)))
+    distinct = list(dict.fromkeys(cells))
     for cell in distinct:
         checkpoint = cell.run_of_tools.checkpoint()
         done += cell.done
@@ -161,7 +166,7 @@ def start(tasks: Sequence[Cell | Teacher], args: argparse.Namespace) -> None:
     if args.launcher == 'slurm':
         submit_waiting(tasks, shlex.split(args.slurm_args))
     else:
-        for _ in run_cells(tasks, args.jobs):
+        for _ in run_cells(tasks, args.jobs, args.gpus):
             pass
 
 
@@ -174,11 +179,15 @@ def show(args: argparse.Namespace, table: Table, blocks: list[Block], cells: Cel
         {arm: {seed: cell.result() for seed, cell in by_seed.items()} for arm, by_seed in block.items()}
         for block in cells
     ]
-    lines = make_lines(blocks, results)
+    lines = make_lines(blocks, results, with_paper=not args.cfg_options)
     root = Path(args.work_dir)
     root.mkdir(parents=True, exist_ok=True)
     name = '_'.join([args.table, *(args.datasets or ())])
     markdown = report_markdown(lines)
+    if args.cfg_options:  # another experiment, which is not to replace the table
+        options = shlex.join(args.cfg_options)
+        name += f'_{hashlib.sha256(options.encode()).hexdigest()[:6]}'
+        markdown += f'\n\nWith --cfg-options {options}'
     (root / f'{name}.md').write_text(f'{markdown}\n', 'utf-8')
     (root / f'{name}.csv').write_text(report_csv(lines), 'utf-8')
     if table.axis is None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RANDOM = 5  # draws
 EXAMPLES = """examples:
+  python tools/write_questions.py configs/questions/stanford_cars_gpt4o.py \\
+      --cfg-options question_writer.num_selected=100
   python tools/annotate.py configs/annotate/internvl2_8b_stanford_cars.py --limit 1000 --cfg-options model.top=100
   python tools/select_questions.py configs/makd/resnet18_stanford_cars.py --top 20 \\
       --targets data/stanford_cars/aspects/internvl2_8b.trial-1000 --out data/stanford_cars/aspects/top20.json

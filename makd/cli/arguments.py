@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Iterable
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -15,6 +17,12 @@ class OptionsAction(DictAction):
             super().__call__(parser, namespace, values, option_string)
         except ValueError:
             parser.error(f'{option_string}: {" ".join(values)} is not of the form KEY=VALUE')
+
+
+def parse_options(options: Iterable[str]) -> dict[str, Any]:
+    """Return KEY=VALUE strings as ``--cfg-options`` has them after parsing."""
+    pairs = (option.partition('=') for option in options)
+    return {key: DictAction._parse_iterable(value) for key, _, value in pairs}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,8 @@ from statistics import fmean
 
 from mmengine.config import Config
 
-from makd.cli.config import dicts, find_config
+from makd.cli.arguments import parse_options
+from makd.cli.config import dicts, find_config, merge_options
 from makd.errors import ConfigError
 from makd.experiments.tool_run import ToolRun
 
@@ -22,7 +23,8 @@ class Result:
 
     Attributes:
         metrics: The test metrics, by mmengine's names, such as 'accuracy/top1' in percent.
-        seconds_per_epoch: Mean time of a training step times the steps of an epoch, without validation.
+        seconds_per_epoch: Mean time of a training step times the steps of an epoch, without validation; NaN where
+            epochs are not counted.
         curve: (epoch, validation metrics) of each validation.
     """
 
@@ -73,8 +75,10 @@ class Cell:
 
     @cached_property
     def cfg(self) -> Config:
-        """The config, without the overrides."""
-        return Config.fromfile(find_config(self.config))
+        """The config with the overrides."""
+        cfg = Config.fromfile(find_config(self.config))
+        merge_options(cfg, parse_options(self.overrides))
+        return cfg
 
     @cached_property
     def work_dir(self) -> Path:
@@ -108,12 +112,12 @@ class Cell:
         except FileNotFoundError:
             return None
 
-    def run(self, report: Callable[[str], None], threads: int) -> Result:
+    def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Result:
         """Train and test, going on where an interrupted run stopped.
 
         Args:
             report: Called with each line of progress.
-            threads: CPU threads of the run.
+            environment: Variables of the run, beside those of this process.
 
         Raises:
             CellFailedError: If training or testing fails; CellBusyError, if another process is running this cell.
@@ -124,15 +128,18 @@ class Cell:
         with run.locked():
             if (result := self.result()) is not None:  # of another process, in the meantime
                 return result
-            run.train(self.config, self.options, report, threads, self.gpus)
+            run.train(self.config, self.options, report, environment, self.gpus)
             checkpoint = _best(self.work_dir) if chooses else run.checkpoint()
             metrics = self.work_dir / 'metrics.json'
             out = ['--work-dir', str(self.work_dir / 'test'), '--out', str(metrics), '--out-item', 'metrics']
-            run.call(['test.py', self.config, str(checkpoint), *out, '--cfg-options', *self.options], report, threads)
+            run.call(
+                ['test.py', self.config, str(checkpoint), *out, '--cfg-options', *self.options], report, environment
+            )
 
             records = list(self._scalars())
             steps = re.findall(r'Epoch\(train\).*?\[ *\d+/(\d+)\]', (self.work_dir / 'train.txt').read_text('utf-8'))
-            seconds = fmean(r['time'] for r in records if 'epoch' in r) * int(steps[-1]) if steps else float('nan')
+            times = [record['time'] for record in records if 'lr' in record]
+            seconds = fmean(times) * int(steps[-1]) if steps and times else float('nan')
             result = Result(json.loads(metrics.read_text('utf-8')), seconds, _curve(records))
             temporary = self.work_dir / 'result.json.tmp'
             temporary.write_text(json.dumps(asdict(result), indent=2), 'utf-8')
@@ -140,11 +147,11 @@ class Cell:
         return result
 
     def _batch_options(self) -> list[str]:
-        """Return the option that keeps the batch as large as the config's learning rate wants it; none if it is."""
-        loader = self.cfg.get('train_dataloader') or {}
-        total = self.cfg.get('auto_scale_lr', {}).get('base_batch_size')
+        """Return the option that keeps the batch as large in all as the learning rate wants it; none if it is."""
+        batch = (self.cfg.get('train_dataloader') or {}).get('batch_size', 0)
+        total = self.cfg.get('auto_scale_lr', {}).get('base_batch_size', batch)
         given = any(option.startswith('train_dataloader.batch_size=') for option in self.overrides)
-        if given or total is None or total == loader.get('batch_size', 0) * self.gpus:
+        if given or total == batch * self.gpus:
             return []
         if total % self.gpus:
             raise ConfigError(f'{self.config}: its batches of {total} cannot be dealt out to {self.gpus} GPUs.')
@@ -154,17 +161,19 @@ class Cell:
         """Say whether the config keeps the best epoch; raise a ConfigError if that is the best test epoch."""
         if not self.cfg.get('default_hooks', {}).get('checkpoint', {}).get('save_best'):
             return False
-        validation, test = (self.cfg[f'{split}_dataloader'] for split in ('val', 'test'))
-        if validation and validation.dataset == test.dataset:
+        place = f'{self.config}: default_hooks.checkpoint.save_best'
+        way_out = 'Hold a split out of training for it, or leave save_best away.'
+        if not self.cfg.get('val_dataloader'):
+            raise ConfigError(f'{place} wants a val_dataloader, and there is none. {way_out}')
+        if _data(self.cfg.val_dataloader.dataset) == _data(self.cfg.test_dataloader.dataset):
             raise ConfigError(
-                f'{self.config}: default_hooks.checkpoint.save_best would pick the best epoch on the test data, which '
-                'are those of val_dataloader as well. Hold a split out of training for it, or leave save_best away.'
+                f'{place} would pick the best epoch on the test data, which val_dataloader reads as well. {way_out}'
             )
         return True
 
     def _fingerprint(self) -> str:
         """Return a hash of what decides the result: the config, and the weights, answers and annotations it names."""
-        parts = [self.cfg.pretty_text, *self.overrides]
+        parts = [Config.fromfile(find_config(self.config)).pretty_text, *self.overrides]
         if self.gpus > 1:
             parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
         for _, node in dicts(self.cfg._cfg_dict.to_dict(), ''):
@@ -192,6 +201,11 @@ class Cell:
                     continue
 
 
+def _data(dataset: Mapping) -> dict:
+    """Return what a data set's config says of the images, and not of what is done with them."""
+    return {key: value for key, value in dataset.items() if key not in ('pipeline', 'test_mode')}
+
+
 def _best(work_dir: Path) -> Path:
     """Return the checkpoint that mmengine has kept as the best."""
     return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
@@ -199,6 +213,6 @@ def _best(work_dir: Path) -> Path:
 
 def _curve(records: list[dict]) -> list[tuple[int, dict[str, float]]]:
     """Return the validations, by epoch; of an epoch that was repeated after resuming, the last."""
-    validations = {record['step']: record for record in records if 'epoch' not in record}
+    validations = {record['step']: record for record in records if 'lr' not in record}
     drop = {'step', 'time', 'data_time'}
     return [(step, {k: v for k, v in validations[step].items() if k not in drop}) for step in sorted(validations)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from makd.cli.main import run
 from makd.experiments.cell import Cell
-from makd.experiments.run_cells import default_threads
+from makd.experiments.run_cells import job_environments
 from makd.experiments.teachers import Teacher
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     args = p.parse_args()
     cell = Cell(args.config, args.seed, args.root, args.tools, tuple(args.overrides), args.gpus)
     task = Teacher(cell, args.checkpoint) if args.checkpoint else cell
-    task.run(lambda line: print(line, flush=True), default_threads(1))
+    task.run(lambda line: print(line, flush=True), *job_environments(1, args.gpus, ()))
 
 
 if __name__ == '__main__':

@@ -43,20 +43,21 @@ class Line:
     paper_difference: float | None
 
 
-def make_lines(blocks: Sequence[Block], results: Sequence[Results]) -> list[Line]:
+def make_lines(blocks: Sequence[Block], results: Sequence[Results], with_paper: bool = True) -> list[Line]:
     """Work out each arm's statistics.
 
     Args:
         blocks: The table.
         results: Of each block.
+        with_paper: Whether the paper's figures belong beside these, which options have changed if not.
     """
     by_method = [{arm.method: of_block[arm] for arm in block.arms} for block, of_block in zip(blocks, results)]
     metric = next((found for of_block in by_method if (found := primary_metric(of_block))), 'accuracy/top1')
     lines = []
     for block, of_block in zip(blocks, by_method):
-        base = paper_figure(block.arms[0].config)
+        base = paper_figure(block.arms[0].config) if with_paper else None
         for arm, row in zip(block.arms, summarise(of_block)):
-            paper = None if arm.overrides else paper_figure(arm.config)
+            paper = paper_figure(arm.config) if with_paper and not arm.overrides else None
             compared = paper is not None and base is not None and arm is not block.arms[0]
             difference = paper - base if compared else None  # type: ignore[operator]
             lines.append(Line(block, arm, row, COLUMNS[metric], paper, difference))

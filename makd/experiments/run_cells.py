@@ -3,48 +3,55 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from makd.errors import ConfigError
-from makd.experiments.tool_run import CellBusyError, CellFailedError
+from makd.experiments.tool_run import CellBusyError
 
 BUSY_SECONDS = 20.0  # between two looks at a cell that another process is running
 
 
 class Runnable(Protocol):
-    """A :class:`~makd.experiments.Cell` or :class:`~makd.experiments.Teacher`."""
+    """A :class:`~makd.experiments.Cell` or :class:`~makd.experiments.teachers.Teacher`."""
 
     @property
     def label(self) -> str:
         """What a line of progress calls it."""
 
-    def run(self, report: Callable[[str], None], threads: int) -> Any:
-        """Run it, on so many CPU threads, and report lines of progress."""
+    def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Any:
+        """Run it with these variables, and report lines of progress."""
 
 
 _Runnable = TypeVar('_Runnable', bound=Runnable)
 
 
-def run_cells(cells: Sequence[_Runnable], jobs: int) -> Iterator[tuple[_Runnable, Any]]:
-    """Run cells, and yield each as it ends, with its result; one that fails has None.
+def run_cells(cells: Sequence[_Runnable], jobs: int, gpus: int = 1) -> Iterator[tuple[_Runnable, Any]]:
+    """Run cells, and yield each as it ends, with its result; one that fails has None, and its error is printed.
 
     Cells that another process is running come last, when that has ended.
 
     Args:
         cells: What to run.
-        jobs: How many at a time; they share the CPU threads.
+        jobs: How many at a time. They share the CPU threads, and deal out the GPUs that there are.
+        gpus: GPUs of a cell.
 
     Raises:
         SystemExit: If the user interrupts it; the cells go on from there the next time.
     """
-    threads = default_threads(jobs)
+    environments: SimpleQueue[dict[str, str]] = SimpleQueue()
+    for environment in job_environments(jobs, gpus, visible_devices()):
+        environments.put(environment)
     started, done = time.monotonic(), 0
 
     def work(cell: _Runnable) -> Any:
         label = f'[{cell.label}]'
-        return cell.run(lambda line: print(label, line, flush=True), threads)
+        environment = environments.get()
+        try:
+            return cell.run(lambda line: print(label, line, flush=True), environment)
+        finally:
+            environments.put(environment)
 
     waiting = list(cells)
     pool = ThreadPoolExecutor(jobs)
@@ -59,7 +66,7 @@ def run_cells(cells: Sequence[_Runnable], jobs: int) -> Iterator[tuple[_Runnable
                 except CellBusyError:
                     waiting.append(cell)
                     continue
-                except (CellFailedError, ConfigError) as error:
+                except Exception as error:  # whatever it is, the other cells go on, and the table has a gap
                     print(f'error: {error}', flush=True)
                 done += 1
                 elapsed = time.monotonic() - started
@@ -71,14 +78,35 @@ def run_cells(cells: Sequence[_Runnable], jobs: int) -> Iterator[tuple[_Runnable
                 print(f'Waiting for cells that another process is running: {names}', flush=True)
                 time.sleep(BUSY_SECONDS)
     except KeyboardInterrupt:  # which the terminal has sent to the running tools as well
-        pool.shutdown(cancel_futures=True)
         print('Stopped. The same command goes on from here.', file=sys.stderr)
         raise SystemExit(130) from None
-    pool.shutdown()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def default_threads(jobs: int) -> int:
-    """Return the CPU threads of each of some runs at a time: ``OMP_NUM_THREADS``, or an equal part of the CPUs."""
+def job_environments(jobs: int, gpus: int, devices: Sequence[str]) -> list[dict[str, str]]:
+    """Return the variables of some jobs at a time: their CPU threads, and GPUs of their own as far as there are any.
+
+    Args:
+        jobs: How many at a time.
+        gpus: GPUs of each.
+        devices: The GPUs that there are, as ``CUDA_VISIBLE_DEVICES`` names them.
+    """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     # Small images on many threads are slower, not faster.
-    return int(os.environ.get('OMP_NUM_THREADS', max(1, min(4, cpus // jobs))))
+    threads = os.environ.get('OMP_NUM_THREADS', str(max(1, min(4, cpus // jobs))))
+    environments = [dict(OMP_NUM_THREADS=threads) for _ in range(jobs)]
+    if jobs > 1 and len(devices) >= gpus:
+        slots = [devices[start : start + gpus] for start in range(0, len(devices) - gpus + 1, gpus)]
+        for job, environment in enumerate(environments):
+            environment['CUDA_VISIBLE_DEVICES'] = ','.join(slots[job % len(slots)])
+    return environments
+
+
+def visible_devices() -> list[str]:
+    """Return the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if 'CUDA_VISIBLE_DEVICES' in os.environ:
+        return [device for device in os.environ['CUDA_VISIBLE_DEVICES'].split(',') if device]
+    import torch  # not for --help
+
+    return [str(index) for index in range(torch.cuda.device_count())]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 from statistics import fmean, stdev
 
 from scipy.stats import t as student_t
@@ -66,8 +66,9 @@ def summarise(results: Mapping[str, Mapping[int, Result | None]]) -> list[Row]:
             for metric, column in COLUMNS.items()
             if done and all(metric in r.metrics for r in done.values())
         }
-        if done:
-            values['s/epoch'] = _mean_and_spread([r.seconds_per_epoch for r in done.values()])
+        # Unknown where epochs are not counted, or a line of the log is lost with the process that was to keep it.
+        if seconds := [r.seconds_per_epoch for r in done.values() if not isnan(r.seconds_per_epoch)]:
+            values['s/epoch'] = _mean_and_spread(seconds)
         pairs = [
             (result.metrics[compared] - base.metrics[compared]) * PERCENT.get(compared, 1.0)
             for seed, result in done.items()

@@ -7,11 +7,12 @@ arm is the baseline of the others' differences.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
-from makd.errors import ConfigError
+from makd.errors import ConfigError, DataError
 from makd.experiments.question_options import question_options
 from makd.questions import QuestionSet
 
@@ -246,6 +247,11 @@ def _questions() -> Iterator[Block]:
         return (*question_options(cfg, questions), f'model.head.aspect_loss.loss_weight={alpha:.3f}')
 
     def by_evidence(count: int, seed: int) -> tuple[str, ...]:
+        if not Path(EVIDENCE).is_file():
+            raise DataError(
+                f'{EVIDENCE} is not there: `python tools/select_questions.py {all_questions.config} --top 20 --out '
+                f'{EVIDENCE}` chooses the questions.'
+            )
         return of_weight(QuestionSet.load(EVIDENCE).top(count).ids)
 
     def at_random(count: int, seed: int) -> tuple[str, ...]:

@@ -1,10 +1,8 @@
 """The teachers that cells of KD and DKD need, trained by the configs that they name."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from mmengine.config import Config
 
 from makd.errors import ConfigError
 from makd.experiments.cell import Cell
@@ -35,19 +33,24 @@ class Teacher:
 
     @property
     def done(self) -> bool:
-        """Whether it is there."""
-        return self.checkpoint.is_file()
+        """Whether it is there, and whole: the name of the last checkpoint is written after the checkpoint itself."""
+        last = self._tool_run.checkpoint()
+        return self.checkpoint.is_file() and (last is None or last.name == self.checkpoint.name)
 
-    def run(self, report: Callable[[str], None], threads: int) -> Path:
+    @property
+    def _tool_run(self) -> ToolRun:
+        return ToolRun(self.work_dir, self.cell.tools)
+
+    def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Path:
         """Train it, going on where an interrupted run stopped, and return its checkpoint.
 
         Raises:
             CellFailedError: If training fails, or another process is training it.
             ConfigError: If its config ends with another checkpoint than its students look for.
         """
-        run = ToolRun(self.work_dir, self.cell.tools)
+        run = self._tool_run
         with run.locked():
-            run.train(self.cell.config, self.cell.options, report, threads, self.cell.gpus)
+            run.train(self.cell.config, self.cell.options, report, environment, self.cell.gpus)
         if not self.done:
             raise ConfigError(
                 f'{self.cell.config} has been trained, and its last checkpoint is {run.checkpoint()}, but its students '
@@ -56,15 +59,19 @@ class Teacher:
         return self.checkpoint
 
 
-def absent_teachers(cells: Iterable[Cell]) -> Iterator[Teacher]:
-    """Yield the teachers of these cells that are not there; of a URL, mmengine takes care."""
-    seen = set()
-    for cell in cells:
-        model = Config.fromfile(cell.config).model
-        config, checkpoint = model.get('teacher'), model.get('teacher_checkpoint')
-        if not isinstance(config, str) or not checkpoint or '://' in checkpoint or checkpoint in seen:
-            continue
-        seen.add(checkpoint)
-        teacher = Teacher(Cell(config, 0, cell.root, cell.tools, cell.overrides, cell.gpus), Path(checkpoint))
-        if not teacher.done:
-            yield teacher
+def teacher_of(cell: Cell) -> Teacher | None:
+    """Return the teacher that a cell's config names; None if it names none, or a URL, which mmengine fetches.
+
+    It is that of every student: trained by its config as it is, with seed 0.
+    """
+    model = cell.cfg.get('model') or {}
+    config, checkpoint = model.get('teacher'), model.get('teacher_checkpoint')
+    if not isinstance(config, str) or not checkpoint or '://' in checkpoint:
+        return None
+    return Teacher(Cell(config, 0, cell.root, cell.tools, gpus=cell.gpus), Path(checkpoint))
+
+
+def absent_teachers(cells: Iterable[Cell]) -> list[Teacher]:
+    """Return the teachers of these cells that are not there, each once."""
+    teachers = {teacher.checkpoint: teacher for cell in cells if (teacher := teacher_of(cell)) is not None}
+    return [teacher for teacher in teachers.values() if not teacher.done]

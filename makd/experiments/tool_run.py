@@ -4,7 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class ToolRun:
         """Return the last checkpoint; None if there is none, or a kill left nothing but its name."""
         last = self.work_dir / 'last_checkpoint'
         path = Path(last.read_text().strip()) if last.exists() else None
-        return path if path is not None and path.exists() else None
+        return path if path is not None and path.is_file() else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -54,21 +54,28 @@ class ToolRun:
             yield
 
     def train(
-        self, config: str, options: Sequence[str], report: Callable[[str], None], threads: int, gpus: int = 1
+        self,
+        config: str,
+        options: Sequence[str],
+        report: Callable[[str], None],
+        environment: Mapping[str, str],
+        gpus: int = 1,
     ) -> None:
         """Train a config, going on from the last checkpoint; see :meth:`call`."""
         command = ['train.py', config, '--work-dir', str(self.work_dir), '--cfg-options', *options]
         if self.checkpoint() is not None:
             command.append('--resume')
-        self.call(command, report, threads, gpus)
+        self.call(command, report, environment, gpus)
 
-    def call(self, command: Sequence[str], report: Callable[[str], None], threads: int, gpus: int = 1) -> None:
+    def call(
+        self, command: Sequence[str], report: Callable[[str], None], environment: Mapping[str, str], gpus: int = 1
+    ) -> None:
         """Run one of the tools; keep its output, and report its progress lines.
 
         Args:
             command: Name of the tool, and its arguments.
             report: Called with each line of progress.
-            threads: CPU threads of a process.
+            environment: Variables of the tool, beside those of this process.
             gpus: Processes.
 
         Raises:
@@ -82,11 +89,10 @@ class ToolRun:
         argv += [str(self.tools / command[0]), *command[1:]]
         if gpus > 1:
             argv += ['--launcher', 'pytorch']
-        environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
         pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
         with (
             log.open('a', encoding='utf-8') as file,
-            subprocess.Popen(argv, env=environment, pass_fds=[self._lock], **pipes) as process,  # type: ignore[call-overload]
+            subprocess.Popen(argv, env={**os.environ, **environment}, pass_fds=[self._lock], **pipes) as process,  # type: ignore[call-overload]
         ):
             for line in process.stdout:
                 file.write(line)

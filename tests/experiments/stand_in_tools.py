@@ -10,8 +10,8 @@ if os.environ.get('RANK', '0') == '0':
         sys.exit('out of luck')
     (work_dir / 'a' / 'vis_data').mkdir(parents=True, exist_ok=True)
     lines = [
-        '{"time": 0.1, "epoch": 1, "iter": 50, "step": 50}',
-        '{"time": 0.3, "epoch": 1, "iter": 100, "step": 100}',
+        '{"lr": 0.1, "time": 0.1, "epoch": 1, "iter": 50, "step": 50}',
+        '{"lr": 0.1, "time": 0.3, "epoch": 1, "iter": 100, "step": 100}',
         '{"accuracy/top1": 7.0, "time": 9.0, "step": 1}',
         '{"half a li',
     ]

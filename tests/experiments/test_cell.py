@@ -8,6 +8,7 @@ from experiments.stand_in_tools import write_tools
 
 from makd.errors import ConfigError
 from makd.experiments import Cell, CellFailedError, run_cells
+from makd.experiments.run_cells import job_environments, visible_devices
 from makd.experiments.tool_run import CellBusyError
 
 
@@ -32,7 +33,7 @@ def calls(cell):
 def test_a_result_is_kept_and_read_back(make_cell):
     cell, lines = make_cell(overrides=('x=1',)), []
     assert cell.result() is None
-    result = cell.run(lines.append, threads=1)
+    result = cell.run(lines.append, {})
     assert result.metrics == {'accuracy/top1': 5.0}
     assert result.seconds_per_epoch == pytest.approx(0.2 * 104)  # the mean step times the steps of an epoch
     assert make_cell(overrides=('x=1',)).result().curve == [[1, {'accuracy/top1': 7.0}]]
@@ -42,7 +43,7 @@ def test_a_result_is_kept_and_read_back(make_cell):
 
 def test_a_result_counts_only_for_the_very_config_overrides_and_seed(make_cell):
     cell = make_cell()
-    cell.run(print, threads=1)
+    cell.run(print, {})
     assert make_cell().result() is not None
     assert make_cell(seed=1).result() is None
     assert make_cell(overrides=('x=1',)).result() is None
@@ -56,7 +57,7 @@ def test_a_result_counts_only_for_the_very_teacher_and_targets(make_cell, tmp_pa
     file = tmp_path / 'logprobs.npy'
     file.write_bytes(b'1')
     make_cell.config.write_text(content.replace('FILE', str(file)).replace('FOLDER', str(tmp_path)))
-    make_cell().run(print, threads=1)
+    make_cell().run(print, {})
     assert make_cell().result() is not None
     file.write_bytes(b'12')
     assert make_cell().result() is None
@@ -68,7 +69,7 @@ def test_a_run_is_resumed_only_from_a_checkpoint_that_is_there(make_cell):
         (cell.work_dir / 'result.json').unlink(missing_ok=True)
         if replaced:
             (cell.work_dir / 'epoch_1.pth').unlink()  # killed while mmengine replaced it
-        cell.run(print, threads=1)
+        cell.run(print, {})
     assert ['--resume' in call for call in calls(cell)] == [False, True, False]
 
 
@@ -77,7 +78,7 @@ def test_a_failure_shows_what_was_printed_last(make_cell, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     Path('fail').touch()
     with pytest.raises(CellFailedError, match='out of luck'):
-        cell.run(print, threads=1)
+        cell.run(print, {})
     assert cell.result() is None
 
 
@@ -85,9 +86,9 @@ def test_two_processes_do_not_run_one_cell(make_cell):
     cell = make_cell()
     cell.work_dir.mkdir(parents=True)
     with cell.run_of_tools.locked(), pytest.raises(CellBusyError, match='another process'):
-        cell.run(print, threads=1)
-    cell.run(print, threads=1)
-    cell.run(print, threads=1)
+        cell.run(print, {})
+    cell.run(print, {})
+    cell.run(print, {})
     assert len(calls(cell)) == 1
 
 
@@ -112,6 +113,41 @@ def test_name_is_the_configs_folder_and_stem(make_cell):
     )
 
 
+def test_a_name_that_was_not_written_is_no_checkpoint(make_cell):
+    cell = make_cell()
+    cell.work_dir.mkdir(parents=True)
+    (cell.work_dir / 'last_checkpoint').touch()
+    assert cell.run_of_tools.checkpoint() is None
+
+
+class Broken:
+    label = 'broken'
+
+    def run(self, report, environment):
+        raise OSError('No space left on device')
+
+
+def test_whatever_a_cell_ends_with_the_others_go_on(make_cell, capsys):
+    ended = dict(run_cells([Broken(), make_cell()], jobs=1))
+    assert next(iter(ended.values())) is None
+    assert ended[make_cell()].metrics
+    assert 'error: No space left on device' in capsys.readouterr().out
+
+
+def test_jobs_have_gpus_of_their_own(monkeypatch):
+    def devices(*arguments):
+        return [environment.get('CUDA_VISIBLE_DEVICES') for environment in job_environments(*arguments)]
+
+    assert devices(3, 1, ['0', '1']) == ['0', '1', '0']
+    assert devices(2, 2, ['2', '3', '4', '5', '6']) == ['2,3', '4,5']
+    assert devices(1, 1, ['0', '1']) == [None]
+    assert devices(2, 1, []) == [None, None]
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '4,6')
+    assert visible_devices() == ['4', '6']
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    assert job_environments(1, 1, [])[0]['OMP_NUM_THREADS'] == '3'
+
+
 def test_a_long_line_of_progress_leaves_out_the_fields(make_cell):
     cell = make_cell(overrides=('a.b.top=10', 'c.d.top=10', 'e.question_ids=[one,two,three,four,five]'))
     assert cell.label == 'group/name top=10 question_ids=[one,two,three,four, seed 0'
@@ -124,16 +160,24 @@ BEST = "default_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))\n"
 def test_the_best_epoch_is_tested_only_if_it_was_picked_on_other_data(make_cell):
     def tested():
         cell = make_cell()
-        cell.run(print, threads=1)
+        cell.run(print, {})
         return Path((cell.work_dir / 'tested').read_text()).name
 
     make_cell.config.write_text(DATA.format(val='test'))
     assert tested() == 'epoch_1.pth'
     make_cell.config.write_text(DATA.format(val='held out') + BEST)
     assert tested() == 'best_accuracy_top1_epoch_0.pth'
-    make_cell.config.write_text(DATA.format(val='test') + BEST)
-    with pytest.raises(ConfigError, match='save_best would pick the best epoch on the test data'):
-        make_cell().run(print, threads=1)
+    for config, overrides in (
+        (DATA.format(val='test') + BEST, ()),
+        (DATA.format(val='held out') + BEST, ('val_dataloader.dataset.ann=test',)),
+        (DATA.format(val='test') + BEST + "val_dataloader['dataset']['pipeline'] = [1]", ()),
+    ):
+        make_cell.config.write_text(config)
+        with pytest.raises(ConfigError, match='save_best would pick the best epoch on the test data'):
+            make_cell(overrides=overrides).run(print, {})
+    make_cell.config.write_text('val_dataloader = None\n' + BEST)
+    with pytest.raises(ConfigError, match='save_best wants a val_dataloader'):
+        make_cell().run(print, {})
 
 
 def test_the_batch_is_as_large_in_all_as_the_learning_rate_wants(make_cell):
@@ -143,11 +187,11 @@ def test_the_batch_is_as_large_in_all_as_the_learning_rate_wants(make_cell):
     assert make_cell(gpus=8).options == ['randomness.seed=0']
     assert make_cell(overrides=('train_dataloader.batch_size=3',)).options[0] == 'train_dataloader.batch_size=3'
     with pytest.raises(ConfigError, match='batches of 16 cannot be dealt out to 3 GPUs'):
-        make_cell(gpus=3).run(print, threads=1)
+        make_cell(gpus=3).run(print, {})
 
 
 def test_several_gpus_are_started_by_torchrun_and_are_another_cell(make_cell):
     cell = make_cell(gpus=2)
-    assert cell.run(print, threads=1).metrics == {'accuracy/top1': 5.0}
+    assert cell.run(print, {}).metrics == {'accuracy/top1': 5.0}
     assert calls(cell)[0].endswith('--launcher pytorch WORLD_SIZE=2')
     assert make_cell().result() is None

@@ -48,12 +48,23 @@ def test_the_table_says_which_seeds_are_missing_and_shows_agreement_in_percent()
 
 def test_of_an_epoch_that_was_repeated_the_last_validation_counts():
     records = [
-        dict(epoch=1, iter=50, time=0.1, step=50),
+        dict(epoch=1, iter=50, lr=0.1, time=0.1, step=50),
+        dict(lr=0.1, loss=2.0, step=50),  # of a run that counts steps
         {'accuracy/top1': 1.0, 'step': 1},
         {'accuracy/top1': 2.0, 'step': 2, 'time': 0.1},
         {'accuracy/top1': 2.5, 'step': 2},
     ]
     assert _curve(records) == [(1, {'accuracy/top1': 1.0}), (2, {'accuracy/top1': 2.5})]
+
+
+def test_a_time_that_is_not_known_is_left_out():
+    def timed(seconds):
+        return Result({'accuracy/top1': 1.0}, seconds, [])
+
+    (row,) = summarise({'steps': {0: timed(float('nan')), 1: timed(float('nan'))}})
+    assert 's/epoch' not in row.values
+    (row,) = summarise({'one log lost': {0: timed(3.0), 1: timed(float('nan')), 2: timed(5.0)}})
+    assert row.values['s/epoch'][0] == 4.0
 
 
 def test_curves_are_drawn_without_a_display(tmp_path):

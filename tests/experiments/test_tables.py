@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import TRANSFORMS
 
 from makd.cli.config import merge_options
-from makd.errors import ConfigError
+from makd.errors import ConfigError, DataError
 from makd.experiments.paper import paper_figure
 from makd.experiments.question_options import question_options
 from makd.experiments.tables import TABLES, Arm
@@ -73,6 +73,20 @@ def test_what_a_config_says_anyway_is_not_overridden():
     """So the cell is that of the other tables."""
     assert Arm('MaKD, alpha 16', 'configs/makd/resnet18_emoji.py', (), 16.0) in ARMS['figure3']
     assert Arm('MaKD, 66 questions', 'configs/makd/resnet18_emoji.py', (), 66) in ARMS['figure2']
+
+
+def test_questions_by_evidence_are_chosen_by_the_tool_that_the_error_names(monkeypatch):
+    (block, *_) = TABLES['questions'].make()
+    monkeypatch.setattr('makd.experiments.tables.EVIDENCE', 'no.json')
+    with pytest.raises(DataError, match=r'tools/select_questions.py .* --out no.json'):
+        block.arms[2].overrides_of_seed(0)
+
+
+def test_each_of_fewer_questions_weighs_as_among_all():
+    (block, *_) = TABLES['questions'].make()
+    assert 'model.head.aspect_loss.loss_weight=2.424' in block.arms[1].overrides  # 16 * 10 / 66
+    random = block.arms[3].overrides_of_seed
+    assert random(0) == random(0) != random(1)
 
 
 @pytest.mark.parametrize('questions', [10, ('metal', 'white')])

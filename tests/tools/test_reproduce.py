@@ -119,11 +119,37 @@ def test_a_failure_leaves_a_gap_that_the_table_names_and_the_same_command_fills(
     assert 'no result' not in Path('work_dirs/compare/table1.md').read_text()
 
 
-def test_a_teacher_that_fails_stops_its_students(reproduce):
-    Path('fail').touch()
-    _, end = reproduce()
-    assert 'The students need these teachers' in end
-    assert not calls('work_dirs')
+def test_a_teacher_that_fails_holds_its_students_back(reproduce):
+    train = Path('tools/train.py')
+    train.write_text(train.read_text().replace("pathlib.Path('fail').exists()", "'teacher' in sys.argv[1]"))
+    out, end = reproduce()
+    assert 'kd/student seed 0 waits for its teacher' in out
+    assert 'The same command runs the cells without a result' in end
+    assert not calls('work_dirs/compare/kd')
+    assert len(calls('work_dirs/compare/makd')) == 2
+
+
+def test_a_teacher_that_was_killed_while_it_was_written_is_trained_on(reproduce):
+    Path('teachers').mkdir()
+    Path('teachers/epoch_0.pth').touch()
+    Path('teachers/epoch_1.pth').touch()  # the half of it
+    Path('teachers/last_checkpoint').write_text(str(Path('teachers/epoch_0.pth').absolute()))
+    reproduce()
+    assert '--resume' in calls('teachers')[0]
+
+
+def test_a_trial_changes_neither_the_teacher_nor_the_table(reproduce):
+    reproduce()
+    table = Path('work_dirs/compare/table1.md').read_text()
+    shutil.rmtree('teachers')
+    _, end = reproduce('--seeds', '1', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert end is None
+    assert 'train_cfg' not in calls('teachers')[0]
+    assert 'train_cfg.max_epochs=1' in calls('work_dirs/compare/makd')[-1]
+    assert Path('work_dirs/compare/table1.md').read_text() == table
+    (trial,) = Path('work_dirs/compare').glob('table1_??????.md')
+    assert 'With --cfg-options train_cfg.max_epochs=1' in trial.read_text()
+    assert 'paper' not in trial.read_text()
 
 
 def test_a_teacher_whose_checkpoint_has_another_name_is_an_error(reproduce):
@@ -141,8 +167,11 @@ def test_absent_data_are_one_error_before_anything_runs(reproduce):
     _, end = reproduce()
     assert "configs/makd/student.py: train_dataloader.dataset.data_root='data/dtd'\n    `python tools/prepare" in end
     assert 'tools/annotate.py' in end
+    assert 'or leave data sets out: --datasets' in end.lower()
     assert not Path('teachers').exists()
     assert 'tools/prepare_dataset.py dtd' in reproduce('--dry-run')[0]
+    elsewhere = ['train_dataloader.dataset.data_root=configs', 'train_dataloader.dataset.targets=configs']
+    assert reproduce('--cfg-options', *elsewhere)[1] is None
 
 
 @pytest.fixture
@@ -167,10 +196,13 @@ def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
 def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, slurm):
     Path('hold').touch()
     out, end = reproduce('--launcher', 'slurm')
-    assert 'give the same command again when they are there' in end
+    assert end is None  # all has been submitted
+    assert 'kd/student seed 1 waits for its teacher' in out
+    assert 'The same command shows the table when the jobs have ended' in out
     out, end = reproduce('--launcher', 'slurm')
     assert 'teacher baseline/teacher is job 7 already' in out
-    assert len(Path('sbatch_calls').read_text().splitlines()) == 1
+    assert 'makd/student seed 1 is job 7 already' in out
+    assert len(Path('sbatch_calls').read_text().splitlines()) == 1 + 4
     Path('hold').unlink()
     _, end = reproduce('--launcher', 'slurm')
     assert end is None

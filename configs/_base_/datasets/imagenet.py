@@ -5,6 +5,6 @@ _base_ = ['./photographs.py']
 num_classes = 1000
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(
-    batch_size=256, num_workers=12, dataset=dict(type='ImageNet', data_root='data/imagenet', split='train')
+    batch_size=512, num_workers=12, dataset=dict(type='ImageNet', data_root='data/imagenet', split='train')
 )
 test_dataloader = dict(dataset=dict(type='ImageNet', data_root='data/imagenet', split='val'))

@@ -6,6 +6,6 @@ _base_ = ['./photographs.py']
 num_classes = 100
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(
-    batch_size=256, dataset=dict(type='makd.MiniImageNet', data_root='data/mini_imagenet', split='train')
+    batch_size=512, dataset=dict(type='makd.MiniImageNet', data_root='data/mini_imagenet', split='train')
 )
 test_dataloader = dict(dataset=dict(type='makd.MiniImageNet', data_root='data/mini_imagenet', split='test'))

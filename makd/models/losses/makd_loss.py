@@ -30,7 +30,8 @@ class MaKDLoss(nn.Module):
         L = \alpha \cdot \frac{1}{|A|} \sum_{(n, q) \in A} \operatorname{BCE}(\sigma(z_{nq}), p_{nq})
 
     where z are the student's aspect logits, p the teacher's P(yes) and A the pairs of image and question that have an
-    answer. The mean runs over samples **and** questions, as in the authors' code, so alpha does not depend on Q.
+    answer. The mean runs over samples **and** questions, as in the authors' code: the weight of the sum does not depend
+    on Q, and that of one question is alpha / Q.
 
     Args:
         loss_weight (float): alpha, the weight beside the class loss. Defaults to 4.0, the authors' fine-grained
