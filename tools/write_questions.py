@@ -82,7 +82,11 @@ def _classes_of(cfg: Config) -> tuple[str, ...]:
     inner = cfg.dataset
     while 'dataset' in inner or 'datasets' in inner:  # a wrapper
         inner = inner.get('dataset') or inner.datasets[0]
-    # Many know their classes without reading a file.
+    # Many know their classes without a file, and some of them cannot be built without one.
+    with DATASETS.switch_scope_and_registry(None) as registry:  # that of the config's library
+        known = (getattr(registry.get(inner.type), 'METAINFO', None) or {}).get('classes')
+    if known and 'metainfo' not in inner:
+        return known
     dataset = DATASETS.build({**inner, 'lazy_init': True})
     if not dataset.metainfo.get('classes'):
         dataset.full_init()
