@@ -1,5 +1,6 @@
-"""Files and folders that appear on disk whole or not at all, and text that is read or explained."""
+"""Files and folders that appear on disk whole or not at all, text that is read or explained, and checksums."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,15 @@ def read_text(path: str | os.PathLike[str], error: type[MakdError]) -> str:
         raise error(f'cannot read {path}: {reason.strerror}; check the path') from None
     except UnicodeDecodeError as reason:
         raise error(f'{path} is not UTF-8 (byte {reason.start}): save it as UTF-8') from None
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file of any size, as 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _hidden_sibling(path: Path) -> Path:

@@ -1,6 +1,9 @@
 """Train a classifier or a detector from a config."""
 
 import argparse
+from importlib.util import find_spec
+
+from mmengine.config import Config
 
 from makd.cli.arguments import config_parser, parse
 from makd.cli.config import load_config, require_checkpoint
@@ -12,7 +15,18 @@ EXAMPLES = """examples:
   python tools/train.py configs/makd/resnet18_emoji.py
   python tools/train.py configs/makd/resnet18_emoji.py --resume
   python tools/train.py configs/makd/resnet18_emoji.py --cfg-options randomness.seed=1 train_cfg.max_epochs=10
-  bash tools/dist_train.sh configs/makd/resnet18_emoji.py 8 --amp"""
+  python tools/train.py configs/makd/resnet18_emoji.py --log-to tensorboard
+  bash tools/dist_train.sh configs/makd/resnet18_emoji.py 8 --amp
+
+The work dir holds checkpoints, and for each start TIMESTAMP/ with the log, the curves (vis_data/scalars.json, for
+tools/analyze_log.py), the whole config (vis_data/config.py) and what else it takes to repeat the run (run.json)."""
+
+
+# Where --log-to sends the curves: mmengine's backend, with its arguments.
+BACKENDS = {
+    'tensorboard': dict(type='TensorboardVisBackend'),
+    'wandb': dict(type='WandbVisBackend', init_kwargs=dict(project='makd')),
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,6 +45,13 @@ def parse_args() -> argparse.Namespace:
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the real batch size over auto_scale_lr.base_batch_size',
+    )
+    p.add_argument(
+        '--log-to',
+        nargs='+',
+        choices=BACKENDS,
+        default=[],
+        help='send the curves to TensorBoard (`tensorboard --logdir work_dirs`) or Weights & Biases as well',
     )
     return parse(p)
 
@@ -52,6 +73,8 @@ def main() -> None:
             raise ConfigError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from.')
         cfg.auto_scale_lr.enable = True
 
+    if args.log_to:
+        send_curves(cfg, args.log_to)
     if args.amp:
         from mmengine.device import get_device  # torch: not for --help
 
@@ -60,6 +83,17 @@ def main() -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     build_runner(cfg).train()
+
+
+def send_curves(cfg: Config, names: list[str]) -> None:
+    """Add backends to the config's visualizer; raise a ConfigError for one that is not installed."""
+    for name in names:
+        if find_spec(name) is None:
+            raise ConfigError(f'--log-to {name}: the package {name} is not installed. pip install {name}')
+    backend = {name: dict(BACKENDS[name]) for name in names}
+    if 'wandb' in backend:  # a run is called there what its folder is called here
+        backend['wandb']['init_kwargs'] = {**backend['wandb']['init_kwargs'], 'name': cfg.work_dir}
+    cfg.visualizer.vis_backends = [*cfg.visualizer.vis_backends, *backend.values()]
 
 
 if __name__ == '__main__':

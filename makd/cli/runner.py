@@ -9,12 +9,17 @@ if TYPE_CHECKING:
 
 
 def build_runner(cfg: Config) -> 'Runner':
-    """Build the Runner of a config; on a machine without an accelerator, with ranks on the CPU if it has a launcher."""
+    """Build the Runner of a config, and write down what repeats the run (see ``makd.cli.run_record``).
+
+    On a machine without an accelerator, ranks run on the CPU.
+    """
     # Imported here, so that --help is answered without waiting for torch.
     import torch
     from mmengine.device import get_device
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
+
+    from makd.cli.run_record import write_run_record
 
     if cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu':
         # mmengine's launchers choose a GPU for each rank, its wrapper puts the model there, NCCL knows nothing else.
@@ -24,4 +29,6 @@ def build_runner(cfg: Config) -> 'Runner':
         cfg.setdefault(
             'model_wrapper_cfg', {**wrapper, 'find_unused_parameters': cfg.get('find_unused_parameters', False)}
         )
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    write_run_record(runner)
+    return runner

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from makd.cli.arguments import parse_options
 from makd.cli.config import dicts, find_config, merge_options
 from makd.errors import ConfigError
 from makd.experiments.tool_run import ToolRun
+from makd.experiments.training_log import TrainingLog
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,11 @@ class Cell:
                 ['test.py', self.config, str(checkpoint), *out, '--cfg-options', *self.options], report, environment
             )
 
-            records = list(self._scalars())
+            log = TrainingLog.read(self.work_dir)
             steps = re.findall(r'Epoch\(train\).*?\[ *\d+/(\d+)\]', (self.work_dir / 'train.txt').read_text('utf-8'))
-            times = [record['time'] for record in records if 'lr' in record]
+            times = [record['time'] for record in log.training.values()]
             seconds = fmean(times) * int(steps[-1]) if steps and times else float('nan')
-            result = Result(json.loads(metrics.read_text('utf-8')), seconds, _curve(records))
+            result = Result(json.loads(metrics.read_text('utf-8')), seconds, sorted(log.validation.items()))
             temporary = self.work_dir / 'result.json.tmp'
             temporary.write_text(json.dumps(asdict(result), indent=2), 'utf-8')
             temporary.rename(self.work_dir / 'result.json')
@@ -191,15 +192,6 @@ class Cell:
                     parts.append(f'{file} {stat.st_size} {stat.st_mtime_ns}')
         return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:12]
 
-    def _scalars(self) -> Iterator[dict]:
-        """Yield mmengine's records of training and validation, in their order."""
-        for path in sorted(self.work_dir.glob('*/vis_data/scalars.json')):
-            for line in path.read_text('utf-8').splitlines():
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError:  # the process was killed while it wrote the line
-                    continue
-
 
 def _data(dataset: Mapping) -> dict:
     """Return what a data set's config says of the images, and not of what is done with them."""
@@ -209,10 +201,3 @@ def _data(dataset: Mapping) -> dict:
 def _best(work_dir: Path) -> Path:
     """Return the checkpoint that mmengine has kept as the best."""
     return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-
-
-def _curve(records: list[dict]) -> list[tuple[int, dict[str, float]]]:
-    """Return the validations, by epoch; of an epoch that was repeated after resuming, the last."""
-    validations = {record['step']: record for record in records if 'lr' not in record}
-    drop = {'step', 'time', 'data_time'}
-    return [(step, {k: v for k, v in validations[step].items() if k not in drop}) for step in sorted(validations)]

@@ -1,5 +1,6 @@
 """The answers of a multimodal LLM about the images of a data set, on disk."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from makd.errors import QuestionsError, TargetsError
-from makd.files import atomic_folder, read_text
+from makd.files import atomic_folder, file_sha256, read_text
 from makd.questions import QuestionSet
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys
 
@@ -178,6 +179,16 @@ class AspectTargets:
     def num_missing(self) -> int:
         """How many of the N x Q answers are missing (NaN). The first access reads the whole array."""
         return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self.blocks())
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256, as 64 hex digits, of the folder's question hash, keys and answers; a selection does not change it.
+
+        The first access reads every answer.
+        """
+        question_hash = json.loads((self.path / META_FILE).read_bytes())['question_hash']
+        parts = [question_hash, *(file_sha256(self.path / name) for name in (KEYS_FILE, ARRAY_FILE))]
+        return hashlib.sha256(' '.join(parts).encode()).hexdigest()
 
     @cached_property
     def failures(self) -> dict[str, str]:

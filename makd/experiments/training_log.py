@@ -1,0 +1,85 @@
+"""What mmengine logged of a run, all its starts put together."""
+
+import json
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+
+from makd.errors import DataError
+
+SCALARS = '*/vis_data/scalars.json'
+NOT_METRICS = {'step', 'time', 'data_time'}
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """The curves of a run, which may have been stopped and resumed; where a step was repeated, the last one counts.
+
+    Attributes:
+        starts: How often the run was started, testing included.
+        training: Step -> what was logged there: the losses (``loss`` is their sum), ``lr``, ``time`` and ``data_time``
+            in seconds a step, averaged by mmengine over its window.
+        validation: Step, or epoch where epochs are counted -> metrics.
+    """
+
+    starts: int
+    training: dict[int, dict[str, float]] = field(default_factory=dict)
+    validation: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, work_dir: Path) -> 'TrainingLog':
+        """Read ``WORK_DIR/TIMESTAMP/vis_data/scalars.json`` of every start.
+
+        Raises:
+            DataError: There is none.
+        """
+        files = sorted(work_dir.glob(SCALARS))
+        if not files:
+            found = sorted({str(path.parents[2]) for path in work_dir.rglob('scalars.json')})[:5]
+            hint = f'Runs below it: {", ".join(found)}.' if found else 'Name the work dir of a run of tools/train.py.'
+            raise DataError(f'{work_dir} holds no log of a run ({SCALARS}). {hint}')
+        log = cls(len(files))
+        for path in files:
+            for line in path.read_text('utf-8').splitlines():
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:  # the process was killed while it wrote the line
+                    continue
+                if 'step' not in record:  # a test
+                    continue
+                if 'lr' in record:
+                    log.training[record['step']] = record
+                else:
+                    log.validation[record['step']] = {k: v for k, v in record.items() if _is_metric(k, v)}
+        return log
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of the losses, their sum first."""
+        names = dict.fromkeys(name for record in self.training.values() for name in record if 'loss' in name)
+        return sorted(names, key=lambda name: (name != 'loss', name))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the validation metrics."""
+        return list(dict.fromkeys(name for record in self.validation.values() for name in record))
+
+    @property
+    def unit(self) -> str:
+        """What validations are counted by: 'epoch' or 'iteration'."""
+        epochs = max((record.get('epoch', 0) for record in self.training.values()), default=0)
+        return 'epoch' if all(step <= epochs for step in self.validation) else 'iteration'
+
+    @property
+    def broken(self) -> list[int]:
+        """Steps at which a loss is not finite."""
+        return [
+            step
+            for step, record in sorted(self.training.items())
+            if not all(isfinite(record[name]) for name in self.losses if name in record)
+        ]
+
+
+def _is_metric(name: str, value: float) -> bool:
+    """Tell a metric from a time, and from pycocotools' -1 where there is nothing to measure."""
+    return name not in NOT_METRICS and not (name.startswith('coco/') and value == -1)

@@ -1,0 +1,91 @@
+"""A run's record, and that the run can be repeated from it."""
+
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from makd.cli.run_record import git_states
+
+REDUCED = [
+    'train_cfg.max_epochs=1',
+    'train_dataloader.dataset.indices=32',
+    'val_dataloader.dataset.indices=16',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'model.backbone.base_channels=8',
+    'model.backbone.stem_channels=8',
+    'model.head.in_channels=64',
+]
+
+
+def train(config, work_dir, *options):
+    command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(work_dir), *options]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    (record,) = work_dir.glob('*/run.json')
+    weights = torch.load(work_dir / 'epoch_1.pth', weights_only=False)['state_dict']
+    return json.loads(record.read_text('utf-8')), weights
+
+
+def test_a_run_whose_seed_was_drawn_is_repeated_from_its_work_dir(tmp_path):
+    config = 'configs/makd/resnet18_emoji.py'
+    record, weights = train(config, tmp_path / 'first', '--cfg-options', *REDUCED, 'randomness.seed=None')
+
+    assert shlex.split(record['command'])[1:3] == ['tools/train.py', config]
+    answers = Path('data/emoji/aspects/cldr')
+    files = [hashlib.sha256((answers / name).read_bytes()).hexdigest() for name in ('images.txt', 'logprobs.npy')]
+    questions = json.loads((answers / 'meta.json').read_text('utf-8'))['question_hash']
+    assert record['targets'] == {str(answers): hashlib.sha256(' '.join([questions, *files]).encode()).hexdigest()}
+    assert record['versions']['torch'] == torch.__version__.partition('+')[0]
+    assert record['ranks'] == 1
+    assert record['environment']['PyTorch'] == torch.__version__
+
+    seed = f'randomness.seed={record["seed"]}'
+    _, repeated = train(record['config'], tmp_path / 'second', '--cfg-options', seed)
+    assert all(torch.equal(weights[key], repeated[key]) for key in weights)
+
+
+def git(folder, *arguments):
+    subprocess.run(['git', '-C', folder, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    monkeypatch.setenv('GIT_CONFIG_GLOBAL', '/dev/null')
+    folder = tmp_path / 'mine'
+    folder.mkdir()
+    git(folder, 'init')
+    (folder / 'head.py').write_text('one\n')
+    git(folder, 'add', '.')
+    git(folder, '-c', 'user.name=A', '-c', 'user.email=a@b', 'commit', '-m', 'first')
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_revision_of_the_folder_that_the_command_runs_in(repository, tmp_path):
+    state = git_states(tmp_path / 'diff')[-1]
+    revision = subprocess.run(['git', 'rev-parse', 'HEAD'], check=True, capture_output=True, text=True).stdout.strip()
+    assert state == dict(folder='mine', revision=revision, changed=[])
+
+
+def test_what_is_not_committed_is_written_down(repository, tmp_path):
+    (repository / 'head.py').write_text('two\n')
+    (repository / 'new.py').write_text('')
+    state = git_states(tmp_path / 'diff')[-1]
+    assert state['changed'] == [' M head.py', '?? new.py']
+    diff = (tmp_path / 'diff').read_text()
+    git(repository, 'checkout', 'head.py')
+    subprocess.run(['git', 'apply', '--include=head.py'], input=diff, check=True, text=True)
+    assert (repository / 'head.py').read_text() == 'two\n'
+
+
+def test_outside_of_git_there_is_no_revision(tmp_path, monkeypatch):
+    monkeypatch.setattr('makd.__file__', str(tmp_path / '__init__.py'))
+    monkeypatch.chdir(tmp_path)
+    assert git_states(tmp_path / 'diff') == []
+    assert not (tmp_path / 'diff').exists()
