@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENV5 ?= .venv-transformers5
 SERVER_VENV ?= .venv-server
 
-.PHONY: help setup train annotate test test-transformers5 test-server lint
+.PHONY: help setup train annotate test test-transformers5 test-server lint docs
 
 help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
@@ -24,6 +24,7 @@ help:
 	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
 	@echo 'make test-transformers5   run the tests of teachers and annotation with transformers 5, in $(VENV5)'
 	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'
+	@echo 'make docs                 build the documentation, docs/_build/html/index.html; Python 3.11 or later'
 	@echo 'make lint                 check format, lint rules and types'
 	@echo
 	@echo 'PYTHON=python3.12 make ...  makes .venv anew if it has another Python'
@@ -119,3 +120,6 @@ lint: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+docs: setup
+	$(RUN) -m sphinx --fail-on-warning --keep-going -b html docs docs/_build/html
