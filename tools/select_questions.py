@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from makd.cli.arguments import add_options
-from makd.cli.config import absent_data, check_makd_types, dicts, find_config, merge_options
+from makd.cli.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
 from makd.cli.main import run
-from makd.errors import ConfigError, DataError, QuestionsError
+from makd.errors import ConfigError, QuestionsError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -76,8 +76,7 @@ def main() -> None:
     check_makd_types(cfg)
     if args.targets:
         use_targets(cfg, args.targets)
-    if absent := absent_data(cfg, ('train_dataloader',)):
-        raise DataError('\n'.join(f'{args.config}: {place}: {way_out}' for place, way_out in absent.items()))
+    check_data_roots(cfg, ('train_dataloader',))
     answers = read_answers(cfg)
     questions, mass = answers.questions, np.nanmean(answers.mass, axis=0)
     if not 1 <= args.top <= len(questions):

@@ -1,0 +1,139 @@
+"""Run command lines of the tools in reduced form, one a line of standard input: started by ``test_commands.py``.
+
+A line is JSON: the arguments after ``python``, and the folder. Each command runs in a fork of this process, which has
+imported the heavy packages once; the answer is a line of JSON with its exit status and what it printed.
+
+Reduced: a run of mmengine's Runner sees a few images of its data, once, and leaves its checkpoint under the name that
+the whole run would; a multimodal LLM of a hub is the one that ships; cells of compare.py and reproduce.py are checked
+and have a made-up result; nothing is downloaded.
+"""
+
+import contextlib
+import copy
+import json
+import os
+import runpy
+import sys
+import traceback
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import makd  # noqa: F401, before mmdet: it stands in for mmcv's operators
+
+IMAGES, BATCH = 12, 4
+
+
+def reduce(cfg):
+    """Make a Runner's config small, and return the number of epochs or iterations that it had."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not loader:
+            continue
+        loader.update(num_workers=0, persistent_workers=False, batch_size=min(loader.batch_size, BATCH))
+        dataset = loader.dataset
+        while 'dataset' in dataset:
+            dataset = dataset.dataset
+        dataset['limit' if dataset.type == 'makd.AnnotationImages' else 'indices'] = IMAGES
+    if cfg.get('model', {}).get('type') == 'makd.HFAspectTeacher':
+        shipped = dict(model='data/teachers/tiny-mllm-emoji', dtype='float32', processor={}, attn_implementation=None)
+        cfg.model.update({key: value for key, value in shipped.items() if key in cfg.model or key == 'model'})
+        import projects.tiny_mllm.hybrid_vision  # noqa: F401, registers the architecture
+    if not cfg.get('train_cfg'):
+        return None
+    whole = cfg.train_cfg.max_epochs
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    return whole
+
+
+def install():
+    """Put the reductions in place."""
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    from makd.datasets import preparation
+    from makd.experiments.cell import Cell, Result
+    from makd.experiments.teachers import Teacher
+
+    read = cache(Config.fromfile)  # a table has a config for each seed
+    build, train = Runner.from_cfg.__func__, Runner.train
+
+    def from_cfg(cls, cfg):
+        epochs = reduce(cfg)
+        runner = build(cls, cfg)
+        runner.epochs_of_the_whole = epochs
+        return runner
+
+    def train_and_name(self):
+        train(self)
+        last = Path(self.work_dir) / 'epoch_1.pth'
+        last.with_name('last_checkpoint').unlink(missing_ok=True)
+        last.rename(last.with_name(f'epoch_{self.epochs_of_the_whole}.pth'))
+
+    def run(cell, report, environment):
+        from makd.cli.config import check_data_roots
+
+        check_data_roots(cell.cfg, ('train_dataloader', 'test_dataloader'))
+        metric = 'coco/bbox_mAP' if cell.cfg.default_scope == 'mmdet' else 'accuracy/top1'
+        result = Result({metric: 10.0 + cell.seed}, 1.0, [(1, {metric: 10.0}), (2, {metric: 11.0})])
+        cell.work_dir.mkdir(parents=True)
+        (cell.work_dir / 'result.json').write_text(json.dumps(asdict(result)))
+        return result
+
+    Config.fromfile = staticmethod(lambda *arguments, **options: copy.deepcopy(read(*arguments, **options)))
+    Runner.from_cfg = classmethod(from_cfg)
+    Runner.train = train_and_name
+    Cell.run = run
+    Teacher.run = lambda teacher, report, environment: True
+    preparation.preparer = lambda name: type('Prepared', (), {'prepare': staticmethod(lambda *arguments: None)})
+
+
+def main():
+    """Answer a line with a line, until there is none."""
+    answers = os.fdopen(os.dup(1), 'w', buffering=1)
+    os.dup2(2, 1)  # what imports print is no answer
+    import mmdet.models  # noqa: F401
+    import mmpretrain.models  # noqa: F401
+
+    install()
+    for line in sys.stdin:
+        request = json.loads(line)
+        printed = Path(request['folder'], 'printed.txt')
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                status = command(request, printed)
+            os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        said = printed.read_text('utf-8', 'replace')
+        printed.unlink()
+        answers.write(json.dumps({'status': status, 'printed': said}) + '\n')
+
+
+def command(request, printed):
+    """Run one command in this process and return its exit status."""
+    output = os.open(printed, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.chdir(request['folder'])
+    sys.path[0] = 'tools'
+    sys.path.append(request['folder'])
+    sys.argv = request['arguments']
+    status = 0
+    try:
+        runpy.run_path(sys.argv[0], run_name='__main__')
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+if __name__ == '__main__':
+    main()
