@@ -22,7 +22,7 @@ extensions = [
     'sphinx.ext.viewcode',
     'sphinx_copybutton',
 ]
-myst_enable_extensions = ['attrs_block', 'dollarmath', 'deflist']
+myst_enable_extensions = ['deflist']
 myst_heading_anchors = 4
 exclude_patterns = ['_build']
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from makd.experiments.training_log import TrainingLog
 
@@ -46,7 +47,7 @@ def plot_training_log(log: TrainingLog, losses: list[str], metrics: list[str], p
         axes.set(ylabel=group or 'validation')
         axes.grid(alpha=0.3)
         axes.legend(fontsize='small')
-        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if row == len(panels) - 1:
             axes.set_xlabel(log.unit)
     figure.savefig(path, dpi=150)

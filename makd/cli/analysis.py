@@ -1,0 +1,140 @@
+"""What the tools of ``tools/analysis`` have in common: their arguments, and a config's split as the test sees it."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.config import Config
+
+from makd.cli.arguments import add_options
+from makd.cli.config import dicts, load_config
+from makd.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from makd.datasets.labelled_images import LabelledImages
+
+SPLITS = ('train', 'val', 'test')
+
+
+def analysis_parser(description: str | None, epilog: str) -> argparse.ArgumentParser:
+    """Return a parser with the arguments that every tool on a split of a config has."""
+    parser = argparse.ArgumentParser(
+        description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--split', choices=SPLITS, default='test', help='images of this split, without augmentation (default: test)'
+    )
+    add_out(parser)
+    add_options(parser)
+    return parser
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """Add ``--out``."""
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FILE',
+        help='picture to write, .png, .svg or .pdf (default: PNG and SVG in work_dirs/analysis)',
+    )
+
+
+def add_questions(parser: argparse.ArgumentParser, number: int, default: str) -> None:
+    """Add ``--questions`` and ``--num-questions``."""
+    parser.add_argument('--questions', nargs='+', metavar='ID', help=f'ids of the questions (default: {default})')
+    parser.add_argument(
+        '--num-questions',
+        type=int,
+        default=number,
+        metavar='K',
+        help='how many, without --questions (default: %(default)s)',
+    )
+
+
+def load_split(config: str, options: dict | None, split: str) -> Config:
+    """Load the config of a classifier; ``cfg.split_dataloader`` is its data loader over a split.
+
+    That loader gives each image once, in order, in the test's pipeline, also on the training set.
+
+    Args:
+        config: Config file.
+        options: Of ``--cfg-options``.
+        split: One of ``SPLITS``.
+
+    Raises:
+        ConfigError: The config is not of a classifier, or has no such split.
+        DataError: Its data are absent.
+    """
+    from mmengine.registry import init_default_scope  # torch: not for --help
+
+    loader = f'{split}_dataloader'
+    args = argparse.Namespace(config=config, cfg_options=options, work_dir=None, launcher='none')
+    cfg = load_config(args, (loader,))
+    if cfg.get('default_scope') != 'mmpretrain':
+        raise ConfigError(
+            f'{config}: default_scope={cfg.get("default_scope")!r}: only classifiers can be analysed, in the scope '
+            "'mmpretrain': each image needs one class."
+        )
+    if not cfg.get(loader):
+        there = ' or '.join(f'--split {name}' for name in SPLITS if cfg.get(f'{name}_dataloader'))
+        raise ConfigError(f'--split {split}: {config} has no {loader}. Choose {there}.')
+    cfg.split_dataloader = _evaluation_loader(cfg, split)
+    init_default_scope(cfg.default_scope)
+    return cfg
+
+
+def _evaluation_loader(cfg: Config, split: str) -> dict[str, Any]:
+    loader = cfg[f'{split}_dataloader'].to_dict()
+    if split == 'train':
+        evaluated = (cfg.get('test_dataloader') or cfg.val_dataloader).to_dict()
+        loader['batch_size'] = evaluated['batch_size']
+        pipeline = next(node['pipeline'] for _, node in dicts(evaluated['dataset'], '') if 'pipeline' in node)
+        for _, node in list(dicts(loader['dataset'], '')):
+            if isinstance(node, dict) and 'pipeline' in node:  # with the answers that training reads
+                node['pipeline'] = [t for t in pipeline if not _loads_answers(t)] + [
+                    t for t in node['pipeline'] if _loads_answers(t)
+                ]
+    for key in ('drop_last', 'batch_sampler'):
+        loader.pop(key, None)
+    return {**loader, 'sampler': dict(type='DefaultSampler', shuffle=False)}
+
+
+def _loads_answers(transform: dict) -> bool:
+    return transform['type'] == 'makd.LoadAspectTargets'
+
+
+def read_images(cfg: Config, config: str, split: str) -> 'LabelledImages':
+    """Read what is known of the images of ``load_split(...)``, and their answers; say how many there are.
+
+    Raises:
+        ConfigError: The split's pipeline loads no answers.
+        DataError: No image has all answers, or an image has no single class.
+    """
+    from mmengine.registry import DATASETS
+
+    from makd.datasets.labelled_images import read_labelled_images
+
+    images = read_labelled_images(DATASETS.build(cfg.split_dataloader['dataset']))
+    if images.questions is None:
+        raise ConfigError(
+            f'{config}: the pipeline of its {split} split loads no answers; a config of a MaKD student is needed here, '
+            "whose pipelines end with dict(type='makd.LoadAspectTargets', ...), such as configs/makd/resnet18_emoji.py."
+        )
+    answered = int(images.answered.sum())
+    if not answered:
+        raise DataError(
+            f'{config}: of the {len(images.labels)} images of its {split} split, none has answers to all questions. '
+            'Annotate them (docs/annotation.md), or name another --split.'
+        )
+    print(
+        f'{split}: {len(images.labels)} images of {len(images.classes)} classes, {answered} with all answers.',
+        flush=True,
+    )
+    return images
+
+
+def close_matches(name: str, known: Sequence[str]) -> str:
+    """Return the names that are close to one that is not known, for a message."""
+    return ', '.join(repr(match) for match in difflib.get_close_matches(name, known, n=3) or known[:3])

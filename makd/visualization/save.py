@@ -1,0 +1,31 @@
+"""Where pictures go."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from makd.errors import ConfigError
+
+FORMATS = ('.png', '.svg', '.pdf')
+
+
+def picture_paths(out: Path | None, name: str) -> list[Path]:
+    """Return the files to write: ``out``, or PNG and SVG of this name in ``work_dirs/analysis``.
+
+    Raises:
+        ConfigError: The suffix of ``out`` is that of no picture.
+    """
+    if out is None:
+        return [Path('work_dirs', 'analysis', f'{name}{suffix}') for suffix in FORMATS[:2]]
+    if out.suffix not in FORMATS:
+        raise ConfigError(f'--out {out}: a picture ends in {", ".join(FORMATS)}.')
+    return [out]
+
+
+def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure to each of the files, and say so; the suffix gives the format."""
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    print(f'Picture: {", ".join(map(str, paths))}')

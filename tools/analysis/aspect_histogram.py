@@ -1,0 +1,104 @@
+"""Draw the mean P(yes) of each class for some questions, the teacher's and the student's (paper Figure 4)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from makd.cli.analysis import add_questions, analysis_parser, close_matches, load_split, read_images
+from makd.cli.config import require_checkpoint
+from makd.cli.main import run
+from makd.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EXAMPLES = """examples:
+  python tools/analysis/aspect_histogram.py configs/makd/resnet18_emoji.py
+  python tools/analysis/aspect_histogram.py configs/makd/resnet18_emoji.py work_dirs/makd/resnet18_emoji/epoch_40.pth \\
+      --questions animal round --top 10
+  python tools/analysis/aspect_histogram.py CONFIG CHECKPOINT --split train --classes 'hot dog' sunflower --out fig4.svg
+
+Without a checkpoint only the teacher's answers are shown. The lower part shows the means of all classes."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = analysis_parser(__doc__, EXAMPLES)
+    p.add_argument('config', help='config file of a MaKD student')
+    p.add_argument('checkpoint', nargs='?', help="the student's checkpoint")
+    add_questions(p, 2, 'those whose class means differ most')
+    p.add_argument(
+        '--top',
+        type=int,
+        default=8,
+        metavar='K',
+        help='classes with the highest and the lowest means (default: 8 each)',
+    )
+    p.add_argument('--classes', nargs='+', metavar='NAME', help='show these classes instead')
+    return p.parse_args()
+
+
+def main() -> None:
+    """Compute the means and draw them."""
+    args = parse_args()
+    if args.top < 1:
+        raise ConfigError(f'--top {args.top}: at least one class at each end.')
+
+    # Imported here, so that --help is answered at once.
+    from makd.evaluation.class_means import choose_questions, class_band, class_means, spread
+    from makd.visualization.aspect_histogram import Answers, Panel, draw_aspect_histogram
+    from makd.visualization.save import picture_paths, save_figure
+
+    paths = picture_paths(args.out, f'aspect_histogram_{Path(args.config).stem}')
+    checkpoint = args.checkpoint and require_checkpoint(args.checkpoint, 'checkpoint')
+    cfg = load_split(args.config, args.cfg_options, args.split)
+    images = read_images(cfg, args.config, args.split)
+    classes = images.classes
+    means = class_means(images.probability, images.labels, len(classes))
+    columns = choose_questions(images.questions, args.questions, [spread(means)], args.num_questions)
+    named = args.classes and class_labels(args.classes, classes)
+
+    answered = {'teacher': images.probability}
+    if checkpoint:
+        from makd.evaluation.student_outputs import run_student
+
+        outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader, len(images.questions))
+        answered['student'] = outputs.aspect_probability
+
+    panels = []
+    for q in columns:
+        shown, gap = (named, None) if named else ends(means[:, q], args.top)
+        answers = [
+            Answers(
+                who,
+                class_means(probability[:, [q]], images.labels, len(classes))[:, 0],
+                class_band(probability[:, q], images.labels, shown),
+            )
+            for who, probability in answered.items()
+        ]
+        panels.append(Panel(images.questions[q].text, shown, gap, answers))
+    save_figure(draw_aspect_histogram(panels, classes), paths)
+
+
+def ends(means: np.ndarray, top: int) -> tuple[list[int], int | None]:
+    """Return the classes with the highest and the lowest means, from the top down, and where others are left out."""
+    import numpy as np
+
+    order = [int(label) for label in np.argsort(-means, kind='stable') if not np.isnan(means[label])]
+    return (order, None) if len(order) <= 2 * top else (order[:top] + order[-top:], top)
+
+
+def class_labels(names: list[str], classes: tuple[str, ...]) -> list[int]:
+    """Return the labels of these classes; raise a ConfigError for one that there is not."""
+    for name in names:
+        if name not in classes:
+            raise ConfigError(
+                f'--classes {name!r}: there is no such class; close to it: {close_matches(name, classes)}.'
+            )
+    return [classes.index(name) for name in names]
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,171 @@
+"""Find the class pairs that MaKD separates and the baseline confuses, and the questions that tell them apart."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from makd.cli.analysis import analysis_parser, load_split, read_images
+from makd.cli.config import require_checkpoint
+from makd.cli.main import run
+from makd.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from makd.datasets.labelled_images import LabelledImages
+    from makd.evaluation.confusion import Confusion
+    from makd.visualization.confusion_pairs import Pair
+
+EXAMPLES = """examples:
+  python tools/analysis/confusions.py --baseline configs/baseline/resnet18_emoji.py plain.pth \\
+      --makd configs/makd/resnet18_emoji.py makd.pth
+  python tools/analysis/confusions.py \\
+      --baseline configs/baseline/resnet18_emoji.py work_dirs/compare/baseline/resnet18_emoji/*/seed_*/epoch_40.pth \\
+      --makd configs/makd/resnet18_emoji.py work_dirs/compare/makd/resnet18_emoji/FINGERPRINT/seed_*/epoch_40.pth
+
+The confusion of two classes is the mean probability that images of either give to the other; 'taken' counts the images
+of both, over all runs, that are taken for the other. The questions are those whose mean answers about the two classes,
+on the training images of the MaKD config, differ most; 'apart' is the sum of the differences over all questions. Pairs
+are picked for their difference, so it flatters: the reverse pairs, the sums over all pairs and, with several
+checkpoints, what remains in runs that were left out of the choice (mean difference of the pairs where they were chosen,
+and there) are reported as well. The table is printed, and written beside the picture."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = analysis_parser(__doc__, EXAMPLES)
+    metavar = ('CONFIG', 'CHECKPOINT')
+    p.add_argument(
+        '--baseline', nargs='+', required=True, metavar=metavar, help='config and its checkpoints, one a seed'
+    )
+    p.add_argument(
+        '--makd', nargs='+', required=True, metavar=metavar, help='config of a MaKD student, and checkpoints'
+    )
+    p.add_argument('--top', type=int, default=10, metavar='K', help='pairs in each direction (default: 10)')
+    p.add_argument('--num-questions', type=int, default=2, metavar='K', help='questions a pair (default: 2)')
+    return p.parse_args()
+
+
+def main() -> None:
+    """Run all students, compare their confusions, and report."""
+    args = parse_args()
+    for option in ('baseline', 'makd'):
+        if len(getattr(args, option)) < 2:
+            raise ConfigError(f'--{option}: give a config and at least one checkpoint.')
+        for checkpoint in getattr(args, option)[1:]:
+            require_checkpoint(checkpoint, f'--{option}')
+    if args.top < 1 or args.num_questions < 1:
+        raise ConfigError(f'--top {args.top} --num-questions {args.num_questions}: at least one of each.')
+
+    # Imported here, so that --help is answered at once.
+    from makd.evaluation.class_means import class_means
+    from makd.visualization.confusion_pairs import draw_confusion_pairs
+    from makd.visualization.save import picture_paths, save_figure
+
+    paths = picture_paths(args.out, f'confusions_{Path(args.makd[0]).stem}')
+    train = read_images(load_split(args.makd[0], args.cfg_options, 'train'), args.makd[0], 'train')
+    means = class_means(train.probability, train.labels, len(train.classes))
+    baseline = read_confusion(args, args.baseline, None)
+    makd = read_confusion(args, args.makd, len(train.questions))
+    if baseline.images.tolist() != makd.images.tolist():
+        raise ConfigError(
+            f'{args.baseline[0]} and {args.makd[0]} do not test on the same images: name a common --split.'
+        )
+
+    blocks = report_blocks(args, baseline, makd, train, means)
+    totals = report_totals(baseline, makd, means)
+    tables = '\n\n'.join(f'## {heading}\n\n{note}\n\n{table}' for heading, note, _, table in blocks)
+    report = f'# Confusions of {args.makd[0]} and {args.baseline[0]}\n\n{totals}\n\n{tables}\n'
+    print(f'\n{report}')
+    title = f'all wrong classes together: baseline {baseline.wrong_mass:.3f}, MaKD {makd.wrong_mass:.3f}'
+    save_figure(draw_confusion_pairs([(heading, note, pairs) for heading, note, pairs, _ in blocks], title), paths)
+    table = paths[0].with_suffix('.md')
+    table.write_text(report, 'utf-8')
+    print(f'Table: {table}')
+
+
+def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int | None) -> Confusion:
+    """Return the confusions of a config's checkpoints."""
+    from mmengine.registry import DATASETS
+
+    from makd.datasets.labelled_images import read_labelled_images
+    from makd.evaluation.confusion import Confusion
+    from makd.evaluation.student_outputs import run_student
+
+    config, *checkpoints = run
+    cfg = load_split(config, args.cfg_options, args.split)
+    images = read_labelled_images(DATASETS.build(cfg.split_dataloader['dataset']))
+    outputs = (run_student(cfg, config, one, cfg.split_dataloader, num_questions) for one in checkpoints)
+    return Confusion.of_runs((one.class_probability for one in outputs), images.labels)
+
+
+def report_totals(baseline: Confusion, makd: Confusion, means: np.ndarray) -> str:
+    """Return what does not depend on a choice of pairs."""
+    from makd.evaluation.confusion import answer_distance
+
+    distance = answer_distance(means) * means.shape[1]
+    images = int(baseline.images.sum())
+    lines = [
+        f'{images} images of {(baseline.images > 0).sum()} classes; {baseline.runs} runs of the baseline, {makd.runs} '
+        f'of MaKD. Mean over images and runs:',
+        '',
+        f'- probability of all wrong classes together: baseline {baseline.wrong_mass:.4f}, MaKD {makd.wrong_mass:.4f}, '
+        f'difference {makd.wrong_mass - baseline.wrong_mass:+.4f}',
+        f'- images whose class is wrong: baseline {baseline.wrong:.2%}, MaKD {makd.wrong:.2%}, '
+        f'difference {100 * (makd.wrong - baseline.wrong):+.2f} points',
+        f'- questions of {means.shape[1]} by which a wrong class differs from the right one, weighted by its '
+        f'probability: baseline {baseline.distance_of_wrong(distance):.2f}, '
+        f'MaKD {makd.distance_of_wrong(distance):.2f}',
+    ]
+    return '\n'.join(lines)
+
+
+def report_blocks(
+    args: argparse.Namespace, baseline: Confusion, makd: Confusion, train: LabelledImages, means: np.ndarray
+) -> list[tuple[str, str, list[Pair], str]]:
+    """Return heading, what remains in runs that were left out, pairs and Markdown table, of both directions."""
+    from makd.evaluation.confusion import answer_distance, held_out, strongest_pairs, telling_questions
+    from makd.experiments.summary import markdown_table
+    from makd.visualization.confusion_pairs import Pair
+
+    of_baseline, of_makd = baseline.soft(), makd.soft()
+    distance = answer_distance(means) * means.shape[1]
+    header = ['pair', 'baseline', 'MaKD', 'MaKD - baseline', 'taken, baseline', 'taken, MaKD', 'apart', 'questions']
+    blocks = []
+    for heading, one, other in (
+        ('Pairs that MaKD separates most', baseline, makd),
+        ('Pairs that MaKD confuses more', makd, baseline),
+    ):
+        difference = one.soft() - other.soft()
+        found = held_out(one, other, args.top)
+        note = 'several checkpoints of each would show what remains in runs left out of the choice'
+        if found:
+            note = f'of {found[0]:.3f}, {found[1]:.3f} remain in runs left out of the choice'
+        body, pairs = [], []
+        for a, b in strongest_pairs(difference, args.top):
+            questions = [
+                f'{train.questions[q].text} {means[a, q]:.2f}/{means[b, q]:.2f}'
+                for q in telling_questions(means, (a, b), args.num_questions)
+            ]
+            pairs.append(Pair((train.classes[a], train.classes[b]), of_baseline[a, b], of_makd[a, b], questions))
+            body.append([
+                ' / '.join(pairs[-1].names),
+                *(f'{of_baseline[a, b]:.3f}', f'{of_makd[a, b]:.3f}', f'{of_makd[a, b] - of_baseline[a, b]:+.3f}'),
+                *(taken(one, a, b) for one in (baseline, makd)),
+                f'{distance[a, b]:.1f}',
+                '; '.join(questions) or 'the answers are the same',
+            ])  # fmt: skip
+        blocks.append((heading, note, pairs, markdown_table(header, body)))
+    return blocks
+
+
+def taken(confusion: Confusion, a: int, b: int) -> str:
+    """Return how many images of two classes are taken for the other, of how many."""
+    counts = confusion.counts.sum(axis=0)
+    return f'{counts[a, b] + counts[b, a]} of {(confusion.images[a] + confusion.images[b]) * confusion.runs}'
+
+
+if __name__ == '__main__':
+    run(main)
