@@ -21,7 +21,7 @@ from pathlib import Path
 
 import makd  # noqa: F401, before mmdet: it stands in for mmcv's operators
 
-IMAGES, BATCH = 12, 4
+IMAGES, BATCH, ANALYSED = 12, 4, 64
 
 
 def reduce(cfg):
@@ -51,10 +51,12 @@ def install():
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    from makd.cli import analysis
     from makd.datasets import preparation
     from makd.experiments.cell import Cell, Result
     from makd.experiments.teachers import Teacher
 
+    split_loader = analysis._evaluation_loader
     read = cache(Config.fromfile)  # a table has a config for each seed
     build, train = Runner.from_cfg.__func__, Runner.train
 
@@ -80,6 +82,13 @@ def install():
         (cell.work_dir / 'result.json').write_text(json.dumps(asdict(result)))
         return result
 
+    def split_of_few(cfg, split):
+        loader = split_loader(cfg, split)
+        loader.update(num_workers=0, persistent_workers=False)
+        loader['dataset']['indices'] = ANALYSED
+        return loader
+
+    analysis._evaluation_loader = split_of_few
     Config.fromfile = staticmethod(lambda *arguments, **options: copy.deepcopy(read(*arguments, **options)))
     Runner.from_cfg = classmethod(from_cfg)
     Runner.train = train_and_name
