@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import setuptools
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -36,6 +37,12 @@ def run_python(code):
 
 def test_setup_reads_the_version(metadata):
     assert metadata['version'] == makd.__version__
+
+
+def test_the_citation_names_the_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text('utf-8'))
+    assert citation['version'] == makd.__version__
+    assert citation['preferred-citation']['authors'][0]['family-names'] == 'Lee'
 
 
 def test_every_requirement_has_a_tried_version_in_its_range(metadata):
