@@ -30,7 +30,10 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     packages=find_packages(include=['makd', 'makd.*']),
-    package_data={'makd.datasets.preparation': ['*.json']},
+    package_data={
+        'makd.datasets.preparation': ['*.json'],
+        'makd.visualization.browse': ['*.css', '*.html', '*.js'],
+    },
     python_requires='>=3.10,<3.14',
     # Ranges; the exact versions that were tried together stand in requirements/constraints.txt.
     install_requires=[

@@ -1,0 +1,158 @@
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+TOOL = Path('tools/browse.py').absolute()
+DATASET = "dict(type='mmpretrain.CustomDataset', data_root='images/{}', pipeline=[dict(type='PackInputs')])"
+TRAINING = f"""
+default_scope = 'mmpretrain'
+load = dict(type='makd.LoadAspectTargets', targets='not_there', data_root='images')
+dataset = {DATASET.format('train')}
+dataset['pipeline'].append(load)
+train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=dataset))
+"""
+ANNOTATION = f"""
+default_scope = 'mmengine'
+datasets = [{DATASET.format('train')}, {DATASET.format('val')}]
+test_dataloader = dict(dataset=dict(type='makd.AnnotationImages', data_root='images', datasets=datasets))
+"""
+DETECTION = """
+default_scope = 'mmdet'
+load = dict(type='makd.LoadAspectTargets', targets='not_there', data_root='images')
+dataset = dict(type='CocoDataset', data_root='images', ann_file='coco.json', data_prefix=dict(img='train/'),
+               filter_cfg=dict(filter_empty_gt=True), metainfo=dict(classes=['cat']), pipeline=[load])
+train_dataloader = dict(dataset=dataset)
+"""
+KEYS = [f'{part}/{name}/{number}.png' for part in ('train', 'val') for name in ('cat', 'dog') for number in range(3)]
+
+
+@pytest.fixture
+def browse(tmp_path, monkeypatch, capfd):
+    for number, key in enumerate(KEYS):
+        (tmp_path / 'images' / key).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGBA', (20, 10), (20 * number, 0, 0, 0)).save(tmp_path / 'images' / key)
+    AspectTargets.write(
+        tmp_path / 'answers',
+        questions=QuestionSet([Question('q', 'Is it a question?')]),
+        keys=KEYS,
+        logprobs=np.log(np.full((len(KEYS), 1, 2), 0.5)),
+    )
+    coco = dict(
+        images=[
+            dict(id=n, file_name=key.removeprefix('train/'), width=20, height=10) for n, key in enumerate(KEYS[:6])
+        ],
+        categories=[dict(id=1, name='cat')],
+        annotations=[],
+    )
+    (tmp_path / 'images/coco.json').write_text(json.dumps(coco))
+    for name, text in (('training', TRAINING), ('annotation', ANNOTATION), ('detection', DETECTION)):
+        (tmp_path / f'{name}.py').write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    def run_tool(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['browse.py', *map(str, arguments)])
+        end = None
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as error:
+            end = error.code
+        return capfd.readouterr().out, end
+
+    return run_tool
+
+
+def data(path):
+    return json.loads(re.search(r'id="data">(.*?)</script>', Path(path).read_text('utf-8'))[1])
+
+
+def test_help_does_not_import_torch():
+    code = (
+        'import runpy, sys; sys.argv = ["browse.py", "--help"]\n'
+        'try: runpy.run_path("tools/browse.py", run_name="__main__")\n'
+        'finally: assert "torch" not in sys.modules'
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert 'examples:' in result.stdout
+
+
+def test_a_folder_of_images(browse):
+    out, end = browse('answers', '--images', 'images')
+    assert end is None
+    assert '12 of 12 images with answers to 1 questions; 4 folders.' in out
+    assert 'warning' not in out
+    page = data('work_dirs/browse/answers.html')
+    assert page['keys'] == KEYS
+    assert page['classes'] == ['train/cat', 'train/dog', 'val/cat', 'val/dog']
+    assert page['byFolder']
+
+
+@pytest.mark.parametrize(
+    ('config', 'images', 'classes'),
+    [('training', 6, ['cat', 'dog']), ('annotation', 12, ['cat', 'dog']), ('detection', 6, ['train/cat', 'train/dog'])],
+)
+def test_the_data_sets_of_a_config(browse, config, images, classes):
+    out, end = browse('answers', '--config', f'{config}.py', '--out', 'sub/page.html')
+    assert end is None
+    assert f'{images} of 12 images' in out
+    page = data('sub/page.html')
+    assert page['keys'] == KEYS[:images]
+    assert page['classes'] == classes
+    assert page['byFolder'] is (config == 'detection')
+
+
+def test_an_annotation_config_without_data_sets(browse):
+    out, end = browse('answers', '--config', 'annotation.py', '--cfg-options', 'test_dataloader.dataset.datasets=[]')
+    assert end is None
+    assert '12 of 12 images with answers to 1 questions; 4 folders.' in out
+
+
+def test_a_sample_is_always_the_same(browse):
+    for name in ('a', 'b'):
+        browse('answers', '--images', 'images', '--limit', '5', '--out', f'{name}.html')
+    assert Path('a.html').read_bytes() == Path('b.html').read_bytes()
+    page = data('a.html')
+    assert len(page['keys']) == 5
+    assert page['keys'] == sorted(page['keys'])
+    assert page['numImages'] == 12
+
+
+def test_images_that_are_absent_or_broken(browse):
+    Path('images', KEYS[0]).unlink()
+    Path('images', KEYS[1]).write_bytes(b'no image')
+    out, end = browse('answers', '--images', 'images')
+    assert end is None
+    assert f"warning: 2 images are absent or broken and have a placeholder, such as 'images/{KEYS[0]}'." in out
+    ends = data('work_dirs/browse/answers.html')['pictureEnds']
+    assert ends[:2] == [0, 0]
+    assert ends[2] > 0
+
+
+def test_mistakes_are_one_message(browse):
+    assert 'there is no folder' in browse('no', '--images', 'images')[1]
+    assert "--images: there is no folder 'no'" in browse('answers', '--images', 'no')[1]
+    assert "'images/train/train/cat/0.png': are the keys of answers relative" in browse(
+        'answers', '--images', 'images/train'
+    )[1]  # fmt: skip
+    assert "There is no config file 'no.py'" in browse('answers', '--config', 'no.py')[1]
+    assert '--limit 0: give 1 or more' in browse('answers', '--images', 'images', '--limit', '0')[1]
+    assert '--thumbnail 8: give 16 or more' in browse('answers', '--images', 'images', '--thumbnail', '8')[1]
+    assert browse('answers')[1] == 2  # argparse: one of --images, --config
+    root = 'train_dataloader.dataset.dataset.data_root'
+    assert f"{root}='no'" in browse('answers', '--config', 'training.py', '--cfg-options', f'{root}=no')[1]
+    options = 'train_dataloader.dataset.dataset.pipeline.1.data_root=images/train'
+    assert 'none of the 6 images of the data sets has answers' in browse(
+        'answers', '--config', 'training.py', '--cfg-options', options
+    )[1]  # fmt: skip
+    Path('empty.py').write_text('model = dict()')
+    assert 'empty.py: no data set has a data_root' in browse('answers', '--config', 'empty.py')[1]

@@ -1,0 +1,149 @@
+"""Write a page on which a person reviews what a multimodal LLM answered about images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from makd.cli.arguments import add_options
+from makd.cli.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
+from makd.cli.main import run
+from makd.errors import ConfigError, DataError
+from makd.files import atomic_file
+
+if TYPE_CHECKING:
+    from makd.datasets.answered_images import AnsweredImages
+    from makd.targets import AspectTargets
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+WHITE = (255, 255, 255)
+EXAMPLES = """examples:
+  python tools/browse.py data/emoji/aspects/cldr --images data/emoji/images
+  python tools/browse.py work_dirs/targets/emoji_tiny_mllm --config configs/makd/resnet18_emoji_mllm.py
+  python tools/browse.py data/imagenet/aspects/internvl3_8b --config configs/annotate/internvl3_8b_imagenet.py \\
+      --limit 10000
+
+TARGETS is a folder of answers, by tools/annotate.py. CONFIG, of a student that learns them or of their annotation, says
+where the images are and of which class, for all of TARGETS that are in its training, validation and test data. With
+--images, and where the data sets know no classes, as in detection, an image's folder stands in for its class.
+
+The page is one file that needs no network. It lists the questions, by how well they tell the classes apart if you like,
+and the images of each, those with suspicious answers first: where the MLLM wanted to say something else than yes or no,
+or disagrees with itself about the other images of the class."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument('targets', metavar='TARGETS', help='targets folder')
+    place = p.add_mutually_exclusive_group(required=True)
+    place.add_argument('--images', metavar='DIR', help='folder that the images, the keys of TARGETS, are relative to')
+    place.add_argument('--config', help='config file whose data sets have the images and their classes')
+    p.add_argument(
+        '--out', type=Path, metavar='FILE', help='page to write (default: work_dirs/browse/NAME_OF_TARGETS.html)'
+    )
+    p.add_argument(
+        '--limit',
+        type=int,
+        metavar='N',
+        help='show only this many images, a random sample, always the same; statistics are of all',
+    )
+    p.add_argument(
+        '--thumbnail', type=int, default=160, metavar='PIXELS', help='longer side of a picture (default: %(default)s)'
+    )
+    add_options(p)
+    return p.parse_args()
+
+
+def main() -> None:
+    """Find the images, review the answers, make small pictures, and write the page."""
+    args = parse_args()
+    for option, value, least in (('--limit', args.limit, 1), ('--thumbnail', args.thumbnail, 16)):
+        if value is not None and value < least:
+            raise ConfigError(f'{option} {value}: give {least} or more.')
+    if args.images is not None and not Path(args.images).is_dir():
+        raise DataError(f'--images: there is no folder {args.images!r}. It is the one that the keys are relative to.')
+
+    # Imported here, so that --help is answered at once.
+    from makd.datasets.answered_images import images_of_folder
+    from makd.targets import AspectTargets
+    from makd.targets.review import review
+    from makd.visualization.browse import build_page, make_thumbnails
+
+    targets = AspectTargets.open(args.targets)
+    images = images_of_folder(targets, args.images) if args.config is None else read_config(args, targets)
+    rows = np.flatnonzero(images.labels >= 0)
+    print(
+        f'{len(rows)} of {len(targets)} images with answers to {len(targets.questions)} questions; '
+        f'{len(images.classes)} {"folders" if images.by_folder else "classes"}.',
+        flush=True,
+    )
+    if args.limit is not None:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[: args.limit])
+    reviewed = review(targets, images.labels, rows)
+
+    paths = [images.paths[row] for row in rows]
+    thumbnails = make_thumbnails(paths, args.thumbnail, background(targets))
+    if broken := [path for path, thumbnail in zip(paths, thumbnails) if thumbnail is None]:
+        if len(broken) == len(paths):
+            raise DataError(
+                f'none of the {len(paths)} images can be read, such as {broken[0]!r}: are the keys of {args.targets} '
+                'relative to this folder?'
+            )
+        print(f'warning: {len(broken)} images are absent or broken and have a placeholder, such as {broken[0]!r}.')
+    out = args.out or Path('work_dirs', 'browse', f'{targets.path.name}.html')
+    with atomic_file(out) as file:
+        file.write(build_page(targets, images, rows, reviewed, thumbnails).encode())
+    print(
+        f'{len(rows)} images, {reviewed.num_suspicious.sum()} suspicious and {reviewed.num_missing} missing '
+        f'answers: {out} ({out.stat().st_size / 1e6:.1f} MB). Open it in a browser.'
+    )
+
+
+def background(targets: AspectTargets) -> tuple[int, ...]:
+    """Return what the MLLM saw under transparent parts, where the metadata say it."""
+    images = targets.meta.get('images')
+    return tuple(images.get('background', WHITE)) if isinstance(images, dict) else WHITE
+
+
+def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredImages:
+    """Find the images of TARGETS in the data sets of a config."""
+    from mmengine.config import Config
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from makd.datasets.answered_images import images_of_datasets, images_of_folder
+
+    cfg = Config.fromfile(find_config(args.config))
+    merge_options(cfg, args.cfg_options)
+    check_makd_types(cfg)
+    nodes = [node for loader in LOADERS for _, node in dicts(cfg.get(loader) or {}, loader)]
+    # What says which folder keys are relative to; else that of the data set is as good a guess as any.
+    exact = [node for node in nodes if node.get('type') in ('makd.LoadAspectTargets', 'makd.AnnotationImages')]
+    roots = list(dict.fromkeys(node['data_root'] for node in exact or nodes if node.get('data_root')))
+    for node in nodes:  # no pipeline runs, and no image is left out
+        if 'pipeline' in node:
+            node['pipeline'] = []
+        node.pop('filter_cfg', None)
+    check_data_roots(cfg, LOADERS)
+    configs = []
+    for dataset in (cfg[loader]['dataset'] for loader in LOADERS if cfg.get(loader)):
+        if dataset['type'] == 'makd.AnnotationImages':  # which knows no classes, but may be made of what does
+            inner = dataset.get('datasets') or []
+            configs += [inner] if isinstance(inner, dict) else inner
+        else:
+            configs.append(dataset)
+    if not roots:
+        raise ConfigError(f'{args.config}: no data set has a data_root, the folder that keys are relative to.')
+    if not configs:
+        return images_of_folder(targets, roots[0])
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    return images_of_datasets(targets, map(DATASETS.build, configs), roots)
+
+
+if __name__ == '__main__':
+    run(main)
