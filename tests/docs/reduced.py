@@ -34,13 +34,17 @@ def reduce(cfg):
         dataset = loader.dataset
         while 'dataset' in dataset:
             dataset = dataset.dataset
-        dataset['limit' if dataset.type == 'makd.AnnotationImages' else 'indices'] = IMAGES
+        if dataset.type == 'makd.AnnotationImages':
+            dataset.setdefault('limit', ANALYSED)  # as many as a reader's own images are in the test
+        else:
+            dataset.indices = IMAGES
     if cfg.get('model', {}).get('type') == 'makd.HFAspectTeacher':
         shipped = dict(model='data/teachers/tiny-mllm-emoji', dtype='float32', processor={}, attn_implementation=None)
         cfg.model.update({key: value for key, value in shipped.items() if key in cfg.model or key == 'model'})
         import projects.tiny_mllm.hybrid_vision  # noqa: F401, registers the architecture
-    if Path((cfg.get('test_evaluator') or {}).get('out_dir', '')).joinpath('meta.json').exists():
-        cfg.test_evaluator.out_dir += '_reduced'  # the stand-in for answers that a reader has by then
+
+        if Path(cfg.test_evaluator.out_dir, 'meta.json').exists():  # the stand-in for what a reader has by then
+            cfg.test_evaluator.out_dir += '_reduced'
     if not cfg.get('train_cfg'):
         return None
     whole = cfg.train_cfg.max_epochs
