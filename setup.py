@@ -48,6 +48,7 @@ setup(
         'tqdm>=4.60',
         'numpy>=1.26',
         'pillow>=10',
+        'safetensors>=0.4',
         'scikit-learn>=1.4',
         'scipy>=1.11',
         'matplotlib>=3.8',

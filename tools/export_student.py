@@ -1,64 +1,157 @@
-"""Turn a trained student into a plain mmpretrain or mmdet checkpoint: no aspects, no teacher, the same scores."""
+"""Export a trained student, plain or with its aspects as a second output, and check what is written."""
+
+from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from makd.cli.arguments import add_options
-from makd.cli.config import find_config, merge_options, require_checkpoint
+from makd.cli.config import check_makd_types, find_config, merge_options, require_checkpoint
 from makd.cli.main import run
+from makd.errors import ConfigError
+from makd.files import atomic_file
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.model import BaseModel
+
+WEIGHTS, PROGRAMS = ('.pth', '.safetensors'), ('.onnx', '.pt2')
+EXAMPLES = """examples:
+  python tools/export_student.py CONFIG CHECKPOINT student.pth           # a checkpoint of mmpretrain or mmdet
+  python tools/export_student.py CONFIG CHECKPOINT student.safetensors   # the same weights, no code in the file
+  python tools/export_student.py CONFIG CHECKPOINT student.onnx --aspects
+  python tools/export_student.py CONFIG CHECKPOINT student.pt2           # torch.export.load
+
+.pth and .safetensors are plain models of mmpretrain or mmdet, with the same scores; the config is written beside them,
+NAME_config.py. .onnx and .pt2 are of classifiers: they take images, uint8 (batch, 3, H, W) in RGB, as they are after
+resizing, and give scores (batch, C), the probabilities of the classes, and with --aspects a second output, aspects
+(batch, Q), P(yes) of each question. Each file is run, and compared with the model, before it appears."""
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument('config', help='config file that the student was trained with')
-    p.add_argument('checkpoint', help="the student's checkpoint")
-    p.add_argument('out', help='plain checkpoint to write, NAME.pth; its config is written beside it, NAME_config.py')
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument('config', metavar='CONFIG', help='config file that the student was trained with')
+    p.add_argument('checkpoint', metavar='CHECKPOINT', help="the student's checkpoint")
+    p.add_argument(
+        'out', metavar='OUT', type=Path, help='file to write; its suffix, .pth, .safetensors, .onnx or .pt2, says how'
+    )
+    p.add_argument('--aspects', action='store_true', help='keep P(yes) as a second output; for .onnx and .pt2')
     add_options(p)
     return p.parse_args()
 
 
 def main() -> None:
-    """Export, and check the class scores of both models on random images."""
+    """Export, and check the outputs on random images."""
     args = parse_args()
+    out = args.out
+    if out.suffix not in WEIGHTS + PROGRAMS:
+        raise ConfigError(f'OUT {out}: its suffix has to be one of {", ".join(WEIGHTS + PROGRAMS)}.')
+    if args.aspects and out.suffix in WEIGHTS:
+        raise ConfigError(
+            f'--aspects: {out.suffix} is of a plain model, which has one output: write .onnx or .pt2. '
+            f'With its aspects, {args.checkpoint} is a checkpoint already.'
+        )
     config, checkpoint = find_config(args.config), require_checkpoint(args.checkpoint, 'checkpoint')
 
     # Imported here, so that --help is answered without waiting for torch.
-    import torch
     from mmengine.config import Config
-    from mmengine.registry import DefaultScope
-    from mmengine.runner.checkpoint import CheckpointLoader
+    from mmengine.registry import init_default_scope
 
-    from makd.models.export import check_same_scores, plain_config, plain_loader, plain_state_dict
-    from makd.models.frozen_teacher import load_strictly
+    from makd.datasets.inference_pipeline import inference_size
+    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+    from makd.models.load_student import load_student
     from makd.registry import MODELS
 
     cfg = Config.fromfile(config)
     merge_options(cfg, args.cfg_options)
-    DefaultScope.get_instance('export', scope_name=cfg.default_scope)
-    student = MODELS.build(cfg.model).eval()
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
+    check_makd_types(cfg)
+    if out.suffix in PROGRAMS:
+        check_program(cfg, config, args)
+    init_default_scope(cfg.default_scope)
+    student, meta = load_student(cfg, config, checkpoint)
+    if args.aspects:
+        export_program(cfg, student, meta, out)
+        return
+
     cfg.model = plain_config(cfg.model.to_dict())
     plain = MODELS.build(cfg.model).eval()
     plain.load_state_dict(plain_state_dict(student.state_dict(), plain.state_dict()))
+    check_same_scores(student, plain, (64, 64) if cfg.default_scope == 'mmdet' else inference_size(cfg))
+    if out.suffix in WEIGHTS:
+        export_weights(cfg, plain, meta, out)
+    else:
+        plain.data_preprocessor = student.data_preprocessor
+        export_program(cfg, plain, meta, out)
 
-    check_same_scores(student, plain)
 
-    out = Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # mmdet takes the names of the classes from here.
-    meta = {key: value for key, value in weights.get('meta', {}).items() if key == 'dataset_meta'}
-    torch.save({'state_dict': plain.state_dict(), 'meta': meta}, out)
+def check_program(cfg: Config, config: str, args: argparse.Namespace) -> None:
+    """Raise a ConfigError for what cannot be exported as a program, before anything is built."""
+    suffix = args.out.suffix
+    if cfg.get('default_scope') == 'mmdet':
+        raise ConfigError(
+            f'{config} is of a detector, and {suffix} is for classifiers: export it to .pth; mmdeploy '
+            '(https://github.com/open-mmlab/mmdeploy) then makes ONNX of NAME_config.py and NAME.pth.'
+        )
+    if args.aspects and 'num_aspects' not in cfg.model.get('head', {}):
+        raise ConfigError(f'--aspects: {config} has no model.head.num_aspects: a student with a MaKD head is needed.')
+    if suffix == '.onnx':
+        from makd.deployment.onnx_file import require_onnx
+
+        require_onnx()
+
+
+def export_weights(cfg: Config, plain: BaseModel, meta: dict[str, Any], out: Path) -> None:
+    """Write the checkpoint of a plain model, and beside it the config that builds it."""
+    import torch
+    from mmengine.config import Config
+
+    from makd.datasets.inference_pipeline import inference_transforms
+    from makd.deployment.safetensors_file import write_safetensors
+    from makd.models.export import plain_loader, plain_pipeline
+
     plain_cfg = dict(default_scope=cfg.default_scope, model=cfg.model)
-    if cfg.default_scope == 'mmdet':  # and from here what it does with an image
+    if cfg.default_scope == 'mmdet':  # where mmdet looks for what it does with an image
         plain_cfg['test_dataloader'] = plain_loader(cfg.test_dataloader.to_dict())
+    else:  # and mmpretrain
+        pipeline = plain_pipeline(inference_transforms(cfg))
+        plain_cfg['test_dataloader'] = dict(dataset=dict(type='CustomDataset', pipeline=pipeline))
     if 'data_preprocessor' in cfg:  # a classifier's; a detector's is part of its model
         own = ('type', 'batch_augments')
         plain_cfg['data_preprocessor'] = {k: v for k, v in cfg.data_preprocessor.items() if k not in own}
+    plain_cfg = Config(plain_cfg)
+    if out.suffix == '.safetensors':
+        write_safetensors(plain.state_dict(), plain_cfg.pretty_text, meta.get('classes'), out)
+    else:
+        with atomic_file(out) as file:  # mmdet and mmpretrain take the names of the classes from meta
+            torch.save({'state_dict': plain.state_dict(), 'meta': {'dataset_meta': meta} if meta else {}}, file)
     config_out = out.with_name(f'{out.stem}_config.py')
-    Config(plain_cfg).dump(config_out)
+    plain_cfg.dump(config_out)
     print(f'{out}: a plain {type(plain).__name__}, the same scores as the student; config {config_out}')
+
+
+def export_program(cfg: Config, model: BaseModel, meta: dict[str, Any], out: Path) -> None:
+    """Write a classifier as ONNX or by torch.export, with what it takes to run it."""
+    from makd.datasets.config_questions import find_questions
+    from makd.datasets.inference_pipeline import inference_size
+    from makd.deployment.describe import describe
+    from makd.deployment.onnx_file import write_onnx
+    from makd.deployment.pixel_classifier import PixelClassifier
+    from makd.deployment.program_file import write_program
+
+    classifier, size = PixelClassifier(model), inference_size(cfg)
+    questions = find_questions(cfg, model.head.num_aspects) if classifier.has_aspects else None
+    metadata = describe(classifier, size, cfg, meta.get('classes'), questions)
+    write, runtime = (write_onnx, 'onnxruntime') if out.suffix == '.onnx' else (write_program, 'torch.export.load')
+    difference = write(classifier, size, metadata, out)
+    outputs = ', '.join(f'{name} {text}' for name, text in metadata['outputs'].items())
+    print(f'{out}: images uint8 (batch, 3, {size[0]}, {size[1]}) in RGB -> {outputs}')
+    print(f'Run by {runtime} on random images, its probabilities differ from the model by at most {difference:.1g}.')
+    if classifier.has_aspects and questions is None:
+        print('The targets folder is not there, so the file has no texts of the questions.')
 
 
 if __name__ == '__main__':

@@ -9,15 +9,13 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.models.heads import ClsHead
 from scipy.special import expit, softmax
 from tqdm import tqdm
 
 from makd.errors import ConfigError
-from makd.models.frozen_teacher import load_strictly
 from makd.models.heads import MaKDHeadMixin
-from makd.registry import MODELS
+from makd.models.load_student import load_student
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,7 @@ def run_student(
         ConfigError: The checkpoint does not fit, the model is no classifier of mmpretrain's, or it does not answer
             this number of questions.
     """
-    model_cfg = cfg.model.to_dict()
-    if 'data_preprocessor' in cfg:
-        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
-    student = MODELS.build(model_cfg)
+    student, _ = load_student(cfg, config, checkpoint)
     head = getattr(student, 'head', None)
     if not isinstance(head, ClsHead):
         raise ConfigError(
@@ -79,10 +74,7 @@ def run_student(
             f'{config}: model.head.type={cfg.model.head.type!r} answers {num_aspects} questions, the teacher '
             f'{num_questions}. A MaKD head with num_aspects={num_questions} is needed here, as in configs/makd/.'
         )
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
-    load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
-
-    student = student.to(get_device()).eval()
+    student = student.to(get_device())
     logits = []
     with torch.no_grad():
         for batch in tqdm(

@@ -1,7 +1,7 @@
 """Take the aspects and the teacher off a trained student: what is left is a plain mmpretrain or mmdet model."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from makd.registry import MODELS
 # What makes a student of a plain model, head or RoI head.
 MIXINS = (DistillMixin, MaKDDetectorMixin, MaKDHeadMixin, DistillRoIHeadMixin)
 BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that no plain one has
+LOADERS = ('makd.LoadImage', 'makd.LoadImageOnBackground')  # made of LoadImageFromFile
 IDLE = 'backbone.conv2.'  # keys of mmdet's MobileNetV2 that it computes with and whose result a detector does not use
 
 
@@ -95,24 +96,39 @@ def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor])
 def plain_loader(loader: Mapping) -> dict:
     """Return the config of a detector's data loader without makd's transforms, so that mmdet builds it alone."""
     dataset = dict(loader['dataset'])
-    pipeline = [dict(t, type='LoadImageFromFile') if t['type'] == 'makd.LoadImage' else t for t in dataset['pipeline']]
-    dataset['pipeline'] = [transform for transform in pipeline if not transform['type'].startswith('makd.')]
+    dataset['pipeline'] = plain_pipeline(dataset['pipeline'])
     return {**loader, 'dataset': dataset}
 
 
+def plain_pipeline(pipeline: Sequence[Mapping]) -> list[dict]:
+    """Return the configs of transforms without makd's; of its loaders, those are left that they derive from."""
+    plain = []
+    for transform in pipeline:
+        if transform['type'] in LOADERS:
+            kept = {key: value for key, value in transform.items() if key != 'background'}
+            plain.append({**kept, 'type': 'LoadImageFromFile'})
+        elif not transform['type'].startswith('makd.'):
+            plain.append(dict(transform))
+    return plain
+
+
 @torch.no_grad()
-def check_same_scores(student: BaseModel, plain: BaseModel) -> None:
+def check_same_scores(student: BaseModel, plain: BaseModel, size: tuple[int, int] = (64, 64)) -> None:
     """Compare the class logits of two classifiers, or the logits and box deltas of two detectors, on random images.
+
+    Args:
+        student (BaseModel): The student.
+        plain (BaseModel): The plain model.
+        size (tuple[int, int]): Height and width of the images. Defaults to (64, 64).
 
     Raises:
         AssertionError: They differ.
     """
-    images = torch.randn(2, 3, 64, 64)
+    images = torch.randn(2, 3, *size)
     if not isinstance(plain, BaseDetector):
         logits = plain(images, mode='tensor')
         torch.testing.assert_close(student(images, mode='tensor')[:, : logits.shape[1]], logits)
         return
-    size = tuple(images.shape[2:])
     metainfo = dict(img_shape=size, ori_shape=size, batch_input_shape=size, scale_factor=(1.0, 1.0))
     found, expected = (
         model(images, [DetDataSample(metainfo=metainfo) for _ in images], mode='tensor') for model in (student, plain)

@@ -26,6 +26,8 @@ def tool(*argv, cwd=None):
         'convert_targets',
         'annotate',
         'analyze_log',
+        'browse',
+        'predict',
     ],
 )
 def test_help_does_not_import_torch(name):

@@ -1,0 +1,67 @@
+"""A classifier's test pipeline, for images that are in no data set."""
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import TRANSFORMS
+
+from makd import registry
+from makd.cli.config import dicts
+from makd.datasets.load_targets import LoadTargets
+from makd.errors import ConfigError
+
+
+def inference_transforms(cfg: Config) -> list[dict]:
+    """Return the configs of the test pipeline's transforms, without those that read answers or logits.
+
+    Raises:
+        ConfigError: The config has no test pipeline, or it does not begin with loading an image.
+    """
+    nodes = (node for _, node in dicts(cfg.get('test_dataloader') or {}, '') if 'pipeline' in node)
+    pipeline = [dict(t) for t in next(nodes, {'pipeline': ()})['pipeline'] if not _reads_targets(t['type'])]
+    if not pipeline or not issubclass(_transform(pipeline[0]['type']), LoadImageFromFile):
+        raise ConfigError(
+            'test_dataloader.dataset.pipeline says how images are loaded and resized for this model: it has to be '
+            "there, and begin with dict(type='LoadImageFromFile') or a loader derived from it, such as makd.LoadImage."
+        )
+    return pipeline
+
+
+def build_inference_pipeline(cfg: Config) -> tuple[LoadImageFromFile, Compose]:
+    """Build the test pipeline of a classifier.
+
+    Returns:
+        The transform that loads ``img_path``, and the rest, which begins at ``img``, uint8 (H, W, 3) in BGR.
+
+    Raises:
+        ConfigError: The config has no test pipeline, or it does not begin with loading an image.
+    """
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        loader, *rest = [TRANSFORMS.build(transform) for transform in inference_transforms(cfg)]
+    return loader, Compose(rest)
+
+
+def inference_size(cfg: Config) -> tuple[int, int]:
+    """Return H and W of the images that the test pipeline makes of a square one.
+
+    Raises:
+        ConfigError: The config has no test pipeline, or it does not begin with loading an image.
+    """
+    _, pipeline = build_inference_pipeline(cfg)
+    shape = (512, 512)
+    height, width = pipeline(dict(img=np.zeros((*shape, 3), np.uint8), img_shape=shape, ori_shape=shape))[
+        'inputs'
+    ].shape[1:]
+    return height, width
+
+
+def _transform(name: str) -> type:
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return TRANSFORMS.get(name) or object
+
+
+def _reads_targets(name: str) -> bool:
+    cls = registry.find(name) if name.startswith('makd.') else None
+    return cls is not None and issubclass(cls, LoadTargets)

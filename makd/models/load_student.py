@@ -1,0 +1,42 @@
+"""A trained student, as its config builds it and its checkpoint fills it."""
+
+import copy
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from makd.errors import ConfigError
+from makd.models.frozen_teacher import load_strictly
+from makd.registry import MODELS
+
+
+def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, dict[str, Any]]:
+    """Build the model of a config and load its weights.
+
+    Args:
+        cfg: The config, of a classifier or a detector.
+        config: Its name, for messages.
+        checkpoint: Path or URL of the weights, which have to fit exactly.
+
+    Returns:
+        The model on the CPU, in eval mode, and what the checkpoint says about its data set, such as ``classes``.
+
+    Raises:
+        ConfigError: The checkpoint is damaged or does not fit.
+    """
+    model = copy.deepcopy(cfg.model)
+    if 'data_preprocessor' in cfg:
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        student = MODELS.build(model)
+    try:
+        weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
+    except OSError:
+        raise
+    except Exception as error:  # whatever foreign bytes make of the unpickler
+        raise ConfigError(f'{checkpoint} is no checkpoint of torch, or damaged ({type(error).__name__}).') from error
+    load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
+    return student.eval(), weights.get('meta', {}).get('dataset_meta') or {}

@@ -1,0 +1,139 @@
+import json
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from apis.small_student import small_student
+from mmpretrain import ImageClassificationInferencer
+from safetensors.torch import load_file
+
+from makd.apis import AspectInferencer
+
+IMAGE = 'data/emoji/images/twemoji/food-fruit/1f34e.png'
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch, pytestconfig):
+    monkeypatch.chdir(pytestconfig.rootpath)
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory, pytestconfig):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(pytestconfig.rootpath)
+        return [str(file) for file in small_student(pytestconfig.rootpath, tmp_path_factory.mktemp('student'))]
+
+
+@pytest.fixture
+def export(monkeypatch, capsys):
+    """A function that runs the tool in this process, and returns its exit status and what it printed."""
+
+    def export(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['export_student.py', *map(str, arguments)])
+        status = None
+        try:
+            runpy.run_path('tools/export_student.py', run_name='__main__')
+        except SystemExit as end:
+            status = end.code
+        return status, capsys.readouterr().out
+
+    return export
+
+
+def test_a_plain_checkpoint_gives_the_same_scores_in_mmpretrain(export, files, tmp_path):
+    status, printed = export(*files, tmp_path / 'plain.pth')
+    assert status is None
+    assert 'a plain ImageClassifier, the same scores as the student' in printed
+    student = AspectInferencer(*files, device='cpu')
+    plain = ImageClassificationInferencer(str(tmp_path / 'plain_config.py'), str(tmp_path / 'plain.pth'), device='cpu')
+    image = student.load(IMAGE)
+    expected, found = student(image)[0], plain(image)[0]
+    np.testing.assert_array_equal(found['pred_scores'], expected['pred_scores'])
+    assert found['pred_class'] == expected['pred_class']
+
+
+def test_safetensors_has_the_weights_of_the_plain_checkpoint(export, files, tmp_path):
+    for name in ('plain.pth', 'plain.safetensors'):
+        status, _ = export(*files, tmp_path / name)
+        assert status is None
+    weights = torch.load(tmp_path / 'plain.pth', weights_only=True)['state_dict']
+    torch.testing.assert_close(load_file(tmp_path / 'plain.safetensors'), dict(weights), rtol=0, atol=0)
+
+
+def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, files, tmp_path):
+    out = tmp_path / 'student.onnx'
+    status, printed = export(*files, out, '--aspects')
+    assert status is None
+    assert 'images uint8 (batch, 3, 32, 32) in RGB' in printed
+    student = AspectInferencer(*files, device='cpu')
+    (expected,) = student(IMAGE)
+    pixels = student.pipeline(dict(img=student.load(IMAGE)))['inputs'].flip(0).numpy()  # RGB
+    scores, aspects = onnxruntime.InferenceSession(out).run(None, {'images': pixels[None]})
+    np.testing.assert_allclose(scores[0], expected['pred_scores'], atol=1e-6)
+    np.testing.assert_allclose(aspects[0], expected['pred_aspects'], atol=1e-6)
+
+    told = {prop.key: json.loads(prop.value) for prop in onnx.load(out).metadata_props}
+    assert told['input'] == dict(name='images', dtype='uint8', shape=['batch', 3, 32, 32], order='RGB')
+    assert told['normalisation'] == dict(order='RGB', mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0])
+    assert told['classes'][expected['pred_label']] == expected['pred_class']
+    assert told['questions'] == list(student.questions.texts)
+    assert [transform['type'] for transform in told['transforms']] == [
+        *('makd.LoadImageOnBackground', 'Resize', 'PackInputs')
+    ]
+
+
+def test_torch_export_without_aspects(export, files, tmp_path):
+    status, _ = export(*files, tmp_path / 'student.pt2')
+    assert status is None
+    program = torch.export.load(tmp_path / 'student.pt2')
+    (scores,) = program.module()(torch.zeros(3, 3, 32, 32, dtype=torch.uint8))
+    assert scores.shape == (3, 849)
+    assert not any('aspect' in name for name in program.state_dict)
+    assert program.state_dict['model.head.fc.weight'].shape[0] == 849
+
+
+DETECTOR = 'configs/makd/faster_rcnn_r18_fpn_emoji_scenes.py'
+MISTAKES = {
+    'suffix': (['CONFIG', 'CHECKPOINT', 'out.tflite'], 'OUT out.tflite: its suffix has to be one of .pth'),
+    'aspects of a plain model': (['CONFIG', 'CHECKPOINT', 'out.pth', '--aspects'], '.pth is of a plain model'),
+    'detector': ([DETECTOR, 'CHECKPOINT', 'out.onnx'], 'mmdeploy'),
+    'baseline with aspects': (
+        ['configs/baseline/resnet18_emoji.py', 'CHECKPOINT', 'out.pt2', '--aspects'],
+        'a student with a MaKD head is needed',
+    ),
+    'checkpoint of another config': (['configs/makd/resnet18_emoji.py', 'CHECKPOINT', 'out.pth'], 'does not fit'),
+    'no pipeline': (
+        ['CONFIG', 'CHECKPOINT', 'out.pt2', '--cfg-options', 'test_dataloader=None'],
+        'test_dataloader.dataset.pipeline says how images are loaded',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', MISTAKES)
+def test_mistakes(name, export, files, tmp_path):
+    arguments, message = MISTAKES[name]
+    placed = {'CONFIG': files[0], 'CHECKPOINT': files[1]}
+    status, _ = export(*(placed.get(argument, argument) for argument in arguments))
+    assert message in status
+
+
+def test_a_plain_model_is_no_student(export, tmp_path, pytestconfig):
+    files = small_student(pytestconfig.rootpath, tmp_path, 'baseline/resnet18_emoji')
+    status, _ = export(*files, tmp_path / 'out.pth')
+    assert 'it is a plain model already' in status
+
+
+def test_help_does_not_import_torch(pytestconfig):
+    code = (
+        'import runpy, sys; sys.argv = ["export_student.py", "--help"]\n'
+        'try: runpy.run_path("tools/export_student.py", run_name="__main__")\n'
+        'finally: assert "torch" not in sys.modules'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '.safetensors' in done.stdout

@@ -1,0 +1,135 @@
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+
+import pytest
+from apis.small_student import small_student
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory, pytestconfig):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(pytestconfig.rootpath)
+        return [str(file) for file in small_student(pytestconfig.rootpath, tmp_path_factory.mktemp('student'))]
+
+
+@pytest.fixture
+def predict(monkeypatch, capsys, pytestconfig):
+    """A function that runs the tool in this process, and returns its exit status and what it wrote."""
+    monkeypatch.chdir(pytestconfig.rootpath)
+
+    def predict(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['predict.py', *map(str, arguments)])
+        status = None
+        try:
+            runpy.run_path('tools/predict.py', run_name='__main__')
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return predict
+
+
+@pytest.fixture
+def images(tmp_path, pytestconfig):
+    """A folder with two pictures of one name, in folders, a damaged one, and a file that is no picture."""
+    folder = tmp_path / 'images'
+    for name, code in (('a', '1f34e'), ('b', '1f34c')):
+        (folder / name).mkdir(parents=True)
+        shutil.copy(pytestconfig.rootpath / f'data/emoji/images/twemoji/food-fruit/{code}.png', folder / name / 'x.PNG')
+    (folder / 'a/damaged.jpg').write_bytes(b'no picture')
+    (folder / 'notes.txt').write_text('not this one')
+    return folder
+
+
+def test_text(predict, files):
+    status, out, _ = predict('data/emoji/images/twemoji/food-fruit/1f34e.png', *files, '--top', 3, '--aspects', 2)
+    assert status is None
+    lines = out.splitlines()
+    assert lines[0] == 'data/emoji/images/twemoji/food-fruit/1f34e.png'
+    first = lines[1].split('%  ')[1]
+    assert lines[4].startswith(f'  what speaks for {first} ')
+    assert lines[4].split()[-3:] == ['P(yes)', 'average', 'bits']
+    assert lines[5].count('%') == lines[6].count('%') == 2
+    assert lines[7:] == ['']
+
+
+def test_json_of_a_folder_with_a_damaged_image(predict, files, images, tmp_path):
+    """All others are predicted, and in the order of their paths."""
+    out = tmp_path / 'new/predictions.json'
+    status, printed, _ = predict(images, *files, '--json', out, '--batch-size', 2, '--top', 3, '--aspects', 4)
+    assert 'error: 1 of 3 images could not be read' in status
+    assert 'damaged.jpg' in status
+    assert printed == ''
+    text = out.read_text('utf-8')
+    assert len(text.splitlines()) == 5
+    damaged, *others = json.loads(text)
+    assert damaged.keys() == {'image', 'error'}
+    assert [entry['image'] for entry in others] == [str(images / 'a/x.PNG'), str(images / 'b/x.PNG')]
+    for entry in others:
+        classes, aspects = entry['classes'], entry['aspects']
+        assert (len(classes), len(aspects)) == (3, 4)
+        assert classes[0] == {
+            'label': entry['pred_label'],
+            'class': entry['pred_class'],
+            'score': pytest.approx(entry['pred_score']),
+        }
+        assert aspects[0].keys() == {'id', 'question', 'probability', 'average', 'evidence'}
+        assert aspects[0]['evidence'] >= aspects[1]['evidence']
+
+
+def test_json_on_the_standard_output_is_nothing_but_json(files, pytestconfig):
+    """Also where mmpretrain is imported for the first time, which prints."""
+    done = subprocess.run(
+        [sys.executable, 'tools/predict.py', 'data/emoji/images/twemoji/food-fruit/1f34e.png', *files, '--json', '-'],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 1
+
+
+def test_pictures(predict, files, images, tmp_path):
+    status, printed, said = predict(images / 'a/x.PNG', images / 'b', *files, '--show-dir', tmp_path / 'shown')
+    assert status is None
+    assert printed == ''
+    assert '2 pictures are in' in said
+    assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
+
+
+MISTAKES = {
+    'order': (['CONFIG', 'CHECKPOINT', 'data/emoji/images/twemoji/food-fruit/1f34e.png'], 'The order is IMAGE'),
+    'absent image': (['absent.png', 'CONFIG', 'CHECKPOINT'], "IMAGE 'absent.png': there is no such file or folder"),
+    'no image': (['configs', 'CONFIG', 'CHECKPOINT'], 'the folder has no images'),
+    'no config': (['README.md', 'configs/makd/resnet81_emoji.py', 'CHECKPOINT'], 'Did you mean'),
+    'no checkpoint': (['README.md', 'CONFIG', 'absent.pth'], "CHECKPOINT: there is no checkpoint 'absent.pth'"),
+    'none of the classes': (['README.md', 'CONFIG', 'CHECKPOINT', '--top', '0'], '--top 0: give 1 or more'),
+    'no device': (['README.md', 'CONFIG', 'CHECKPOINT', '--device', 'gpu'], "device='gpu'"),
+    'no option': (['README.md', 'CONFIG', 'CHECKPOINT', '--cfg-options', 'model.head.num_aspect=3'], 'num_aspect'),
+}
+
+
+@pytest.mark.parametrize('name', MISTAKES)
+def test_mistakes(name, predict, files):
+    arguments, message = MISTAKES[name]
+    placed = {'CONFIG': files[0], 'CHECKPOINT': files[1]}
+    status, _, _ = predict(*(placed.get(argument, argument) for argument in arguments))
+    assert message in status
+
+
+def test_help_does_not_import_torch(pytestconfig):
+    code = (
+        'import runpy, sys; sys.argv = ["predict.py", "--help"]\n'
+        'try: runpy.run_path("tools/predict.py", run_name="__main__")\n'
+        'finally: assert "torch" not in sys.modules'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=pytestconfig.rootpath, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'IMAGE' in done.stdout
