@@ -8,7 +8,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = """# Model zoo
 
-Every trained config with its figures, from `configs/*/metafile.yml`. "Here" is measured with this code, on the data that
+Every trained config with its figures, from `configs/*/metafile.yml`. "Here" is measured with this code, on data that
 ship (means over seeds: [](results.md) has the spread); "paper" is what the paper's authors report, and is not measured
 here. Train one with `python tools/train.py CONFIG`. No weights are offered for download.
 """
