@@ -17,6 +17,9 @@ from makd.errors import ConfigError
 from makd.experiments.tool_run import ToolRun
 from makd.experiments.training_log import TrainingLog
 
+# Source of a config, with its bases' -> the config in full: formatting takes long, and a table asks for each seed.
+_FORMATTED: dict[str, str] = {}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -174,12 +177,12 @@ class Cell:
 
     def _fingerprint(self) -> str:
         """Return a hash of what decides the result: the config, and the weights, answers and annotations it names."""
-        parts = [Config.fromfile(find_config(self.config)).pretty_text, *self.overrides]
+        parts = [_text(self.config), *self.overrides]
         if self.gpus > 1:
             parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
         for _, node in dicts(self.cfg._cfg_dict.to_dict(), ''):
             if isinstance(node.get('teacher'), str):
-                parts.append(Config.fromfile(find_config(node['teacher'])).pretty_text)
+                parts.append(_text(node['teacher']))
             annotations = f'{node.get("data_root")}/{node.get("ann_file")}'
             for file in (
                 node.get('teacher_checkpoint'),
@@ -191,6 +194,14 @@ class Cell:
                     stat = Path(file).stat()
                     parts.append(f'{file} {stat.st_size} {stat.st_mtime_ns}')
         return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:12]
+
+
+def _text(config: str) -> str:
+    """Return a config in full, as text."""
+    cfg = Config.fromfile(find_config(config))
+    if cfg.text not in _FORMATTED:
+        _FORMATTED[cfg.text] = cfg.pretty_text
+    return _FORMATTED[cfg.text]
 
 
 def _data(dataset: Mapping) -> dict:

@@ -49,9 +49,10 @@ def test_outputs_are_those_of_the_test(config, tmp_path):
 
 
 def test_a_student_that_does_not_answer_the_questions(tmp_path):
+    checkpoint, _ = untrained(PLAIN, tmp_path)
     cfg = load_split(PLAIN, FEW, 'test')
     with pytest.raises(ConfigError, match=r"model.head.type='LinearClsHead' answers 0 questions, the teacher 66"):
-        run_student(cfg, PLAIN, 'not read', cfg.split_dataloader, 66)
+        run_student(cfg, PLAIN, checkpoint, cfg.split_dataloader, 66)
 
 
 def test_a_checkpoint_of_another_model(tmp_path):
@@ -61,8 +62,9 @@ def test_a_checkpoint_of_another_model(tmp_path):
         run_student(cfg, MAKD, checkpoint, cfg.split_dataloader, 66)
 
 
-def test_a_model_without_a_classification_head():
+def test_a_model_without_a_classification_head(tmp_path):
     cfg = load_split(PLAIN, FEW, 'test')
     cfg.model = dict(type='ImageClassifier', backbone=cfg.model.backbone)
+    torch.save({'state_dict': MODELS.build(cfg.model).state_dict()}, tmp_path / 'headless.pth')
     with pytest.raises(ConfigError, match=r'model\.head is a NoneType'):
-        run_student(cfg, PLAIN, 'not read', cfg.split_dataloader)
+        run_student(cfg, PLAIN, str(tmp_path / 'headless.pth'), cfg.split_dataloader)

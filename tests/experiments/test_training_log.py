@@ -20,10 +20,11 @@ def step(number, loss, epoch):
 
 @pytest.fixture
 def work_dir(tmp_path):
+    folder = tmp_path / 'run'
     validation = {'accuracy/top1': 10.0, 'coco/bbox_mAP_l': -1.0, 'time': 0.2, 'data_time': 0.1, 'step': 1}
-    write(tmp_path, '20260101_000000', step(50, 3.0, 1), validation, step(100, float('nan'), 2), '{"lr": 0.1, "da')
-    write(tmp_path, '20260101_010000', step(100, 2.0, 2), {'accuracy/top1': 12.0, 'step': 2}, {'accuracy/top1': 11.0})
-    return tmp_path
+    write(folder, '20260101_000000', step(50, 3.0, 1), validation, step(100, float('nan'), 2), '{"lr": 0.1, "da')
+    write(folder, '20260101_010000', step(100, 2.0, 2), {'accuracy/top1': 12.0, 'step': 2}, {'accuracy/top1': 11.0})
+    return folder
 
 
 def test_what_was_repeated_after_resuming_counts(work_dir):
