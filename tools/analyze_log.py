@@ -38,13 +38,14 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from makd.experiments.training_log import TrainingLog
+    from makd.visualization.save import picture_paths
     from makd.visualization.training_log import plot_training_log
 
+    (out,) = picture_paths(args.out or args.work_dir / 'curves.png', '')
     log = TrainingLog.read(args.work_dir)
     losses, metrics = choose(log, args.keys)
     print(summary(log, losses, metrics))
     if log.training:
-        out = args.out or args.work_dir / 'curves.png'
         out.parent.mkdir(parents=True, exist_ok=True)
         plot_training_log(log, losses, metrics, out)
         print(f'Curves: {out}')

@@ -83,6 +83,7 @@ def main() -> None:
     if student.no_evidence:
         print(f'Aspects are listed by how certain they are: {student.no_evidence}', file=sys.stderr)
 
+    sys.stdout.reconfigure(errors='backslashreplace')  # names of files need not be UTF-8
     as_text = args.json is None and args.show_dir is None
     quiet = len(paths) <= args.batch_size or (as_text and sys.stdout.isatty())
     failed: list[str] = []

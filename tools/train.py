@@ -93,6 +93,8 @@ def send_curves(cfg: Config, names: list[str]) -> None:
     backend = {name: dict(BACKENDS[name]) for name in names}
     if 'wandb' in backend:  # a run is called there what its folder is called here
         backend['wandb']['init_kwargs'] = {**backend['wandb']['init_kwargs'], 'name': cfg.work_dir}
+    if not cfg.get('visualizer'):
+        raise ConfigError(f'--log-to {" ".join(names)}: the config has no visualizer, through which curves go.')
     cfg.visualizer.vis_backends = [*cfg.visualizer.vis_backends, *backend.values()]
 
 

@@ -96,6 +96,7 @@ class AspectInferencer(ImageClassificationInferencer):
         student._config = cfg
         super().__init__(student, classes=classes or meta.get('classes'))
 
+        self._pictures: dict[str, str] = {}  # name of a picture -> the image that it is of
         self.questions = find_questions(cfg, head.num_aspects)
         self.evidence, self.no_evidence = _find_evidence(cfg, head.num_classes)
         if self.no_evidence:
@@ -137,7 +138,7 @@ class AspectInferencer(ImageClassificationInferencer):
             return image
         try:
             loaded = self._loader.transform(dict(img_path=os.fspath(image)))
-        except (OSError, cv2.error, AssertionError) as error:
+        except (OSError, cv2.error, AssertionError, ImportError) as error:  # the last for s3:// and the like
             raise DataError(f'{image} cannot be read as an image ({str(error) or "damaged"})') from error
         if loaded is None:
             raise DataError(f'{image} cannot be read as an image')
@@ -187,10 +188,20 @@ class AspectInferencer(ImageClassificationInferencer):
             Path: The picture.
         """
         classes = [(self.class_name(label), score) for label, score in self.top_classes(result, topk)]
-        file = Path(show_dir, _picture_name(os.fspath(name)))
+        file = Path(show_dir, self._picture_name(os.fspath(name)))
         file.parent.mkdir(parents=True, exist_ok=True)
         draw_prediction(image[..., ::-1], classes, result['aspects'][:num_aspects]).savefig(file, dpi=100)
         return file
+
+    def _picture_name(self, image: str) -> str:
+        """Return a name for the picture of an image: its path or URL in one word, another one for each image."""
+        path = image.partition('://')[2] if '://' in image else os.path.relpath(image).replace('..' + os.sep, '')
+        stem = path.replace(os.sep, '_').removesuffix('.png')
+        name, number = f'{stem}.png', 1
+        while self._pictures.setdefault(name, image) != image:
+            number += 1
+            name = f'{stem}_{number}.png'
+        return name
 
     def postprocess(self, preds: list[DataSample], visualization: Any, return_datasamples: bool = False) -> list:
         """Return mmpretrain's results with the aspects."""
@@ -236,22 +247,15 @@ class AspectInferencer(ImageClassificationInferencer):
         ]
 
 
-def _picture_name(image: str) -> str:
-    """Return a name for the picture of an image: its path or URL in one word."""
-    path = image.partition('://')[2] if '://' in image else os.path.relpath(image).replace('..' + os.sep, '')
-    name = path.replace(os.sep, '_')
-    return name if name.endswith('.png') else f'{name}.png'
-
-
 def _find_evidence(cfg: Config, num_classes: int) -> tuple[AnswerEvidence | None, str]:
     """Return what the answers about the training set say about the classes, or why that cannot be had."""
-    if 'train_dataloader' not in cfg:
+    if not cfg.get('train_dataloader'):
         return None, 'the config has no train_dataloader'
     if absent := absent_data(cfg, ('train_dataloader',)):
         return None, f'{next(iter(absent))} is not there'
     try:
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             answers = read_labelled_answers(DATASETS.build(cfg.train_dataloader.dataset))
-    except (MakdError, OSError) as error:
+    except (MakdError, OSError, RuntimeError) as error:  # mmpretrain's for a folder without images
         return None, str(error)
     return AnswerEvidence(answers.probability, answers.labels, num_classes), ''

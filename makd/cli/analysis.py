@@ -88,7 +88,13 @@ def load_split(config: str, options: dict | None, split: str) -> Config:
 def _evaluation_loader(cfg: Config, split: str) -> dict[str, Any]:
     loader = cfg[f'{split}_dataloader'].to_dict()
     if split == 'train':
-        evaluated = (cfg.get('test_dataloader') or cfg.val_dataloader).to_dict()
+        evaluated = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+        if not evaluated:
+            raise ConfigError(
+                '--split train: the config has neither test_dataloader nor val_dataloader, in whose pipeline, without '
+                'augmentation, training images are looked at.'
+            )
+        evaluated = evaluated.to_dict()
         loader['batch_size'] = evaluated['batch_size']
         pipeline = next(node['pipeline'] for _, node in dicts(evaluated['dataset'], '') if 'pipeline' in node)
         for _, node in list(dicts(loader['dataset'], '')):

@@ -31,17 +31,20 @@ PACKAGES = ('makd', 'torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv', 'one
 def write_run_record(runner: 'Runner') -> None:
     """Write ``run.json`` beside the log of a run, ``WORK_DIR/TIMESTAMP/``; the whole config lies there already.
 
-    It holds the command, the seed (also one that mmengine drew), the number of ranks, the environment and the versions,
-    the git revisions of makd and of the folder that the command runs in, and hashes of the targets folders and of the
-    weights that the run begins from or learns from. What differs from a revision is written to ``uncommitted.diff``.
+    It holds the command, whether it resumed, the seed (also one that mmengine drew), the number of ranks, the
+    environment and the versions, the git revisions of makd and of the folder that the command runs in, and hashes of
+    the targets folders and of the weights that the run begins from or learns from. Python code that differs from a
+    revision is in ``uncommitted.diff``.
     """
     from mmengine.utils.dl_utils import collect_env
 
     folder = Path(runner.log_dir)
+    config = os.path.relpath(folder / 'vis_data' / 'config.py')
     record = dict(
         command=shlex.join([Path(sys.executable).name, *sys.argv]),
         started=datetime.now().astimezone().isoformat(timespec='seconds'),
-        config=os.path.relpath(folder / 'vis_data' / 'config.py'),
+        config=config,
+        resumed=bool(runner.cfg.get('resume')),
         seed=runner.seed,
         deterministic=runner.deterministic,
         ranks=runner.world_size,
@@ -61,7 +64,7 @@ def git_states(diff_file: Path) -> list[dict[str, Any]]:
     These are makd's own, if it is not an installed copy, and that of the current folder.
 
     Args:
-        diff_file: Where to write what differs from the revisions, if anything does.
+        diff_file: Where to write how Python files differ from the revisions, if any does.
     """
     package = Path(makd.__file__).parent
     source = _git(package, 'ls-files', 'version.py') and _git(package, 'rev-parse', '--show-toplevel')
@@ -70,19 +73,23 @@ def git_states(diff_file: Path) -> list[dict[str, Any]]:
     for top in map(Path, tops):
         changed = _git(top, 'status', '--porcelain').splitlines()
         states.append(dict(folder=top.name, revision=_git(top, 'rev-parse', 'HEAD'), changed=changed))
-        diffs.append(_git(top, 'diff', 'HEAD', '--binary'))
+        diffs.append(_run_git(top, 'diff', 'HEAD', '--', '*.py'))  # code and configs; other files may hold secrets
     if any(diffs):
-        diff_file.write_text('\n'.join(diffs) + '\n', 'utf-8')
+        diff_file.write_bytes(b''.join(diffs))
     return states
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git says; '' if it says no, or there is no git."""
+    """Return what git says, as text."""
+    return _run_git(folder, *arguments).decode('utf-8', 'backslashreplace').rstrip('\n')
+
+
+def _run_git(folder: Path, *arguments: str) -> bytes:
+    """Return what git says; nothing if it says no, or there is no git."""
     try:
-        done = subprocess.run(['git', '-C', str(folder), *arguments], capture_output=True, check=True)
+        return subprocess.run(['git', '-C', str(folder), *arguments], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        return ''
-    return done.stdout.decode('utf-8', 'surrogateescape').rstrip('\n')
+        return b''
 
 
 def _targets(cfg: 'Config') -> dict[str, str]:

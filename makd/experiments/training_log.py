@@ -13,7 +13,9 @@ NOT_METRICS = {'step', 'time', 'data_time'}
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """The curves of a run, which may have been stopped and resumed; where a step was repeated, the last one counts.
+    """The curves of a run, which may have been stopped and resumed, or begun again.
+
+    Of a step that was repeated, the last one counts.
 
     Attributes:
         starts: How often the run was started, testing included.
@@ -40,6 +42,7 @@ class TrainingLog:
             raise DataError(f'{work_dir} holds no log of a run ({SCALARS}). {hint}')
         log = cls(len(files))
         for path in files:
+            begun = False
             for line in path.read_text('utf-8').splitlines():
                 try:
                     record = json.loads(line)
@@ -47,11 +50,20 @@ class TrainingLog:
                     continue
                 if 'step' not in record:  # a test
                     continue
+                if 'lr' in record and not begun:  # what an earlier start did beyond this point, this one does again
+                    log._forget(record['step'], record.get('epoch', record['step']))
+                    begun = True
                 if 'lr' in record:
                     log.training[record['step']] = record
                 else:
                     log.validation[record['step']] = {k: v for k, v in record.items() if _is_metric(k, v)}
         return log
+
+    def _forget(self, step: int, validated: int) -> None:
+        """Drop what is known of the training from a step on, and of the validations from an epoch or step on."""
+        for curve, first in ((self.training, step), (self.validation, validated)):
+            for later in [number for number in curve if number >= first]:
+                del curve[later]
 
     @property
     def losses(self) -> list[str]:
@@ -67,8 +79,10 @@ class TrainingLog:
     @property
     def unit(self) -> str:
         """What validations are counted by: 'epoch' or 'iteration'."""
-        epochs = max((record.get('epoch', 0) for record in self.training.values()), default=0)
-        return 'epoch' if all(step <= epochs for step in self.validation) else 'iteration'
+        epochs = [record['epoch'] for record in self.training.values() if 'epoch' in record]
+        if self.training and not epochs:
+            return 'iteration'
+        return 'epoch' if all(step <= max(epochs, default=step) for step in self.validation) else 'iteration'
 
     @property
     def broken(self) -> list[int]:

@@ -41,7 +41,10 @@ def plain_config(model: Mapping) -> dict:
     if plain == model:
         parts = {'model': model, **{f'model.{key}': model[key] for key in ('head', 'roi_head') if key in model}}
         types = ', '.join(f'{field}.type={part["type"]!r}' for field, part in parts.items())
-        raise ConfigError(f'{types}: it is a plain model already.')
+        raise ConfigError(
+            f'{types}: it is a plain model already, and its checkpoint one of mmpretrain or mmdet: there is nothing to '
+            'take off.'
+        )
     return plain
 
 

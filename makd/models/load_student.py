@@ -1,6 +1,7 @@
 """A trained student, as its config builds it and its checkpoint fills it."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -38,5 +39,7 @@ def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, 
         raise
     except Exception as error:  # whatever foreign bytes make of the unpickler
         raise ConfigError(f'{checkpoint} is no checkpoint of torch, or damaged ({type(error).__name__}).') from error
+    if not isinstance(weights, Mapping):
+        raise ConfigError(f'{checkpoint} holds a {type(weights).__name__}, and no state dict: save model.state_dict().')
     load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
     return student.eval(), weights.get('meta', {}).get('dataset_meta') or {}

@@ -30,7 +30,8 @@ def plot_training_log(log: TrainingLog, losses: list[str], metrics: list[str], p
         axes.plot(*zip(*points), label=name, linewidth=2 if name == 'loss' else 1)
     axes.set(xlabel='iteration', ylabel='loss', ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize='small', frameon=False)
+    if losses:
+        axes.legend(loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize='small', frameon=False)
     rate = axes.twinx()
     rate.plot(steps, [log.training[step]['lr'] for step in steps], color='gray', linewidth=0.8, linestyle='--')
     rate.set_ylabel('learning rate (dashed)', color='gray')

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -95,6 +96,18 @@ def test_pictures_of_equal_file_names_do_not_overwrite_each_other(student, paths
     assert '1.png' in shown
     assert sum(name.endswith(('a_image.png', 'b_image.png')) for name in shown) == 2
     assert cv2.imread(str(tmp_path / 'shown/1.png')).shape[1] == 1000
+
+
+def test_every_image_has_a_picture_of_its_own(student, paths, tmp_path, monkeypatch):
+    image_file = Path(paths[0]).resolve()
+    monkeypatch.chdir(tmp_path)
+    images = ['a/b.png', 'a_b.png', 'b.png']
+    for image in images:
+        (tmp_path / image).parent.mkdir(exist_ok=True)
+        shutil.copy(image_file, tmp_path / image)
+    for _ in range(2):  # the second time, the same
+        student(images, show_dir=tmp_path / 'shown')
+        assert sorted(file.name for file in (tmp_path / 'shown').iterdir()) == ['a_b.png', 'a_b_2.png', 'b.png']
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,11 +57,14 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
+    if shutil.which('git') is None:
+        pytest.skip('there is no git')
     monkeypatch.setenv('GIT_CONFIG_GLOBAL', '/dev/null')
     folder = tmp_path / 'mine'
     folder.mkdir()
     git(folder, 'init')
-    (folder / 'head.py').write_text('one\n')
+    (folder / 'head.py').write_bytes(b'caf\xe9 one\n')  # not UTF-8
+    (folder / '.env').write_text('KEY=none\n')
     git(folder, 'add', '.')
     git(folder, '-c', 'user.name=A', '-c', 'user.email=a@b', 'commit', '-m', 'first')
     monkeypatch.chdir(folder)
@@ -73,15 +77,18 @@ def test_the_revision_of_the_folder_that_the_command_runs_in(repository, tmp_pat
     assert state == dict(folder='mine', revision=revision, changed=[])
 
 
-def test_what_is_not_committed_is_written_down(repository, tmp_path):
-    (repository / 'head.py').write_text('two\n')
+def test_what_is_not_committed_is_written_down(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr('makd.__file__', str(tmp_path / '__init__.py'))  # makd's own changes are not the matter
+    (repository / 'head.py').write_bytes(b'caf\xe9 two\n')
+    (repository / '.env').write_text('KEY=secret\n')
     (repository / 'new.py').write_text('')
     state = git_states(tmp_path / 'diff')[-1]
-    assert state['changed'] == [' M head.py', '?? new.py']
-    diff = (tmp_path / 'diff').read_text()
+    assert state['changed'] == [' M .env', ' M head.py', '?? new.py']
+    diff = (tmp_path / 'diff').read_bytes()
+    assert b'secret' not in diff
     git(repository, 'checkout', 'head.py')
-    subprocess.run(['git', 'apply', '--include=head.py'], input=diff, check=True, text=True)
-    assert (repository / 'head.py').read_text() == 'two\n'
+    subprocess.run(['git', 'apply', '--include=head.py'], input=diff, check=True)
+    assert (repository / 'head.py').read_bytes() == b'caf\xe9 two\n'
 
 
 def test_outside_of_git_there_is_no_revision(tmp_path, monkeypatch):

@@ -43,6 +43,20 @@ def test_a_loss_that_is_not_finite_is_found(work_dir):
     assert TrainingLog.read(work_dir).broken == [150, 200]
 
 
+def test_a_run_that_was_begun_again_is_not_mixed_with_the_one_before(work_dir):
+    write(work_dir, '20260101_030000', step(50, 9.0, 1))
+    log = TrainingLog.read(work_dir)
+    assert [record['loss'] for record in log.training.values()] == [9.0]
+    assert log.validation == {}
+
+
+def test_without_epochs_the_unit_is_the_iteration(tmp_path):
+    record = step(50, 3.0, 1)
+    del record['epoch']
+    write(tmp_path, '20260101_000000', record)
+    assert TrainingLog.read(tmp_path).unit == 'iteration'
+
+
 def test_validations_by_iteration(tmp_path):
     write(tmp_path, '20260101_000000', step(50, 3.0, 1), {'accuracy/top1': 10.0, 'step': 50})
     assert TrainingLog.read(tmp_path).unit == 'iteration'

@@ -46,7 +46,11 @@ def test_keys_and_the_format_of_the_picture(work_dir, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ('argv', 'message'),
-    [(['--keys', 'loss_mkad'], '--keys loss_mkad: the log does not have it, but: loss_makd'), ([], 'holds no log')],
+    [
+        (['--keys', 'loss_mkad'], '--keys loss_mkad: the log does not have it, but: loss_makd'),
+        (['--out', 'curves.foo'], '--out curves.foo: a picture ends in'),
+        ([], 'holds no log'),
+    ],
 )
 def test_mistakes(argv, message, work_dir, monkeypatch):
     with pytest.raises(SystemExit, match=message):
