@@ -22,7 +22,7 @@ help:
 	@echo 'make train CONFIG=FILE    train any one config; ARGS="--amp --work-dir DIR" goes to tools/train.py'
 	@echo 'make annotate             ask the small MLLM that ships about every emoji that ships; CONFIG=FILE, ARGS=...'
 	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
-	@echo 'make test-transformers5   run the tests of teachers and annotation with transformers 5, in $(VENV5)'
+	@echo 'make test-transformers5   run the tests of annotation with transformers 5, in $(VENV5)'
 	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'
 	@echo 'make docs                 build the documentation, docs/_build/html/index.html; Python 3.11 or later'
 	@echo 'make lint                 check format, lint rules and types'
@@ -97,7 +97,7 @@ test: setup
 	$(RUN) -m pytest $(ARGS)
 
 test-transformers5: $(VENV5)/.makd-ready
-	$(VENV5)/bin/python -m pytest tests/teachers tests/engine/test_annotate_loop.py projects/tiny_mllm $(ARGS)
+	$(VENV5)/bin/python -m pytest tests/annotation projects/tiny_mllm $(ARGS)
 
 $(VENV5)/.makd-ready: requirements/transformers5.txt
 	$(PYTHON) -m venv $(VENV5)

@@ -31,8 +31,7 @@ setup(
     ],
     packages=find_packages(include=['makd', 'makd.*']),
     package_data={
-        'makd.datasets.preparation': ['*.json'],
-        'makd.visualization.browse': ['*.css', '*.html', '*.js'],
+        'makd.analysis.browse': ['*.css', '*.html', '*.js'],
     },
     python_requires='>=3.10,<3.14',
     # Ranges; the exact versions that were tried together stand in requirements/constraints.txt.

@@ -30,9 +30,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from makd.annotation.annotators import Annotator, Answers
+from makd.annotation.annotators.prefix_scorer import PrefixScorer
 from makd.questions import Question, QuestionSet
-from makd.teachers import Answers, AspectTeacher
-from makd.teachers.prefix_scorer import PrefixScorer
 
 IMAGE_TOKEN = 10
 QUESTIONS, PREFIX, IMAGE_TOKENS = 50, 272, 256
@@ -66,7 +66,7 @@ def reference_model() -> torch.nn.Module:
 
 
 def read(logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
-    """Return log p(yes) and log p(no), as the teacher does."""
+    """Return log p(yes) and log p(no), as the annotator does."""
     return logits[:, [YES, NO]] - logits.logsumexp(dim=-1, keepdim=True)
 
 
@@ -122,8 +122,8 @@ class Preparer:
         return {'input_ids': self.ids, 'pixel_values': pixels}
 
 
-class ReferenceTeacher(AspectTeacher):
-    """The reference model in the place that a real teacher has in a run."""
+class ReferenceAnnotator(Annotator):
+    """The reference model in the place that a real annotator has in a run."""
 
     identity: dict[str, str] = {}
     preparer: Preparer = None
@@ -138,7 +138,7 @@ class ReferenceTeacher(AspectTeacher):
         return [Answers(self.scorer.score(one)[0].numpy()) for one in inputs]
 
 
-def busy(teacher: ReferenceTeacher, images: int) -> float:
+def busy(annotator: ReferenceAnnotator, images: int) -> float:
     """Return the share of the time in which the model works, in a run over some photographs with one loader worker."""
     noise = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +147,7 @@ def busy(teacher: ReferenceTeacher, images: int) -> float:
             photograph = Image.fromarray(small).resize((640, 480), Image.Resampling.BICUBIC)
             photograph.save(f'{folder}/{index:04}.jpg', quality=90)
         runner = Runner(
-            model=teacher,
+            model=annotator,
             work_dir=f'{folder}/work_dir',
             test_dataloader=dict(
                 batch_size=1, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root=folder)
@@ -208,7 +208,7 @@ def main() -> None:
     reached = median(ratios) / limit
     print(f'limit by {needed / 1e12:.2f} and {possible / 1e12:.3f} TFLOP: {limit:.2f}; reached {reached:.1%} of it')
     print(f'largest difference of a log-probability: {difference:.1e}')
-    print(f'busy in a run over {args.images} photographs: {busy(ReferenceTeacher(scorer, ids), args.images):.1%}')
+    print(f'busy in a run over {args.images} photographs: {busy(ReferenceAnnotator(scorer, ids), args.images):.1%}')
     print(f'peak memory beside the model: plain {memory[0]:.0f} MB, shared prefix {memory[1]:.0f} MB')
 
 

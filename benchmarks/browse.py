@@ -21,10 +21,10 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from targets import MB, write_folder
 
+from makd.analysis.browse import build_page, make_thumbnails
+from makd.analysis.review import review
 from makd.datasets.answered_images import AnsweredImages
 from makd.targets import AspectTargets
-from makd.targets.review import review
-from makd.visualization.browse import build_page, make_thumbnails
 
 QUESTIONS, CLASSES, PHOTOGRAPHS = 66, 100, 50
 # From a choice of the user's until the document is laid out again.

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from targets import MB, in_fresh_process, make_keys, make_questions, memory
 
-from makd.targets.shard_writer import ShardWriter
+from makd.annotation.shard_writer import ShardWriter
 
 SHARD_SIZE = 256
 

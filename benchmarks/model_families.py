@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/model_families.py
 
-The models of tests/teachers/tiny_models.py, eight times as wide, with random weights: a few million parameters, 50
-questions behind a picture and a system prompt. Both ways are those of `makd.HFAspectTeacher` and take turns; how much
+The models of tests/annotators/tiny_models.py, eight times as wide, with random weights: a few million parameters, 50
+questions behind a picture and a system prompt. Both ways are those of `makd.HFAnnotator` and take turns; how much
 there is to gain depends on how long prefix and questions are, so what counts is that no ratio is below 1. Times are
 the process's CPU seconds where there is no accelerator, wall-clock otherwise.
 """
@@ -23,11 +23,11 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 from transformers.utils import logging
 
+from makd.annotation.annotators import HFAnnotator
 from makd.questions import Question, QuestionSet
-from makd.teachers import HFAspectTeacher
 
 sys.path.append(str(Path(__file__).parents[1] / 'tests'))
-from teachers.tiny_models import FAMILIES, QUESTIONS
+from annotation.tiny_models import FAMILIES, QUESTIONS
 
 NUM_QUESTIONS = 50
 WIDER = 8
@@ -52,8 +52,8 @@ def widened(node: Any) -> Any:
     }
 
 
-def make_teacher(family: str, folder: str) -> HFAspectTeacher:
-    """Write a checkpoint of the family, and return a teacher that has loaded it."""
+def make_annotator(family: str, folder: str) -> HFAnnotator:
+    """Write a checkpoint of the family, and return an annotator that has loaded it."""
     config, processor = FAMILIES[family]()
     config = type(config).from_dict(widened(config.to_dict()))
     torch.manual_seed(0)
@@ -61,20 +61,20 @@ def make_teacher(family: str, folder: str) -> HFAspectTeacher:
     processor.save_pretrained(folder)
     texts = [QUESTIONS[index % len(QUESTIONS)] + ' Think again.' * (index // 10) for index in range(NUM_QUESTIONS)]
     questions = QuestionSet(Question(f'q{index}', text) for index, text in enumerate(dict.fromkeys(texts)))
-    return HFAspectTeacher(folder, questions, system_prompt=SYSTEM_PROMPT).to(get_device())
+    return HFAnnotator(folder, questions, system_prompt=SYSTEM_PROMPT).to(get_device())
 
 
-def compare(teacher: HFAspectTeacher, rounds: int) -> tuple[str, int, list[float]]:
+def compare(annotator: HFAnnotator, rounds: int) -> tuple[str, int, list[float]]:
     """Return the way that the self-check chose, the length of the prefix, and the ratios of the times."""
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
-    inputs = teacher.preparer(image)
-    mode = teacher.start(inputs)['scoring']
+    inputs = annotator.preparer(image)
+    mode = annotator.start(inputs)['scoring']
     ratios = []
     for number in range(rounds + 1):
         times = {}
         for way in ('naive', mode):
-            teacher.scorer.mode = way
-            times[way] = seconds(lambda: teacher.answer([inputs]))
+            annotator.scorer.mode = way
+            times[way] = seconds(lambda: annotator.answer([inputs]))
         if number > 0:  # the first round warms up
             ratios.append(times['naive'] / times[mode])
     return mode, inputs[0]['input_ids'].shape[1], ratios
@@ -93,7 +93,7 @@ def main() -> None:
     slowest = float('inf')
     for family in FAMILIES:
         with tempfile.TemporaryDirectory() as folder:
-            mode, length, ratios = compare(make_teacher(family, folder), args.rounds)
+            mode, length, ratios = compare(make_annotator(family, folder), args.rounds)
         slowest = min(slowest, median(ratios))
         spread = f'{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
         print(f'| {family} | {mode} | {length} tokens | {spread} |', flush=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from makd.datasets.preparation.emoji import slug
 from makd.targets import AspectTargets
+from projects.emoji_data.build import slug
 
 DATA = Path(__file__).parents[1] / 'data' / 'emoji'
 NAMES = (

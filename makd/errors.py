@@ -24,7 +24,7 @@ class TargetsError(MakdError):
     """A folder of aspect targets is absent or damaged, or lacks an image that was asked for."""
 
 
-class TeacherStopped(MakdError):  # noqa: N818, the name says what happened to whom
+class AnnotatorStopped(MakdError):  # noqa: N818, the name says what happened to whom
     """A teacher cannot answer any more (a dead server, a spent budget): annotation stops and keeps what is done."""
 
 

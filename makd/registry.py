@@ -4,18 +4,39 @@ A config names one of our classes as ``type='makd.MaKDLoss'``. The modules behin
 first looked up in it, so importing this file costs next to nothing.
 """
 
+from functools import cache
 from importlib import import_module
+from logging import WARNING
 from typing import Any
 
 from mmengine import registry as root
+from mmengine.logging import print_log
 from mmengine.registry import Registry
+
+# Former names, kept for one release.
+RENAMED = {
+    'HFAspectTeacher': 'HFAnnotator',
+    'HFClassTeacher': 'HFClassAnnotator',
+    'OpenAIAspectTeacher': 'OpenAIAnnotator',
+}
+
+
+@cache
+def current_name(name: str) -> str:
+    """Return the name of today for one of ``RENAMED``, with one warning for each; any other name as it is."""
+    if name not in RENAMED:
+        return name
+    print_log(
+        f'makd.{name} is now called makd.{RENAMED[name]}; the old name goes with the next release.', 'current', WARNING
+    )
+    return RENAMED[name]
 
 
 class StagedRegistry(Registry):
     """A child registry in the scope ``makd`` that imports light modules first, and heavy ones for what they lack.
 
     Annotation has to run where importing ``mmpretrain.models`` fails (transformers 5), and mmengine allows one child a
-    scope: so teachers and student share a registry, and looking up a teacher must not import the student's modules.
+    scope: so annotators and students share a registry, and looking up an annotator must not import the student.
 
     Args:
         parent: The root of mmengine.
@@ -47,6 +68,8 @@ class StagedRegistry(Registry):
         """Return the class that is registered under ``key``, or None."""
         scope, name = self.split_scope_key(key)
         if scope in (None, self.scope):
+            if name in RENAMED:
+                return self.get(f'makd.{current_name(name)}')
             while name not in self.module_dict and self.import_next_stage():
                 pass
         return super().get(key)
@@ -54,7 +77,7 @@ class StagedRegistry(Registry):
 
 DATASETS = StagedRegistry(
     root.DATASETS,
-    light=('makd.datasets.annotation_images',),
+    light=('makd.annotation.annotation_images',),
     heavy=('makd.datasets.emoji', 'makd.datasets.mini_imagenet', 'makd.datasets.subset'),
 )
 TRANSFORMS = StagedRegistry(
@@ -66,18 +89,20 @@ TRANSFORMS = StagedRegistry(
         'makd.datasets.load_teacher_logits',
     ),
 )
-MODELS = StagedRegistry(root.MODELS, light=('makd.teachers',), heavy=('makd.models',), mmdet=('makd.models.detectors',))
-MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.engine.frozen_model_wrapper',))
-LOOPS = StagedRegistry(root.LOOPS, light=('makd.engine.annotate_loop',))
+MODELS = StagedRegistry(
+    root.MODELS, light=('makd.annotation.annotators',), heavy=('makd.models',), mmdet=('makd.models.detectors',)
+)
+MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.annotation.frozen_model_wrapper',))
+LOOPS = StagedRegistry(root.LOOPS, light=('makd.annotation.annotate_loop',))
 HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))
-METRICS = StagedRegistry(root.METRICS, light=('makd.engine.annotate_loop',), heavy=('makd.evaluation',))
+METRICS = StagedRegistry(root.METRICS, light=('makd.annotation.annotate_loop',), heavy=('makd.evaluation',))
 
 _ALL = (DATASETS, TRANSFORMS, LOOPS, MODEL_WRAPPERS, MODELS, HOOKS, METRICS)
 
 
 def find(key: str) -> type | None:
     """Return the class ``makd.NAME`` of whichever registry has it, or None; light modules are imported first."""
-    name = key.removeprefix('makd.')
+    name = current_name(key.removeprefix('makd.'))
     while True:
         for registry in _ALL:
             if name in registry.module_dict:

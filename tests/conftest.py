@@ -6,4 +6,33 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
+import numpy as np
+import pytest
+
 import makd  # noqa: F401  (torchvision's operators for mmcv, before a test imports mmdet)
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+KEYS = ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/été.png', 'owl.png']
+
+
+@pytest.fixture
+def questions():
+    return QuestionSet(
+        [Question('wings', 'Has it wings?', 'visual'), Question('fur', 'Has it fur?'), Question('pet', 'Is it a pet?')],
+        {'writer': 'by hand'},
+    )
+
+
+@pytest.fixture
+def logprobs():
+    """(5, 3, 2) float32: log of 0.9 p and 0.9 (1 - p), so that the label mass is 0.9."""
+    probability = np.random.default_rng(0).uniform(0.01, 0.99, (len(KEYS), 3))
+    return np.log(0.9 * np.stack([probability, 1 - probability], axis=-1)).astype(np.float32)
+
+
+@pytest.fixture
+def targets(tmp_path, questions, logprobs):
+    return AspectTargets.write(
+        tmp_path / 'targets', questions=questions, keys=KEYS, logprobs=logprobs, meta={'model': 'm'}
+    )

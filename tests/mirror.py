@@ -7,7 +7,7 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from makd.datasets.preparation.download import Download
+from dataset_converters.download import Download
 
 
 class Mirror:

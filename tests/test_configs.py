@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from dataset_converters import PREPARED
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.dataset import default_collate
@@ -12,9 +13,9 @@ from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 from models import detection
 
-from makd.cli.config import check_makd_types, dicts
-from makd.datasets.preparation import PREPARED, emoji_scenes
+from makd.config import check_makd_types, dicts
 from makd.registry import MODELS
+from projects.emoji_data import scenes as emoji_scenes
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(

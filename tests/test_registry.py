@@ -17,7 +17,7 @@ import sys
 sys.modules['mmpretrain'] = sys.modules['mmdet'] = None  # importing them fails
 from mmengine.registry import DATASETS, LOOPS, METRICS, MODEL_WRAPPERS, MODELS
 from makd import registry
-assert MODELS.get('makd.HFAspectTeacher') is registry.find('makd.HFAspectTeacher')
+assert MODELS.get('makd.HFAnnotator') is registry.find('makd.HFAnnotator')
 for root, name in (
     (DATASETS, 'AnnotationImages'),
     (LOOPS, 'AnnotateLoop'),

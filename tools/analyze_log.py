@@ -37,9 +37,9 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
+    from makd.analysis.figures.save import picture_paths
+    from makd.experiments.plots.training_log import plot_training_log
     from makd.experiments.training_log import TrainingLog
-    from makd.visualization.save import picture_paths
-    from makd.visualization.training_log import plot_training_log
 
     (out,) = picture_paths(args.out or args.work_dir / 'curves.png', '')
     log = TrainingLog.read(args.work_dir)

@@ -1,12 +1,12 @@
-"""Ask a teacher about every image of a data set, and write the answers as a targets folder."""
+"""Ask an annotator about every image of a data set, and write the answers as a targets folder."""
 
 import argparse
 import sys
 
 from makd.cli.arguments import config_parser, parse
-from makd.cli.config import load_config
 from makd.cli.main import run
 from makd.cli.runner import build_runner
+from makd.config import load_config
 from makd.errors import ConfigError
 
 FAILED = 3

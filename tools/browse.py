@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from makd.cli.arguments import add_options
-from makd.cli.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
 from makd.cli.main import run
+from makd.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
 from makd.errors import ConfigError, DataError
 from makd.files import atomic_file
 
@@ -70,10 +70,10 @@ def main() -> None:
         raise DataError(f'--images: there is no folder {args.images!r}. It is the one that the keys are relative to.')
 
     # Imported here, so that --help is answered at once.
+    from makd.analysis.browse import build_page, make_thumbnails
+    from makd.analysis.review import review
     from makd.datasets.answered_images import images_of_folder
     from makd.targets import AspectTargets
-    from makd.targets.review import review
-    from makd.visualization.browse import build_page, make_thumbnails
 
     targets = AspectTargets.open(args.targets)
     images = images_of_folder(targets, args.images) if args.config is None else read_config(args, targets)

@@ -10,7 +10,7 @@ from makd.cli.main import run
 from makd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from makd.experiments import Cell, Result
+    from makd.experiments import Result, Trial
 
 EXAMPLES = """examples:
   python tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py
@@ -43,17 +43,17 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
-    from makd.experiments import run_cells, summarise, to_markdown
-    from makd.visualization import has_curves, plot_curves, plot_scores
+    from makd.experiments import run_trials, summarise, to_markdown
+    from makd.experiments.plots import has_curves, plot_curves, plot_scores
 
-    cells = make_cells(args)
-    results: dict[str, dict[int, Result | None]] = {cell.name: {} for cell in cells}
-    for cell in cells:
-        results[cell.name][cell.seed] = cell.result()
-    waiting = [cell for cell in cells if results[cell.name][cell.seed] is None]
-    print(f'{len(cells)} runs, of which {len(cells) - len(waiting)} are finished already.', flush=True)
-    for cell, result in run_cells(waiting, args.jobs):
-        results[cell.name][cell.seed] = result
+    trials = make_trials(args)
+    results: dict[str, dict[int, Result | None]] = {trial.name: {} for trial in trials}
+    for trial in trials:
+        results[trial.name][trial.seed] = trial.result()
+    waiting = [trial for trial in trials if results[trial.name][trial.seed] is None]
+    print(f'{len(trials)} runs, of which {len(trials) - len(waiting)} are finished already.', flush=True)
+    for trial, result in run_trials(waiting, args.jobs):
+        results[trial.name][trial.seed] = result
 
     root = Path(args.work_dir)
     root.mkdir(parents=True, exist_ok=True)
@@ -67,21 +67,21 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def make_cells(args: argparse.Namespace) -> list[Cell]:
-    """Return the cells seed by seed, so that a comparison that is cut short has whole pairs."""
-    from makd.cli.config import find_config
-    from makd.experiments import Cell
+def make_trials(args: argparse.Namespace) -> list[Trial]:
+    """Return the trials seed by seed, so that a comparison that is cut short has whole pairs."""
+    from makd.config import find_config
+    from makd.experiments import Trial
 
     if any(option.startswith('randomness.seed') for option in args.cfg_options):
         raise ConfigError('--cfg-options randomness.seed: the seeds of a comparison are named with --seeds.')
     root, tools = Path(args.work_dir), Path(__file__).parent
     options = tuple(args.cfg_options)
-    cells = [Cell(find_config(c), seed, root, tools, options) for seed in args.seeds for c in args.configs]
-    names = [(cell.name, cell.seed) for cell in cells]
+    trials = [Trial(find_config(c), seed, root, tools, options) for seed in args.seeds for c in args.configs]
+    names = [(trial.name, trial.seed) for trial in trials]
     for name, seed in names:
         if names.count((name, seed)) > 1:
             raise ConfigError(f'{name} with seed {seed} is asked for twice: give each config and each seed once.')
-    return cells
+    return trials
 
 
 if __name__ == '__main__':

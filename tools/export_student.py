@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makd.cli.arguments import add_options
-from makd.cli.config import check_makd_types, find_config, merge_options, require_checkpoint
 from makd.cli.main import run
+from makd.config import check_makd_types, find_config, merge_options, require_checkpoint
 from makd.errors import ConfigError
 from makd.files import atomic_file
 
@@ -62,7 +62,7 @@ def main() -> None:
     from mmengine.registry import init_default_scope
 
     from makd.datasets.inference_pipeline import inference_size
-    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+    from makd.export.plain_model import check_same_scores, plain_config, plain_state_dict
     from makd.models.load_student import load_student
     from makd.registry import MODELS
 
@@ -99,7 +99,7 @@ def check_program(cfg: Config, config: str, args: argparse.Namespace) -> None:
     if args.aspects and 'num_aspects' not in cfg.model.get('head', {}):
         raise ConfigError(f'--aspects: {config} has no model.head.num_aspects: a student with a MaKD head is needed.')
     if suffix == '.onnx':
-        from makd.deployment.onnx_file import require_onnx
+        from makd.export.onnx_file import require_onnx
 
         require_onnx()
 
@@ -110,8 +110,8 @@ def export_weights(cfg: Config, plain: BaseModel, meta: dict[str, Any], out: Pat
     from mmengine.config import Config
 
     from makd.datasets.inference_pipeline import inference_transforms
-    from makd.deployment.safetensors_file import write_safetensors
-    from makd.models.export import plain_loader, plain_pipeline
+    from makd.export.plain_model import plain_loader, plain_pipeline
+    from makd.export.safetensors_file import write_safetensors
 
     plain_cfg = dict(default_scope=cfg.default_scope, model=cfg.model)
     if cfg.default_scope == 'mmdet':  # where mmdet looks for what it does with an image
@@ -137,10 +137,10 @@ def export_program(cfg: Config, model: BaseModel, meta: dict[str, Any], out: Pat
     """Write a classifier as ONNX or by torch.export, with what it takes to run it."""
     from makd.datasets.config_questions import find_questions
     from makd.datasets.inference_pipeline import inference_size
-    from makd.deployment.describe import describe
-    from makd.deployment.onnx_file import write_onnx
-    from makd.deployment.pixel_classifier import PixelClassifier
-    from makd.deployment.program_file import write_program
+    from makd.export.describe import describe
+    from makd.export.onnx_file import write_onnx
+    from makd.export.pixel_classifier import PixelClassifier
+    from makd.export.program_file import write_program
 
     classifier, size = PixelClassifier(model), inference_size(cfg)
     questions = find_questions(cfg, model.head.num_aspects) if classifier.has_aspects else None

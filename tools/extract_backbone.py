@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from makd.cli.config import require_checkpoint
 from makd.cli.main import run
+from makd.config import require_checkpoint
 from makd.errors import ConfigError
 
 

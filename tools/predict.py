@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makd.cli.arguments import add_options
-from makd.cli.config import find_config, merge_options, require_checkpoint
 from makd.cli.main import run
+from makd.config import find_config, merge_options, require_checkpoint
 from makd.errors import ConfigError, DataError
 from makd.files import atomic_file
 

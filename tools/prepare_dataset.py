@@ -10,13 +10,17 @@ and lays them out.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
+from dataset_converters import PREPARED, preparer
+
 from makd.cli.main import run
-from makd.datasets.preparation import PREPARED, preparer
 from makd.errors import DataError
 
-DATA = Path(__file__).resolve().parents[1] / 'data'
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / 'data'
+sys.path.append(str(ROOT))  # projects/emoji_data
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Reproduce a table or figure of the paper: train and test its cells, over seeds, and show them beside the paper's."""
+"""Reproduce a table or figure of the paper: train and test its trials, over seeds, and show them beside the paper's."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from makd.cli.main import run
 from makd.errors import DataError
 
 if TYPE_CHECKING:
-    from makd.experiments import Cell
+    from makd.experiments import Trial
     from makd.experiments.tables import Arm, Block, Table
-    from makd.experiments.teachers import Teacher
+    from makd.experiments.teacher_training import TeacherTraining
 
-    Cells = list[dict[Arm, dict[int, Cell]]]  # of each block: arm -> seed -> cell
+    Trials = list[dict[Arm, dict[int, Trial]]]  # of each block: arm -> seed -> trial
 
 NAMES = (
     'table1',
@@ -38,8 +38,8 @@ EXAMPLES = """examples:
   python tools/reproduce.py table1 --datasets stanford_cars --dry-run      # what it would run
   python tools/reproduce.py table1 --launcher slurm --slurm-args "--partition=gpu --gres=gpu:1 --time=24:00:00"
 
-Tables 1 to 7, Figures 2 and 3, and 'students', which the paper does not have. Finished cells are skipped, broken ones
-resumed, as often as the command is given; a config that has changed is run anew. A cell is tested once, at its last
+Tables 1 to 7, Figures 2 and 3, and 'students', which the paper does not have. Finished trials are skipped, broken ones
+resumed, as often as the command is given; a config that has changed is run anew. A trial is tested once, at its last
 epoch, or at the best on a split held out of training if its config says so. Teachers that are absent are trained first.
 The table goes to WORK_DIR/NAME.md, .csv and .png, with its gaps."""
 
@@ -53,15 +53,15 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('--datasets', nargs='+', metavar='NAME', help="such as stanford_cars or emoji; default: the paper's")
     p.add_argument('--seeds', type=int, default=5, help='number of seeds, from 0 on (default: 5)')
     p.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='pytorch: several GPUs a cell'
+        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='pytorch: several GPUs a trial'
     )
-    p.add_argument('--gpus', type=int, default=1, help='GPUs of a cell, of one machine (default: 1)')
-    p.add_argument('--jobs', type=int, default=1, help='cells at a time on this machine (default: 1)')
+    p.add_argument('--gpus', type=int, default=1, help='GPUs of a trial, of one machine (default: 1)')
+    p.add_argument('--jobs', type=int, default=1, help='trials at a time on this machine (default: 1)')
     p.add_argument('--slurm-args', default='', metavar='ARGS', help='further options of sbatch, in one string')
     p.add_argument(
         '--work-dir', default='work_dirs/compare', help="folder of all runs, compare.py's (default: %(default)s)"
     )
-    p.add_argument('--dry-run', action='store_true', help='list the cells and what they lack, and run nothing')
+    p.add_argument('--dry-run', action='store_true', help='list the trials and what they lack, and run nothing')
     p.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields of every config')
     args = p.parse_args()
     if min(args.seeds, args.jobs, args.gpus) < 1:
@@ -76,108 +76,108 @@ def main() -> None:
     args = parse_args()
     # Imported here, so that --help is answered at once.
     from makd.experiments.tables import TABLES
-    from makd.experiments.teachers import absent_teachers, teacher_of
+    from makd.experiments.teacher_training import absent_teachers, teacher_of
 
     table = TABLES[args.table]
     blocks = table.blocks(tuple(args.datasets) if args.datasets else None)
-    cells = make_cells(blocks, args)
-    absent = absent_data(each(cells))
+    trials = make_trials(blocks, args)
+    absent = absent_data(each(trials))
     if absent and not args.dry_run:
         raise DataError(
             f'The data are not there (paths are relative to the folder that the command runs in):\n{absent}'
         )
-    teachers = absent_teachers(each(cells))
+    teachers = absent_teachers(each(trials))
     if args.dry_run:
-        list_what_runs(each(cells), teachers, absent)
+        list_what_runs(each(trials), teachers, absent)
         return
     if teachers:
         start(teachers, args)
-        cells = make_cells(blocks, args)  # anew: what a student's result stands for depends on its teacher
+        trials = make_trials(blocks, args)  # anew: what a student's result stands for depends on its teacher
 
-    distinct = list(dict.fromkeys(each(cells)))
-    waiting = [cell for cell in distinct if not cell.done]
-    print(f'{len(distinct)} cells, of which {len(distinct) - len(waiting)} are finished already.', flush=True)
-    held_back = [cell for cell in waiting if (teacher := teacher_of(cell)) is not None and not teacher.done]
-    for cell in held_back:
-        print(f'{cell.label} waits for its teacher.', flush=True)
-    start([cell for cell in waiting if cell not in held_back], args)
-    show(args, table, blocks, cells)
-    if all(cell.done for cell in waiting):
+    distinct = list(dict.fromkeys(each(trials)))
+    waiting = [trial for trial in distinct if not trial.done]
+    print(f'{len(distinct)} trials, of which {len(distinct) - len(waiting)} are finished already.', flush=True)
+    held_back = [trial for trial in waiting if (teacher := teacher_of(trial)) is not None and not teacher.done]
+    for trial in held_back:
+        print(f'{trial.label} waits for its teacher.', flush=True)
+    start([trial for trial in waiting if trial not in held_back], args)
+    show(args, table, blocks, trials)
+    if all(trial.done for trial in waiting):
         return
     if args.launcher == 'slurm':
         print('The same command shows the table when the jobs have ended, and submits what failed or waits.')
     else:
-        raise SystemExit('The same command runs the cells without a result, and skips the others.')
+        raise SystemExit('The same command runs the trials without a result, and skips the others.')
 
 
-def make_cells(blocks: list[Block], args: argparse.Namespace) -> Cells:
-    """Return the cells of each block."""
-    from makd.experiments import Cell
+def make_trials(blocks: list[Block], args: argparse.Namespace) -> Trials:
+    """Return the trials of each block."""
+    from makd.experiments import Trial
 
-    def cell(arm: Arm, seed: int) -> Cell:
+    def trial(arm: Arm, seed: int) -> Trial:
         overrides = (*arm.overrides, *arm.overrides_of_seed(seed), *args.cfg_options)
-        return Cell(arm.config, seed, Path(args.work_dir), TOOLS, overrides, args.gpus)
+        return Trial(arm.config, seed, Path(args.work_dir), TOOLS, overrides, args.gpus)
 
-    return [{arm: {seed: cell(arm, seed) for seed in range(args.seeds)} for arm in block.arms} for block in blocks]
+    return [{arm: {seed: trial(arm, seed) for seed in range(args.seeds)} for arm in block.arms} for block in blocks]
 
 
-def each(cells: Cells) -> Iterator[Cell]:
-    """Yield the cells seed by seed, so that a table that is cut short has whole pairs."""
-    for seed in next(iter(cells[0].values())):
-        for block in cells:
+def each(trials: Trials) -> Iterator[Trial]:
+    """Yield the trials seed by seed, so that a table that is cut short has whole pairs."""
+    for seed in next(iter(trials[0].values())):
+        for block in trials:
             for by_seed in block.values():
                 yield by_seed[seed]
 
 
-def absent_data(cells: Iterable[Cell]) -> str:
-    """Say what data the cells lack: of each data set and targets folder one place that needs it, and what makes it."""
+def absent_data(trials: Iterable[Trial]) -> str:
+    """Say what data the trials lack: of each data set and targets folder one place that needs it, and what makes it."""
     from makd.cli import config as checks
 
     places: dict[str, str] = {}
-    for cell in {cell.config: cell for cell in cells}.values():
-        absent = checks.absent_data(cell.cfg, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
+    for trial in {trial.config: trial for trial in trials}.values():
+        absent = checks.absent_data(trial.cfg, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
         for place, way_out in absent.items():
-            places.setdefault(way_out, f'{cell.config}: {place}')
+            places.setdefault(way_out, f'{trial.config}: {place}')
     lines = [f'  {place}\n    {way_out}' for way_out, place in places.items()]
     return '\n'.join([*lines, 'Or leave data sets out: --datasets names those to take.']) if lines else ''
 
 
-def list_what_runs(cells: Iterable[Cell], teachers: list[Teacher], absent: str) -> None:
-    """Print each cell and how far it is."""
+def list_what_runs(trials: Iterable[Trial], teachers: list[TeacherTraining], absent: str) -> None:
+    """Print each trial and how far it is."""
     for teacher in teachers:
         print(f'{teacher.label}: to be trained first')
     done = 0
-    distinct = list(dict.fromkeys(cells))
-    for cell in distinct:
-        checkpoint = cell.run_of_tools.checkpoint()
-        done += cell.done
-        state = 'finished' if cell.done else f'to go on from {checkpoint.stem}' if checkpoint else 'to be run'
-        print(f'{cell.label}: {state}')
-    print(f'{len(distinct)} cells, of which {done} are finished already.')
+    distinct = list(dict.fromkeys(trials))
+    for trial in distinct:
+        checkpoint = trial.run_of_tools.checkpoint()
+        done += trial.done
+        state = 'finished' if trial.done else f'to go on from {checkpoint.stem}' if checkpoint else 'to be run'
+        print(f'{trial.label}: {state}')
+    print(f'{len(distinct)} trials, of which {done} are finished already.')
     if absent:
         print(f'The data are not there:\n{absent}')
 
 
-def start(tasks: Sequence[Cell | Teacher], args: argparse.Namespace) -> None:
-    """Run cells or teachers on this machine, or submit them as jobs."""
-    from makd.experiments import run_cells
+def start(tasks: Sequence[Trial | TeacherTraining], args: argparse.Namespace) -> None:
+    """Run trials or teachers on this machine, or submit them as jobs."""
+    from makd.experiments import run_trials
     from makd.experiments.slurm import submit_waiting
 
     if args.launcher == 'slurm':
         submit_waiting(tasks, shlex.split(args.slurm_args))
     else:
-        for _ in run_cells(tasks, args.jobs, args.gpus):
+        for _ in run_trials(tasks, args.jobs, args.gpus):
             pass
 
 
-def show(args: argparse.Namespace, table: Table, blocks: list[Block], cells: Cells) -> None:
+def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Trials) -> None:
     """Write the table and the picture, and print the table."""
+    from makd.experiments.plots import plot_gains, plot_sweep
     from makd.experiments.report import make_lines, report_csv, report_markdown
-    from makd.visualization import plot_gains, plot_sweep
 
     results = [
-        {arm: {seed: cell.result() for seed, cell in by_seed.items()} for arm, by_seed in block.items()}
-        for block in cells
+        {arm: {seed: trial.result() for seed, trial in by_seed.items()} for arm, by_seed in block.items()}
+        for block in trials
     ]
     lines = make_lines(blocks, results, with_paper=not args.cfg_options)
     root = Path(args.work_dir)

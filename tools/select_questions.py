@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from makd.cli.arguments import add_options
-from makd.cli.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
 from makd.cli.main import run
+from makd.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
 from makd.errors import ConfigError, QuestionsError
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ EXAMPLES = """examples:
 
 CONFIG is of a MaKD student: its training set gives the classes, and its answers are read unless --targets names others;
 images without answers are left out. One question is chosen after the other, each for the bits that it tells about the
-class beyond those chosen before, measured on images that it was not counted on (makd.targets.ClassEvidence). The MLLM's
-time is then spent on these only. The curves go to a PNG beside OUT."""
+class beyond those chosen before, measured on images that it was not counted on (makd.analysis.QuestionSelector). The
+MLLM's time is then spent on these only. The curves go to a PNG beside OUT."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,9 +67,9 @@ def main() -> None:
     # Imported here, so that --help is answered at once.
     from mmengine.config import Config
 
+    from makd.analysis import QuestionSelector
+    from makd.experiments.plots import plot_evidence
     from makd.experiments.question_options import question_options
-    from makd.targets import ClassEvidence
-    from makd.visualization import plot_evidence
 
     cfg = Config.fromfile(find_config(args.config))
     merge_options(cfg, args.cfg_options)
@@ -86,7 +86,7 @@ def main() -> None:
         f'they are of {len(set(answers.labels.tolist()))} classes.'
     )
 
-    evidence = ClassEvidence(answers.probability, answers.labels)
+    evidence = QuestionSelector(answers.probability, answers.labels)
     yes = np.nanmean(answers.probability, axis=0)
     seen: list[float] = []
 

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from mmengine.config import Config
 
 from makd.cli.arguments import config_parser, parse
-from makd.cli.config import load_config, require_checkpoint
 from makd.cli.main import run
 from makd.cli.runner import build_runner
+from makd.config import load_config, require_checkpoint
 from makd.errors import ConfigError
 
 EXAMPLES = """examples:

@@ -19,14 +19,14 @@ from typing import Any
 
 from mmengine.config import Config
 
+from makd.annotation.openai_client import OpenAIClient
+from makd.annotation.question_writer import SYSTEM, QuestionWriter
 from makd.cli.arguments import add_options
-from makd.cli.config import check_makd_types, dicts, find_config, merge_options
 from makd.cli.main import run
+from makd.config import check_makd_types, dicts, find_config, merge_options
 from makd.errors import ConfigError, QuestionsError, ServerError
 from makd.files import read_text
-from makd.openai_client import OpenAIClient
-from makd.questions import QuestionSet, QuestionWriter
-from makd.questions.question_writer import SYSTEM
+from makd.questions import QuestionSet
 
 FIELDS = ('client', 'question_writer', 'out')
 

@@ -1,4 +1,4 @@
-# Annotation is a run: loop, writer, logging. A config adds `model` (a teacher), `test_dataloader` and
+# Annotation is a run: loop, writer, logging. A config adds `model` (an annotator), `test_dataloader` and
 # `test_evaluator.out_dir`. Nothing here imports mmpretrain or mmdet.
 custom_imports = dict(imports=['makd'], allow_failed_imports=False)
 default_scope = 'mmengine'

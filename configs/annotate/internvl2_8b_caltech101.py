@@ -3,7 +3,7 @@
 # The questions come from tools/write_questions.py, or are written by hand.
 _base_ = [
     '../_base_/annotate.py',
-    '../_base_/teachers/internvl2_8b_server.py',
+    '../_base_/annotators/internvl2_8b_server.py',
     '../_base_/datasets/caltech101_annotate.py',
 ]
 

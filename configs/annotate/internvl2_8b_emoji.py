@@ -1,6 +1,10 @@
 # The emoji, in all five styles, answered by InternVL2-8B, the paper's MLLM, behind a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_emoji.py
-_base_ = ['../_base_/annotate.py', '../_base_/teachers/internvl2_8b_server.py', '../_base_/datasets/emoji_annotate.py']
+_base_ = [
+    '../_base_/annotate.py',
+    '../_base_/annotators/internvl2_8b_server.py',
+    '../_base_/datasets/emoji_annotate.py',
+]
 
 model = dict(questions='data/emoji/aspects/questions.json')
 test_evaluator = dict(out_dir='work_dirs/targets/emoji_internvl2_8b')

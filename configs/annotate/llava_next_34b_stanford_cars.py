@@ -2,7 +2,7 @@
 # python tools/annotate.py configs/annotate/llava_next_34b_stanford_cars.py
 _base_ = [
     '../_base_/annotate.py',
-    '../_base_/teachers/llava_next_34b.py',
+    '../_base_/annotators/llava_next_34b.py',
     '../_base_/datasets/stanford_cars_annotate.py',
 ]
 

@@ -6,7 +6,7 @@
 _base_ = ['../_base_/annotate.py', '../_base_/datasets/emoji_annotate.py']
 
 model = dict(
-    type='makd.OpenAIAspectTeacher',
+    type='makd.OpenAIAnnotator',
     client=dict(model='gpt-4o', max_requests=5000),
     questions='data/emoji/aspects/questions.json',
     prompt='yes_no',

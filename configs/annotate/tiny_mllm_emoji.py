@@ -1,6 +1,6 @@
 # The emoji, in all five styles, answered by the small MLLM that ships in data/teachers/tiny-mllm-emoji, on a CPU.
 # make annotate, or: python tools/annotate.py configs/annotate/tiny_mllm_emoji.py
-_base_ = ['../_base_/annotate.py', '../_base_/datasets/emoji_annotate.py', '../_base_/teachers/tiny_mllm.py']
+_base_ = ['../_base_/annotate.py', '../_base_/datasets/emoji_annotate.py', '../_base_/annotators/tiny_mllm.py']
 custom_imports = dict(imports=['makd', 'projects.tiny_mllm.hybrid_vision'], allow_failed_imports=False)
 
 model = dict(questions='data/emoji/aspects/questions.json')

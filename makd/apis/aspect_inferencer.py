@@ -17,15 +17,15 @@ from mmpretrain.apis import ImageClassificationInferencer
 from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 
-from makd.apis.answer_evidence import AnswerEvidence
-from makd.cli.config import absent_data, check_makd_types, find_config, require_checkpoint
+from makd.analysis.figures.prediction import draw_prediction
+from makd.analysis.weight_of_evidence import WeightOfEvidence
+from makd.config import absent_data, check_makd_types, find_config, require_checkpoint
 from makd.datasets.config_questions import find_questions
 from makd.datasets.inference_pipeline import build_inference_pipeline
 from makd.datasets.labelled_answers import read_labelled_answers
 from makd.errors import ConfigError, DataError, MakdError
 from makd.models.heads import MaKDHeadMixin
 from makd.models.load_student import load_student
-from makd.visualization.prediction import draw_prediction
 
 Image = str | os.PathLike[str] | np.ndarray
 
@@ -35,8 +35,8 @@ class AspectInferencer(ImageClassificationInferencer):
 
     Images are loaded and resized as the config's test pipeline does it; its loader puts transparent parts on the
     background of the training, where it has one. Where the config's training set and answers are there, aspects are
-    listed by what they say for the predicted class (:class:`AnswerEvidence`); where they are not, as on a machine that
-    only uses the student, by how certain they are, and a warning says so.
+    listed by what they say for the predicted class (:class:`~makd.analysis.WeightOfEvidence`); where they are not, as
+    on a machine that only uses the student, by how certain they are, and a warning says so.
 
     Args:
         model (str | Config): The config that the student was trained with, or the path to it.
@@ -46,7 +46,7 @@ class AspectInferencer(ImageClassificationInferencer):
 
     Attributes:
         questions (QuestionSet | None): The Q questions; None where the targets folder that the config names is absent.
-        evidence (AnswerEvidence | None): What the training set's answers say about the classes.
+        evidence (WeightOfEvidence | None): What the training set's answers say about the classes.
         no_evidence (str): Why there is no ``evidence``, or ''.
 
     Raises:
@@ -247,7 +247,7 @@ class AspectInferencer(ImageClassificationInferencer):
         ]
 
 
-def _find_evidence(cfg: Config, num_classes: int) -> tuple[AnswerEvidence | None, str]:
+def _find_evidence(cfg: Config, num_classes: int) -> tuple[WeightOfEvidence | None, str]:
     """Return what the answers about the training set say about the classes, or why that cannot be had."""
     if not cfg.get('train_dataloader'):
         return None, 'the config has no train_dataloader'
@@ -258,4 +258,4 @@ def _find_evidence(cfg: Config, num_classes: int) -> tuple[AnswerEvidence | None
             answers = read_labelled_answers(DATASETS.build(cfg.train_dataloader.dataset))
     except (MakdError, OSError, RuntimeError) as error:  # mmpretrain's for a folder without images
         return None, str(error)
-    return AnswerEvidence(answers.probability, answers.labels, num_classes), ''
+    return WeightOfEvidence(answers.probability, answers.labels, num_classes), ''

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config
 
 from makd.cli.arguments import add_options
-from makd.cli.config import dicts, load_config
+from makd.config import dicts, load_config
 from makd.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.dist import master_only
 
 import makd
-from makd.cli.config import dicts
+from makd.config import dicts
 from makd.files import file_sha256
 from makd.targets import AspectTargets
 

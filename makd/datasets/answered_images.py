@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from makd.datasets.image_key import image_key
-from makd.datasets.wrapped import inner_datasets, walk_datasets
+from makd.datasets.dataset_wrappers import inner_datasets, walk_datasets
 from makd.errors import ConfigError, DataError
 from makd.targets import AspectTargets
+from makd.targets.image_key import image_key
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from makd.cli.config import dicts
+from makd.config import dicts
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
 from makd.registry import TRANSFORMS

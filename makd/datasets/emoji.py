@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 from mmpretrain.datasets import BaseDataset
 
-from makd.datasets.preparation.emoji import CATEGORIES, STYLES, slug
 from makd.errors import ConfigError, DataError
 from makd.registry import DATASETS
 
+STYLES = ('noto', 'blob', 'twemoji', 'openmoji', 'fluent')
+CATEGORIES = ('Animals & Nature', 'Food & Drink', 'Activities', 'Travel & Places', 'Objects')
 SPLITS = {'train': (0.0, 0.6), 'val': (0.6, 0.8), 'test': (0.8, 1.0)}
 MIN_EMOJI_PER_SUBCATEGORY = 9
 
@@ -110,3 +112,8 @@ def _partition(groups: dict[str, list[str]], start: float, stop: float) -> set[s
         random.Random(name).shuffle(shuffled)
         part.update(shuffled[round(start * len(ids)) : round(stop * len(ids))])
     return part
+
+
+def slug(name: str) -> str:
+    """Returns a name of Unicode's as a folder name: ``'sky & weather'`` becomes ``'sky-weather'``."""
+    return re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')

@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 
 from makd import registry
-from makd.cli.config import dicts
+from makd.config import dicts
 from makd.datasets.load_targets import LoadTargets
 from makd.errors import ConfigError
 

@@ -18,7 +18,7 @@ class LabelledAnswers:
     Attributes:
         questions: The Q questions.
         probability: P(yes), (N, Q) float32; NaN where there is no answer.
-        mass: Label mass, p(yes) + p(no) of the teacher's full softmax, (N, Q) float32; low where it wanted to say
+        mass: Label mass, p(yes) + p(no) of the annotator's full softmax, (N, Q) float32; low where it wanted to say
             something else.
         labels: Class of each image, (N,) int64.
         num_images: How many images the training set has; N of them have answers.

@@ -1,4 +1,4 @@
-"""The images of a data set with their class and, where its pipeline loads them, the teacher's answers."""
+"""The images of a data set with their class and, where its pipeline loads them, the annotator's answers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ class LabelledImages:
         labels: Class of each image, (N,) int64.
         classes: Names of the C classes.
         questions: The Q questions; None if the pipeline loads no answers.
-        logits: The teacher's log p(yes) - log p(no), (N, Q) float32: NaN where there is no answer, infinite where the
+        logits: The annotator's log p(yes) - log p(no), (N, Q) float32: NaN where there is no answer, infinite where the
             answer is certain. (N, 0) without questions.
     """
 
@@ -33,7 +33,7 @@ class LabelledImages:
 
     @cached_property
     def probability(self) -> np.ndarray:
-        """The teacher's P(yes), (N, Q) in [0, 1]; NaN where there is no answer."""
+        """The annotator's P(yes), (N, Q) in [0, 1]; NaN where there is no answer."""
         return expit(self.logits)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the teacher's answers meet the images."""
+"""Where the annotator's answers meet the images."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from makd.targets import AspectTargets
 
 @TRANSFORMS.register_module()
 class LoadAspectTargets(LoadTargets):
-    """Set ``gt_aspects``, the teacher's P(yes) for each question, on a packed data sample.
+    """Set ``gt_aspects``, the annotator's P(yes) for each question, on a packed data sample.
 
     It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one
     transform serves classification and detection. An image's key is its path relative to ``data_root``.
 
     Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
-    [0, 1]; NaN where the teacher has no answer.
+    [0, 1]; NaN where the annotator has no answer.
 
     Args:
         targets (str): A targets folder (see ``makd.targets.AspectTargets``).

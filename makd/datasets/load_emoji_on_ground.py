@@ -4,11 +4,12 @@ import random
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from makd.datasets.preparation.emoji_scenes import background, turn
 from makd.errors import DataError
 from makd.registry import TRANSFORMS
+
+SCALES = (0.55, 1.5)  # of a sprite of 64 pixels
 
 
 @TRANSFORMS.register_module()
@@ -42,3 +43,45 @@ class LoadEmojiOnGround(BaseTransform):
         results['img'] = np.ascontiguousarray(np.asarray(ground)[..., ::-1])
         results['img_shape'] = results['ori_shape'] = (self.size, self.size)
         return results
+
+
+def turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return a sprite as things stand in scenes: mirrored or not, scaled, turned, and cut to what can be seen of it."""
+    if rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    side = round(image.width * float(np.exp(rng.uniform(*np.log(SCALES)))))
+    image = image.resize((side, side), Image.Resampling.BICUBIC)
+    image = image.rotate(float(rng.uniform(-30, 30)), Image.Resampling.BICUBIC, expand=True)
+    return image.crop(image.getchannel('A').point(lambda alpha: 255 * (alpha > 127)).getbbox())
+
+
+def background(width: int, height: int, rng: np.random.Generator) -> Image.Image:
+    """Draw a ground: a plain colour, a gradient, clouds or stripes, and in half of all cases some lines and discs."""
+    colours = rng.integers(0, 256, (2, 3))
+    kind = rng.integers(4)
+    if kind == 0:
+        share: np.ndarray = np.zeros((height, width))
+    elif kind == 1:
+        angle = rng.uniform(0, 2 * np.pi)
+        share = np.linspace(-1, 1, width) * np.cos(angle) + np.linspace(-1, 1, height)[:, None] * np.sin(angle)
+        share = (share - share.min()) / (share.max() - share.min())
+    elif kind == 2:
+        small = Image.fromarray(rng.integers(0, 256, (4, 5), dtype=np.uint8))
+        share = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), np.float64) / 255
+    else:
+        period, angle = rng.uniform(12, 60), rng.uniform(0, np.pi)
+        along = np.arange(width) * np.cos(angle) + np.arange(height)[:, None] * np.sin(angle)
+        share = (along / period % 1 > 0.5).astype(np.float64)
+    pixels = colours[0] + share[..., None] * (colours[1] - colours[0])
+    image = Image.fromarray(np.rint(pixels).astype(np.uint8))
+    if rng.random() < 0.5:
+        draw = ImageDraw.Draw(image)
+        for _ in range(rng.integers(1, 7)):
+            x, y, size = (float(v) for v in rng.uniform((0, 0, 3), (width, height, 16)))
+            colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+            if rng.random() < 0.5:
+                draw.ellipse((x - size, y - size, x + size, y + size), fill=colour)
+            else:
+                dx, dy = (float(v) for v in rng.uniform(-60, 60, 2))
+                draw.line((x, y, x + dx, y + dy), fill=colour, width=int(rng.integers(1, 5)))
+    return image

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
-from makd.datasets.image_key import image_key
-from makd.datasets.wrapped import walk_datasets
+from makd.datasets.dataset_wrappers import walk_datasets
+from makd.targets.image_key import image_key
 
 SEEN_AT_MOST = 10_000  # images whose answers a worker keeps: a few MB
 

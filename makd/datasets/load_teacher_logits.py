@@ -18,7 +18,7 @@ FLOOR = -100.0  # float32 has no probability below e^-104
 class LoadTeacherLogits(LoadTargets):
     """Set ``teacher_logits``, a teacher's log p(class), on a packed data sample (paper section 5.1, Table 7).
 
-    The targets are those of a teacher that was asked for the class (``makd.HFClassTeacher``): their questions are the
+    The targets are those of a teacher that was asked for the class (``makd.HFClassAnnotator``): their questions are the
     classes' names. ``makd.DistillImageClassifier`` with ``teacher=None`` learns them; ``makd.TeacherLogitsHook`` puts
     them into the order of the data set's classes.
 

@@ -1,6 +1,6 @@
-from makd.experiments.cell import Cell, Result
-from makd.experiments.run_cells import run_cells
+from makd.experiments.run_trials import run_trials
 from makd.experiments.summary import Row, summarise, to_markdown
-from makd.experiments.tool_run import CellFailedError, ToolRun
+from makd.experiments.tool_run import ToolRun, TrialFailedError
+from makd.experiments.trial import Result, Trial
 
-__all__ = ['Cell', 'CellFailedError', 'Result', 'Row', 'ToolRun', 'run_cells', 'summarise', 'to_markdown']
+__all__ = ['Result', 'Row', 'ToolRun', 'Trial', 'TrialFailedError', 'run_trials', 'summarise', 'to_markdown']

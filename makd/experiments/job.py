@@ -1,20 +1,29 @@
-"""Run one cell, or train one teacher, as a job of a cluster does."""
+"""Run one trial, or train one teacher, as a job of a cluster does."""
 
 import argparse
 from pathlib import Path
 
 from makd.cli.main import run
-from makd.experiments.cell import Cell
-from makd.experiments.run_cells import job_environments
-from makd.experiments.teachers import Teacher
+from makd.experiments.run_trials import job_environments
+from makd.experiments.teacher_training import TeacherTraining
+from makd.experiments.trial import Trial
 
 
-def job_command(task: Cell | Teacher) -> list[str]:
-    """Return the arguments that this module takes for a cell or a teacher."""
-    cell = task.cell if isinstance(task, Teacher) else task
-    checkpoint = ['--checkpoint', str(task.checkpoint)] if isinstance(task, Teacher) else []
-    fixed = ['--seed', str(cell.seed), '--root', str(cell.root), '--tools', str(cell.tools), '--gpus', str(cell.gpus)]
-    return ['-m', 'makd.experiments.job', cell.config, *fixed, *checkpoint, '--overrides', *cell.overrides]
+def job_command(task: Trial | TeacherTraining) -> list[str]:
+    """Return the arguments that this module takes for a trial or a teacher."""
+    trial = task.trial if isinstance(task, TeacherTraining) else task
+    checkpoint = ['--checkpoint', str(task.checkpoint)] if isinstance(task, TeacherTraining) else []
+    fixed = [
+        '--seed',
+        str(trial.seed),
+        '--root',
+        str(trial.root),
+        '--tools',
+        str(trial.tools),
+        '--gpus',
+        str(trial.gpus),
+    ]
+    return ['-m', 'makd.experiments.job', trial.config, *fixed, *checkpoint, '--overrides', *trial.overrides]
 
 
 def main() -> None:
@@ -28,8 +37,8 @@ def main() -> None:
     p.add_argument('--checkpoint', type=Path, help='train the teacher that is looked for there')
     p.add_argument('--overrides', nargs='*', required=True)
     args = p.parse_args()
-    cell = Cell(args.config, args.seed, args.root, args.tools, tuple(args.overrides), args.gpus)
-    task = Teacher(cell, args.checkpoint) if args.checkpoint else cell
+    trial = Trial(args.config, args.seed, args.root, args.tools, tuple(args.overrides), args.gpus)
+    task = TeacherTraining(trial, args.checkpoint) if args.checkpoint else trial
     task.run(lambda line: print(line, flush=True), *job_environments(1, args.gpus, ()))
 
 

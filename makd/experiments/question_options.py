@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
-from makd.cli.config import dicts
+from makd.config import dicts
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -5,7 +5,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from makd.experiments.cell import Result
 from makd.experiments.paper import paper_figure
 from makd.experiments.summary import (
     COLUMNS,
@@ -17,7 +16,8 @@ from makd.experiments.summary import (
     show_seeds,
     summarise,
 )
-from makd.experiments.tables import DATASETS, Arm, Block
+from makd.experiments.tables import DATASET_TITLES, Arm, Block
+from makd.experiments.trial import Result
 
 Results = Mapping[Arm, Mapping[int, Result | None]]  # of a block: arm -> seed -> result, or None
 
@@ -71,12 +71,12 @@ def report_markdown(lines: Sequence[Line]) -> str:
     with_paper = any(line.paper is not None for line in lines)
     body = []
     for line in lines:
-        cells = [DATASETS[line.block.dataset], line.block.setting, line.arm.method, show_seeds(line.row)]
-        cells += [show_mean(line.row.values.get(column)), show_difference(line.row.difference)]
+        trials = [DATASET_TITLES[line.block.dataset], line.block.setting, line.arm.method, show_seeds(line.row)]
+        trials += [show_mean(line.row.values.get(column)), show_difference(line.row.difference)]
         if with_paper:
-            cells.append('-' if line.paper is None else f'{line.paper:.2f}')
-            cells.append('-' if line.paper_difference is None else f'{line.paper_difference:+.2f}')
-        body.append(cells)
+            trials.append('-' if line.paper is None else f'{line.paper:.2f}')
+            trials.append('-' if line.paper_difference is None else f'{line.paper_difference:+.2f}')
+        body.append(trials)
     return markdown_table([*header, 'paper', 'paper - base'] if with_paper else header, body)
 
 
@@ -92,7 +92,7 @@ def report_csv(lines: Sequence[Line]) -> str:
     for line in lines:
         row = line.row
         writer.writerow([
-            *(DATASETS[line.block.dataset], line.block.setting, line.arm.method, line.arm.config),
+            *(DATASET_TITLES[line.block.dataset], line.block.setting, line.arm.method, line.arm.config),
             *(' '.join(line.arm.overrides), ' '.join(map(str, row.seeds)), ' '.join(map(str, row.missing))),
             *(_number(value) for column in metrics for value in row.values.get(column, (None, None))),
             *(_number(value) for value in row.difference or (None, None)),

@@ -1,4 +1,4 @@
-"""Cells as jobs of a Slurm cluster."""
+"""Trials as jobs of a Slurm cluster."""
 
 import shlex
 import subprocess
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from makd.errors import ConfigError
-from makd.experiments.cell import Cell
 from makd.experiments.job import job_command
-from makd.experiments.teachers import Teacher
+from makd.experiments.teacher_training import TeacherTraining
+from makd.experiments.trial import Trial
 
 JOB_FILE = 'slurm_job'  # in a work dir: the id of the job that was submitted last
 
 
-def submit_waiting(tasks: Sequence[Cell | Teacher], options: Sequence[str]) -> None:
+def submit_waiting(tasks: Sequence[Trial | TeacherTraining], options: Sequence[str]) -> None:
     """Submit a job for each, but for those whose job waits or runs already.
 
     Args:

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 from scipy.stats import t as student_t
 
-from makd.experiments.cell import Result
+from makd.experiments.trial import Result
 
 # mmengine's metric -> column, in the order of the table.
 PRIMARY = ('accuracy/top1', 'coco/bbox_mAP')  # the first that there is: the metric of the paired difference
@@ -105,10 +105,10 @@ def to_markdown(rows: Sequence[Row]) -> str:
         header.append(f'{COLUMNS[compared].removesuffix(" %")} - baseline, 95 % CI')
     body = []
     for row in rows:
-        cells = [row.name, show_seeds(row), *(show_mean(row.values.get(column)) for column in columns)]
+        trials = [row.name, show_seeds(row), *(show_mean(row.values.get(column)) for column in columns)]
         if with_difference:
-            cells.append(show_difference(row.difference))
-        body.append(cells)
+            trials.append(show_difference(row.difference))
+        body.append(trials)
     return markdown_table(header, body)
 
 

@@ -29,7 +29,7 @@ FURTHER_STUDENTS = {
     'swin_tiny': 'Swin-T',
     'convnext_tiny': 'ConvNeXt-T',
 }
-DATASETS = {
+DATASET_TITLES = {
     'stanford_cars': 'StanfordCars',
     'oxford_pets': 'OxfordPets',
     'dtd': 'DTD',
@@ -75,7 +75,7 @@ class Block:
     """Arms that are compared with each other.
 
     Attributes:
-        dataset: Key of ``DATASETS``.
+        dataset: Key of ``DATASET_TITLES``.
         setting: The student, and what else the arms have in common.
         arms: The baseline, then the others.
     """
@@ -124,7 +124,7 @@ def _base_and_makd(student: str, dataset: str) -> tuple[Arm, Arm]:
 
 
 def _table1() -> Iterator[Block]:
-    for dataset in (*list(DATASETS)[:8], 'emoji'):
+    for dataset in (*list(DATASET_TITLES)[:8], 'emoji'):
         for student, name in STUDENTS.items():
             yield Block(dataset, name, _base_and_makd(student, dataset))
 
@@ -209,7 +209,7 @@ def _further_students() -> Iterator[Block]:
 
 
 def _figure2() -> Iterator[Block]:
-    for dataset in (*list(DATASETS)[:8], 'emoji'):
+    for dataset in (*list(DATASET_TITLES)[:8], 'emoji'):
         base, makd = _base_and_makd('resnet18', dataset)
         cfg = Config.fromfile(makd.config)
         counts = dict.fromkeys((*QUESTION_COUNTS, cfg.num_aspects))

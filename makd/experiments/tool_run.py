@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class CellFailedError(RuntimeError):
+class TrialFailedError(RuntimeError):
     """Training or testing ended with an error; the message has the last lines that it printed."""
 
 
-class CellBusyError(CellFailedError):
-    """Another process is running the cell."""
+class TrialBusyError(TrialFailedError):
+    """Another process is running the trial."""
 
 
 @dataclass
@@ -42,14 +42,14 @@ class ToolRun:
         """Hold the folder. The tools inherit the lock, so it outlives this process if they do.
 
         Raises:
-            CellBusyError: If another process holds it.
+            TrialBusyError: If another process holds it.
         """
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with (self.work_dir / 'lock').open('w') as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CellBusyError(f'{self.work_dir} is being run by another process.') from None
+                raise TrialBusyError(f'{self.work_dir} is being run by another process.') from None
             self._lock = lock.fileno()
             yield
 
@@ -79,7 +79,7 @@ class ToolRun:
             gpus: Processes.
 
         Raises:
-            CellFailedError: If it fails.
+            TrialFailedError: If it fails.
         """
         assert self._lock is not None, 'lock the folder first'
         log = self.work_dir / f'{Path(command[0]).stem}.txt'
@@ -100,6 +100,6 @@ class ToolRun:
                     report(line.split(' - INFO - ')[-1].strip())
         if process.returncode != 0:
             last = '\n  '.join(log.read_text('utf-8').splitlines()[-12:])
-            raise CellFailedError(
+            raise TrialFailedError(
                 f'{" ".join(argv[1:])}\n  ended with status {process.returncode}; see {log}\n  {last}'
             )

@@ -1,7 +1,6 @@
-"""Step 3, the answers on disk: the interface between the teacher that annotates and the student that learns."""
+"""The answers on disk: the interface between annotation and training."""
 
-from makd.targets.ablation import RandomTargets, ShuffledTargets
 from makd.targets.aspect_targets import AspectTargets
-from makd.targets.class_evidence import ClassEvidence
+from makd.targets.controls import RandomTargets, ShuffledTargets
 
-__all__ = ['AspectTargets', 'ClassEvidence', 'RandomTargets', 'ShuffledTargets']
+__all__ = ['AspectTargets', 'RandomTargets', 'ShuffledTargets']

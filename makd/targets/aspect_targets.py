@@ -45,7 +45,7 @@ class AspectTargets:
 
     The folder holds ``meta.json`` (format version, questions with their hash, free metadata), ``images.txt`` (one key a
     line: the POSIX path of the image relative to the data set's root), ``logprobs.npy`` ((N, Q, 2) float32,
-    [log p(yes), log p(no)] of the teacher's full softmax; NaN where there is no answer), the derived ``index.npy``
+    [log p(yes), log p(no)] of the annotator's full softmax; NaN where there is no answer), the derived ``index.npy``
     (see :class:`~makd.targets.key_index.KeyIndex`) and, where answers are missing and it is known why, ``failed.jsonl``
     (``{"key": ..., "reason": ...}``, an image a line). All processes that open it share the page cache; a pickled
     ``AspectTargets`` is the path and the selection, and opens the folder again. Reading is thread-safe.
@@ -209,7 +209,7 @@ class AspectTargets:
     def label_mass(self) -> np.ndarray:
         """Return the mean of p(yes) + p(no) over the images that have an answer: (Q,) float64, NaN where none has.
 
-        A low mass means that the teacher wanted to say something else than yes or no.
+        A low mass means that the annotator wanted to say something else than yes or no.
         """
         total, count = np.zeros((2, len(self.questions)))
         for _, block in self.blocks():
@@ -364,7 +364,7 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
     if (stored := content.get('question_hash')) != questions.hash:
         raise TargetsError(
             f'{path}: question_hash is {stored!r}, but its questions have the hash {questions.hash!r}: they were '
-            'changed after the teacher answered them. Restore them, or store the new hash if they mean the same'
+            'changed after the annotator answered them. Restore them, or store the new hash if they mean the same'
         )
     if not isinstance(meta := content.get('meta', {}), dict):
         raise TargetsError(f'{path}: "meta" must be a JSON object, got {meta!r}')

@@ -1,4 +1,4 @@
-"""Compares a teacher's answers about the emoji with people's, on pictures and styles that it saw and on new ones.
+"""Compares an annotator's answers about the emoji with people's, on pictures and styles that it saw and on new ones.
 
 An emoji is new if `makd.EmojiDataset` keeps it for testing (split='test'), a style if it is twemoji or openmoji: the
 tiny MLLM saw neither in training. The baseline gives each question its commoner answer among the same pictures.
@@ -83,9 +83,9 @@ def evaluate(
     """Score the questions that both have, on the pictures that both have, in each of the four groups and their mean.
 
     Args:
-        targets: The teacher's answers.
+        targets: The annotator's answers.
         reference: People's answers.
-        styles: The styles that the teacher was trained on.
+        styles: The styles that the annotator was trained on.
         held_out: Ids of the emoji that it never saw.
 
     Raises:

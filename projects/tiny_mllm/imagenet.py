@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from makd.datasets.preparation.packages import read_members
+from projects.emoji_data.packages import read_members
 
 BN_EPS = 1e-3
 

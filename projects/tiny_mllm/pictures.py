@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from makd.datasets.preparation.emoji import PACKAGES as EMOJI_PACKAGES
-from makd.datasets.preparation.emoji import SIZE, bare, pictures, read_annotations, resize, slug
-from makd.datasets.preparation.packages import Package, read_members
 from makd.targets import AspectTargets
+from projects.emoji_data.build import PACKAGES as EMOJI_PACKAGES
+from projects.emoji_data.build import SIZE, bare, pictures, read_annotations, resize, slug
+from projects.emoji_data.packages import Package, read_members
 
 STYLES = ('noto', 'blob', 'fluent')
 PACKAGES = {name: EMOJI_PACKAGES[name] for name in (*STYLES, 'cldr')} | {

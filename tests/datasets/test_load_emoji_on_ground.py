@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makd.datasets.load_emoji_on_ground import LoadEmojiOnGround
-from makd.datasets.preparation import emoji_scenes
+from makd.datasets.load_emoji_on_ground import SCALES, LoadEmojiOnGround
 from makd.errors import DataError
 
 
@@ -23,7 +22,7 @@ def test_the_emoji_lies_near_the_middle_of_a_drawn_ground(tmp_path, monkeypatch)
         assert (img[40, 40] == [0, 0, 255]).all()  # BGR
         red = img[..., 2] > img[..., 0]
         seen.append(red.sum())
-    low, high = (64 * scale for scale in emoji_scenes.SCALES)
+    low, high = (64 * scale for scale in SCALES)
     assert 0.9 * low**2 < min(seen) < 45**2  # turned, a square keeps its area
     assert 70**2 < max(seen) <= min(high, 80) ** 2
 

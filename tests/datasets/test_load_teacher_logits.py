@@ -24,7 +24,7 @@ P = {'a.png': [0.7, 0.2, 0.1], 'b.png': [1.0, 0.0, 0.0]}
 
 
 def write(folder, probabilities, classes):
-    """Write class probabilities (n, C) as HFClassTeacher stores them."""
+    """Write class probabilities (n, C) as HFClassAnnotator stores them."""
     p = np.array(list(probabilities.values()))
     with np.errstate(divide='ignore'):
         logprobs = np.log(np.stack([p, 1 - p], axis=-1))

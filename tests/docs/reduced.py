@@ -4,7 +4,7 @@ A line is JSON: the arguments after ``python``, and the folder. Each command run
 imported the heavy packages once; the answer is a line of JSON with its exit status and what it printed.
 
 Reduced: a run of mmengine's Runner sees a few images of its data, once, and leaves its checkpoint under the name that
-the whole run would; a multimodal LLM of a hub is the one that ships; cells of compare.py and reproduce.py are checked
+the whole run would; a multimodal LLM of a hub is the one that ships; trials of compare.py and reproduce.py are checked
 and have a made-up result; nothing is downloaded.
 """
 
@@ -38,7 +38,7 @@ def reduce(cfg):
             dataset.setdefault('limit', ANALYSED)  # as many as a reader's own images are in the test
         else:
             dataset.indices = IMAGES
-    if cfg.get('model', {}).get('type') == 'makd.HFAspectTeacher':
+    if cfg.get('model', {}).get('type') == 'makd.HFAnnotator':
         shipped = dict(model='data/teachers/tiny-mllm-emoji', dtype='float32', processor={}, attn_implementation=None)
         cfg.model.update({key: value for key, value in shipped.items() if key in cfg.model or key == 'model'})
         import projects.tiny_mllm.hybrid_vision  # noqa: F401, registers the architecture
@@ -54,13 +54,13 @@ def reduce(cfg):
 
 def install():
     """Put the reductions in place."""
+    import dataset_converters
     from mmengine.config import Config
     from mmengine.runner import Runner
 
     from makd.cli import analysis
-    from makd.datasets import preparation
-    from makd.experiments.cell import Cell, Result
-    from makd.experiments.teachers import Teacher
+    from makd.experiments.teacher_training import TeacherTraining
+    from makd.experiments.trial import Result, Trial
 
     split_loader = analysis._evaluation_loader
     read = cache(Config.fromfile)  # a table has a config for each seed
@@ -78,14 +78,14 @@ def install():
         last.with_name('last_checkpoint').unlink(missing_ok=True)
         last.rename(last.with_name(f'epoch_{self.epochs_of_the_whole}.pth'))
 
-    def run(cell, report, environment):
-        from makd.cli.config import check_data_roots
+    def run(trial, report, environment):
+        from makd.config import check_data_roots
 
-        check_data_roots(cell.cfg, ('train_dataloader', 'test_dataloader'))
-        metric = 'coco/bbox_mAP' if cell.cfg.default_scope == 'mmdet' else 'accuracy/top1'
-        result = Result({metric: 10.0 + cell.seed}, 1.0, [(1, {metric: 10.0}), (2, {metric: 11.0})])
-        cell.work_dir.mkdir(parents=True)
-        (cell.work_dir / 'result.json').write_text(json.dumps(asdict(result)))
+        check_data_roots(trial.cfg, ('train_dataloader', 'test_dataloader'))
+        metric = 'coco/bbox_mAP' if trial.cfg.default_scope == 'mmdet' else 'accuracy/top1'
+        result = Result({metric: 10.0 + trial.seed}, 1.0, [(1, {metric: 10.0}), (2, {metric: 11.0})])
+        trial.work_dir.mkdir(parents=True)
+        (trial.work_dir / 'result.json').write_text(json.dumps(asdict(result)))
         return result
 
     def split_of_few(cfg, split):
@@ -98,9 +98,9 @@ def install():
     Config.fromfile = staticmethod(lambda *arguments, **options: copy.deepcopy(read(*arguments, **options)))
     Runner.from_cfg = classmethod(from_cfg)
     Runner.train = train_and_name
-    Cell.run = run
-    Teacher.run = lambda teacher, report, environment: True
-    preparation.preparer = lambda name: type('Prepared', (), {'prepare': staticmethod(lambda *arguments: None)})
+    Trial.run = run
+    TeacherTraining.run = lambda teacher, report, environment: True
+    dataset_converters.preparer = lambda name: type('Prepared', (), {'prepare': staticmethod(lambda *arguments: None)})
 
 
 def main():

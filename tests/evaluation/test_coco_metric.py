@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from makd.datasets.preparation.emoji_scenes import CLASSES, Scene, Sprite, Thing, coco
+from projects.emoji_data.scenes import CLASSES, Scene, Sprite, Thing, coco
 
 
 def test_average_precision_is_that_of_pycocotools(tmp_path):

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from makd.experiments import Result
+from makd.experiments.plots import plot_gains, plot_sweep
 from makd.experiments.report import make_lines, report_csv, report_markdown
 from makd.experiments.tables import Arm, Block
-from makd.visualization import plot_gains, plot_sweep
 
 CARS = Block(
     'stanford_cars',
@@ -56,7 +56,7 @@ def test_lines_have_the_papers_figures_and_differences(lines):
 
 def test_the_table_shows_gaps_and_the_paper(lines):
     _, _, base, makd, alpha, empty, _ = (
-        [cell.strip() for cell in row.strip('|').split('|')] for row in report_markdown(lines).splitlines()
+        [trial.strip() for trial in row.strip('|').split('|')] for row in report_markdown(lines).splitlines()
     )
     assert base == ['StanfordCars', 'ResNet-18', 'base', '2', '71.00 ± 1.41', '-', '77.53', '-']
     assert makd[3:] == ['2', '77.00 ± 2.83', '+6.00 ± 12.71', '83.38', '+5.85']

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from makd.experiments import Result, summarise, to_markdown
+from makd.experiments.plots import has_curves, plot_curves, plot_scores
 from makd.experiments.summary import paired_difference
-from makd.visualization import has_curves, plot_curves, plot_scores
 
 
 def result(top1, **metrics):

@@ -1,4 +1,4 @@
-"""The tables that can be reproduced: their cells are there, and the paper's figures stand beside them."""
+"""The tables that can be reproduced: their trials are there, and the paper's figures stand beside them."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import TRANSFORMS
 
-from makd.cli.config import merge_options
+from makd.config import merge_options
 from makd.errors import ConfigError, DataError
 from makd.experiments.paper import paper_figure
 from makd.experiments.question_options import question_options
@@ -70,7 +70,7 @@ def test_data_sets_are_the_papers_unless_others_are_named():
 
 
 def test_what_a_config_says_anyway_is_not_overridden():
-    """So the cell is that of the other tables."""
+    """So the trial is that of the other tables."""
     assert Arm('MaKD, alpha 16', 'configs/makd/resnet18_emoji.py', (), 16.0) in ARMS['figure3']
     assert Arm('MaKD, 66 questions', 'configs/makd/resnet18_emoji.py', (), 66) in ARMS['figure2']
 

@@ -153,7 +153,7 @@ def test_mistakes_are_named():
 
 
 def test_export_gives_back_the_plain_detector():
-    from makd.models.export import plain_config
+    from makd.export.plain_model import plain_config
 
     student = {**makd('FasterRCNN'), **distill(kind='MaKDFasterRCNN')}
     cfg = plain_config(detector_config('FasterRCNN', **student).to_dict())

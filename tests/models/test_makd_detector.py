@@ -130,7 +130,7 @@ def test_the_number_of_classes_is_that_of_the_parent():
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_export_gives_back_the_plain_detector(kind):
-    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+    from makd.export.plain_model import check_same_scores, plain_config, plain_state_dict
 
     student = build(kind, **makd(kind)).eval()
     cfg = plain_config(detector_config(kind, **makd(kind)).to_dict())
@@ -148,7 +148,7 @@ def test_export_gives_back_the_plain_detector(kind):
 
 
 def test_export_of_mobilenet_v2_is_mmdets():
-    from makd.models.export import check_same_scores, plain_config, plain_state_dict
+    from makd.export.plain_model import check_same_scores, plain_config, plain_state_dict
 
     cfg = Config.fromfile('configs/makd/faster_rcnn_mobilenet_v2_fpn_coco.py').model
     cfg.backbone.init_cfg = None

@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from makd.errors import ConfigError
-from makd.models.export import plain_config, plain_state_dict
+from makd.export.plain_model import plain_config, plain_state_dict
 from makd.models.heads import MaKDLinearClsHead
 
 C, Q = 5, 3

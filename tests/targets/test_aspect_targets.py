@@ -320,7 +320,7 @@ def test_meta_that_is_not_json(targets):
 def test_questions_changed_after_the_answers(targets):
     text = (targets.path / 'meta.json').read_text('utf-8')
     (targets.path / 'meta.json').write_text(text.replace('Has it fur?', 'Has it scales?'), 'utf-8')
-    with pytest.raises(TargetsError, match='were changed after the teacher answered them'):
+    with pytest.raises(TargetsError, match='were changed after the annotator answered them'):
         AspectTargets.open(targets.path)
 
 

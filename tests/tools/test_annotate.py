@@ -27,8 +27,8 @@ def config(tmp_path):
     QuestionSet([Question('bright', 'Is it bright?')]).save(tmp_path / 'questions.json')
     (tmp_path / 'annotate_tiny.py').write_text(f"""
 _base_ = ['{ROOT}/configs/_base_/annotate.py']
-custom_imports = dict(imports=['makd', 'stand_in_teacher'], allow_failed_imports=False)
-model = dict(type='makd.StandInTeacher', questions='{tmp_path}/questions.json', log='{tmp_path}/log')
+custom_imports = dict(imports=['makd', 'stand_in_annotator'], allow_failed_imports=False)
+model = dict(type='makd.StandInAnnotator', questions='{tmp_path}/questions.json', log='{tmp_path}/log')
 test_dataloader = dict(
     batch_size=2, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root='{tmp_path}/images')
 )
@@ -84,7 +84,7 @@ def test_a_corrupt_image_is_status_3_until_it_is_repaired(annotate, tmp_path):
 
     status, _, err = annotate('--cfg-options', 'model.prompt=Q')
     assert status == 1
-    assert "teacher.prompt: on disk '{question}', in the config 'Q'" in err
+    assert "annotator.prompt: on disk '{question}', in the config 'Q'" in err
     assert annotate('--no-resume', '--cfg-options', 'model.prompt=Q')[0] == 0
     assert AspectTargets.open(folder).meta['teacher']['prompt'] == 'Q'
 
@@ -110,7 +110,7 @@ def test_two_ranks_make_the_same_folder(annotate, config, tmp_path):
 
 MISTAKES = {
     'no out_dir': (('--cfg-options', 'test_evaluator.out_dir=None'), 'test_evaluator.out_dir'),
-    'unknown teacher': (('--cfg-options', 'model.type=makd.HFAspectTeachr'), 'HFAspectTeacher'),
+    'unknown annotator': (('--cfg-options', 'model.type=makd.HFAspectTeachr'), 'HFAnnotator'),
     'unknown key': (('--cfg-options', 'model.promt=x'), 'model.promt'),
     'no data': (('--cfg-options', 'test_dataloader.dataset.data_root=no'), "test_dataloader.dataset.data_root='no'"),
     'no images': (('--limit', '0'), '--limit 0'),

@@ -71,7 +71,7 @@ def calls(folder):
 def test_a_table_is_run_once_and_written_beside_the_papers_figures(reproduce):
     out, end = reproduce()
     assert end is None
-    assert '6 cells, of which 0 are finished already' in out
+    assert '6 trials, of which 0 are finished already' in out
     table = Path('work_dirs/compare/table1.md').read_text()
     assert table in out
     baseline, makd, kd = table.splitlines()[2:]
@@ -85,7 +85,7 @@ def test_a_table_is_run_once_and_written_beside_the_papers_figures(reproduce):
     assert len(calls('work_dirs')) == 6
 
     out, end = reproduce()
-    assert '6 cells, of which 6 are finished already' in out
+    assert '6 trials, of which 6 are finished already' in out
     assert table in out
     assert len(calls('work_dirs')) == 6
 
@@ -101,7 +101,7 @@ def test_a_dry_run_says_how_far_each_cell_is_and_runs_nothing(reproduce):
     out, _ = reproduce('--dry-run')
     assert 'makd/student seed 0: finished' in out
     assert 'makd/student seed 1: to go on from epoch_1' in out
-    assert '6 cells, of which 5 are finished already' in out
+    assert '6 trials, of which 5 are finished already' in out
     reproduce()
     assert ['--resume' in call for call in calls('work_dirs/compare/makd')].count(True) == 1
 
@@ -111,7 +111,7 @@ def test_a_failure_leaves_a_gap_that_the_table_names_and_the_same_command_fills(
     Path('fail').touch()
     out, end = reproduce()
     assert 'out of luck' in out
-    assert 'The same command runs the cells without a result' in end
+    assert 'The same command runs the trials without a result' in end
     assert Path('work_dirs/compare/table1.md').read_text().count('1 (no result: 1)') == 3
     Path('fail').unlink()
     _, end = reproduce()
@@ -124,7 +124,7 @@ def test_a_teacher_that_fails_holds_its_students_back(reproduce):
     train.write_text(train.read_text().replace("pathlib.Path('fail').exists()", "'teacher' in sys.argv[1]"))
     out, end = reproduce()
     assert 'kd/student seed 0 waits for its teacher' in out
-    assert 'The same command runs the cells without a result' in end
+    assert 'The same command runs the trials without a result' in end
     assert not calls('work_dirs/compare/kd')
     assert len(calls('work_dirs/compare/makd')) == 2
 
@@ -189,7 +189,7 @@ def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
     assert 'makd/student seed 1 is job 7' in out
     assert '| 2     | 7.00 ± 0.00' in out
     submitted = Path('sbatch_calls').read_text().splitlines()
-    assert len(submitted) == 7  # a teacher, six cells
+    assert len(submitted) == 7  # a teacher, six trials
     assert all('--parsable' in line and '--partition=gpu --time=1:00:00' in line for line in submitted)
 
 

@@ -12,9 +12,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from makd.datasets.preparation import emoji_scenes
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
+from projects.emoji_data import scenes as emoji_scenes
 
 CONFIG = """
 _base_ = ['mmdet::_base_/models/faster-rcnn_r50_fpn.py', 'ROOT/configs/_base_/default_runtime.py']

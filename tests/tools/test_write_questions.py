@@ -8,8 +8,9 @@ import pytest
 from mmengine.config import Config
 from scripted_server import Reply, ScriptedServer, completion
 
-from makd.openai_client import OpenAIClient
-from makd.questions import QuestionSet, QuestionWriter
+from makd.annotation.openai_client import OpenAIClient
+from makd.annotation.question_writer import QuestionWriter
+from makd.questions import QuestionSet
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'write_questions.py'

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from makd.cli.analysis import add_questions, analysis_parser, close_matches, load_split, read_images
-from makd.cli.config import require_checkpoint
 from makd.cli.main import run
+from makd.config import require_checkpoint
 from makd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def main() -> None:
         raise ConfigError(f'--top {args.top}: at least one class at each end.')
 
     # Imported here, so that --help is answered at once.
-    from makd.evaluation.class_means import choose_questions, class_band, class_means, spread
-    from makd.visualization.aspect_histogram import Answers, Panel, draw_aspect_histogram
-    from makd.visualization.save import picture_paths, save_figure
+    from makd.analysis.class_means import choose_questions, class_band, class_means, spread
+    from makd.analysis.figures.aspect_histogram import Answers, Panel, draw_aspect_histogram
+    from makd.analysis.figures.save import picture_paths, save_figure
 
     paths = picture_paths(args.out, f'aspect_histogram_{Path(args.config).stem}')
     checkpoint = args.checkpoint and require_checkpoint(args.checkpoint, 'checkpoint')
@@ -62,7 +62,7 @@ def main() -> None:
 
     answered = {'teacher': images.probability}
     if checkpoint:
-        from makd.evaluation.student_outputs import run_student
+        from makd.analysis.student_outputs import run_student
 
         outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader, len(images.questions))
         answered['student'] = outputs.aspect_probability

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from makd.cli.analysis import add_questions, analysis_parser, close_matches, load_split, read_images
-from makd.cli.config import require_checkpoint
 from makd.cli.main import run
+from makd.config import require_checkpoint
 from makd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def main() -> None:
         raise ConfigError(f'--num-images {args.num_images}: at least one.')
 
     # Imported here, so that --help is answered at once.
-    from makd.evaluation.class_means import choose_questions, spread
-    from makd.evaluation.student_outputs import run_student
-    from makd.visualization.aspect_panel import Subject, draw_aspect_panel
-    from makd.visualization.save import picture_paths, save_figure
+    from makd.analysis.class_means import choose_questions, spread
+    from makd.analysis.figures.aspect_panel import Subject, draw_aspect_panel
+    from makd.analysis.figures.save import picture_paths, save_figure
+    from makd.analysis.student_outputs import run_student
 
     paths = picture_paths(args.out, f'aspect_panel_{Path(args.config).stem}')
     cfg = load_split(args.config, args.cfg_options, args.split)

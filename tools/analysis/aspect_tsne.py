@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from makd.cli.analysis import add_questions, analysis_parser, load_split, read_images
-from makd.cli.config import require_checkpoint
 from makd.cli.main import run
+from makd.config import require_checkpoint
 from makd.errors import ConfigError
 
 MOST_CLASSES = 20  # more colours cannot be told apart
@@ -46,11 +46,11 @@ def main() -> None:
     # Imported here, so that --help is answered at once.
     import numpy as np
 
-    from makd.evaluation.aspect_space import clip_logits, distance_agreement, embed, question_auc
-    from makd.evaluation.class_means import choose_questions, class_means, spread
-    from makd.evaluation.student_outputs import run_student
-    from makd.visualization.aspect_tsne import draw_aspect_tsne
-    from makd.visualization.save import picture_paths, save_figure
+    from makd.analysis.aspect_space import clip_logits, distance_agreement, embed, question_auc
+    from makd.analysis.class_means import choose_questions, class_means, spread
+    from makd.analysis.figures.aspect_tsne import draw_aspect_tsne
+    from makd.analysis.figures.save import picture_paths, save_figure
+    from makd.analysis.student_outputs import run_student
 
     paths = picture_paths(args.out, f'aspect_tsne_{Path(args.config).stem}')
     cfg = load_split(args.config, args.cfg_options, args.split)

@@ -36,10 +36,10 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
+    from makd.analysis.figures.save import picture_paths, save_figure
+    from makd.experiments.plots.run_curves import draw_run_curves
     from makd.experiments.seed_curves import find_runs, read_logs, seed_curves
     from makd.experiments.summary import PRIMARY
-    from makd.visualization.run_curves import draw_run_curves
-    from makd.visualization.save import picture_paths, save_figure
 
     paths = picture_paths(args.out, 'compare_runs')
     groups = find_runs(args.runs)

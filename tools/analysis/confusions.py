@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from makd.cli.analysis import analysis_parser, load_split, read_images
-from makd.cli.config import require_checkpoint
 from makd.cli.main import run
+from makd.config import require_checkpoint
 from makd.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from makd.analysis.confusion import Confusion
+    from makd.analysis.figures.confusion_pairs import Pair
     from makd.datasets.labelled_images import LabelledImages
-    from makd.evaluation.confusion import Confusion
-    from makd.visualization.confusion_pairs import Pair
 
 EXAMPLES = """examples:
   python tools/analysis/confusions.py --baseline configs/baseline/resnet18_emoji.py plain.pth \\
@@ -60,9 +60,9 @@ def main() -> None:
         raise ConfigError(f'--top {args.top} --num-questions {args.num_questions}: at least one of each.')
 
     # Imported here, so that --help is answered at once.
-    from makd.evaluation.class_means import class_means
-    from makd.visualization.confusion_pairs import draw_confusion_pairs
-    from makd.visualization.save import picture_paths, save_figure
+    from makd.analysis.class_means import class_means
+    from makd.analysis.figures.confusion_pairs import draw_confusion_pairs
+    from makd.analysis.figures.save import picture_paths, save_figure
 
     paths = picture_paths(args.out, f'confusions_{Path(args.makd[0]).stem}')
     train = read_images(load_split(args.makd[0], args.cfg_options, 'train'), args.makd[0], 'train')
@@ -90,9 +90,9 @@ def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int 
     """Return the confusions of a config's checkpoints."""
     from mmengine.registry import DATASETS
 
+    from makd.analysis.confusion import Confusion
+    from makd.analysis.student_outputs import run_student
     from makd.datasets.labelled_images import read_labelled_images
-    from makd.evaluation.confusion import Confusion
-    from makd.evaluation.student_outputs import run_student
 
     config, *checkpoints = run
     cfg = load_split(config, args.cfg_options, args.split)
@@ -103,7 +103,7 @@ def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int 
 
 def report_totals(baseline: Confusion, makd: Confusion, means: np.ndarray) -> str:
     """Return what does not depend on a choice of pairs."""
-    from makd.evaluation.confusion import answer_distance
+    from makd.analysis.confusion import answer_distance
 
     distance = answer_distance(means) * means.shape[1]
     images = int(baseline.images.sum())
@@ -126,9 +126,9 @@ def report_blocks(
     args: argparse.Namespace, baseline: Confusion, makd: Confusion, train: LabelledImages, means: np.ndarray
 ) -> list[tuple[str, str, list[Pair], str]]:
     """Return heading, what remains in runs that were left out, pairs and Markdown table, of both directions."""
-    from makd.evaluation.confusion import answer_distance, held_out, strongest_pairs, telling_questions
+    from makd.analysis.confusion import answer_distance, held_out, strongest_pairs, telling_questions
+    from makd.analysis.figures.confusion_pairs import Pair
     from makd.experiments.summary import markdown_table
-    from makd.visualization.confusion_pairs import Pair
 
     of_baseline, of_makd = baseline.soft(), makd.soft()
     distance = answer_distance(means) * means.shape[1]

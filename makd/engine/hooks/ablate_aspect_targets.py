@@ -6,7 +6,7 @@ from mmengine.runner import Runner
 from makd.datasets.load_aspect_targets import training_aspect_datasets
 from makd.errors import ConfigError
 from makd.registry import HOOKS
-from makd.targets.ablation import RandomTargets, ShuffledTargets
+from makd.targets.controls import RandomTargets, ShuffledTargets
 
 
 @HOOKS.register_module()

@@ -9,8 +9,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor
 
+from makd.datasets.dataset_wrappers import walk_datasets
 from makd.datasets.load_aspect_targets import LoadAspectTargets, aspect_datasets, training_aspect_datasets
-from makd.datasets.wrapped import walk_datasets
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.registry import HOOKS

@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from makd.datasets.coco_categories import read_categories
-from makd.datasets.wrapped import walk_datasets
+from makd.datasets.dataset_wrappers import walk_datasets
 from makd.errors import ConfigError, DataError
 from makd.registry import HOOKS
 

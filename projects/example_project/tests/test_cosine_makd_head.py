@@ -3,7 +3,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from makd.cli.config import check_makd_types
+from makd.config import check_makd_types
 
 
 @pytest.fixture

@@ -1,0 +1,6 @@
+"""What is read off finished targets, students and runs."""
+
+from makd.analysis.question_selector import QuestionSelector
+from makd.analysis.weight_of_evidence import WeightOfEvidence
+
+__all__ = ['QuestionSelector', 'WeightOfEvidence']

@@ -1,0 +1,135 @@
+"""Which answers are worth a second look: statistics of the questions, and what disagrees with its class."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
+
+SUSPICIOUS = 0.5
+
+
+@dataclass(frozen=True)
+class Review:
+    """Statistics over all images that have a group, and the answers about some of them.
+
+    A group is a class, or what stands in for one. The answer about an image is compared with the mean of the *other*
+    images of its group: in a group of few images the mean of all would come along with the one that is wrong.
+
+    Attributes:
+        mean_yes: Mean P(yes) of each question, (Q,) in [0, 1]; NaN where nothing is answered, as in the next two.
+        mass: Mean label mass, p(yes) + p(no) of the annotator's full softmax, of each question, (Q,).
+        discrimination: How far the groups differ, see :func:`discrimination`, (Q,) in [0, 1].
+        num_suspicious: How many answers to each question are suspicious, that is, have a suspicion of at least
+            ``SUSPICIOUS``, (Q,).
+        num_missing: How many answers there are not.
+        yes: P(yes) of the chosen images, (n, Q) float32 in [0, 1]; NaN where there is no answer, as in the next three.
+        mass_of: Their label mass, (n, Q).
+        expected: Mean P(yes) of the other images of the group, (n, Q); NaN also where no other one is answered.
+        suspicion: The larger one of 1 - label mass and abs(P(yes) - expected), (n, Q) in [0, 1].
+    """
+
+    mean_yes: np.ndarray
+    mass: np.ndarray
+    discrimination: np.ndarray
+    num_suspicious: np.ndarray
+    num_missing: int
+    yes: np.ndarray
+    mass_of: np.ndarray
+    expected: np.ndarray
+    suspicion: np.ndarray
+
+
+def review(targets: AspectTargets, groups: np.ndarray, rows: np.ndarray) -> Review:
+    """Review answers. They are read twice, a few megabytes at a time; only those of the chosen images are kept.
+
+    Args:
+        targets: The answers about N images.
+        groups: Group of each image, (N,) integers; the statistics leave images of group -1 out.
+        rows: The n chosen images, ascending; each has a group.
+    """
+    num_questions, num_groups = len(targets.questions), int(groups.max(initial=-1)) + 1
+    count, total, squares = np.zeros((3, num_groups, num_questions))
+    mass_sum = np.zeros(num_questions)
+    num_images = 0
+    for _, group, yes, mass in _answers(targets, groups):
+        answered = ~np.isnan(yes)
+        filled = np.where(answered, yes, 0.0)
+        np.add.at(count, group, answered)
+        np.add.at(total, group, filled)
+        np.add.at(squares, group, filled**2)
+        mass_sum += np.where(answered, mass, 0.0).sum(axis=0)
+        num_images += len(group)
+
+    num_suspicious = np.zeros(num_questions, np.int64)
+    shown = np.full((4, len(rows), num_questions), np.nan, np.float32)
+    for row, group, yes, mass in _answers(targets, groups):
+        others = count[group] - 1
+        expected = np.divide(total[group] - yes, others, out=np.full_like(yes, np.nan), where=others > 0)
+        expected = expected.clip(0, 1)  # a difference of sums may miss by a rounding error
+        # fmax takes the mass alone where there is nothing to compare with.
+        suspicion = np.where(np.isnan(yes), np.nan, np.fmax(1 - mass, abs(yes - expected)).clip(0, 1))
+        num_suspicious += (suspicion >= SUSPICIOUS).sum(axis=0)
+        first, last = np.searchsorted(rows, [row[0], row[-1] + 1]) if len(row) else (0, 0)
+        shown[:, first:last] = np.stack([yes, mass, expected, suspicion])[:, np.searchsorted(row, rows[first:last])]
+
+    answers = count.sum(axis=0)
+    missing = np.full(num_questions, np.nan)
+    return Review(
+        mean_yes=np.divide(total.sum(axis=0), answers, out=missing.copy(), where=answers > 0),
+        mass=np.divide(mass_sum, answers, out=missing.copy(), where=answers > 0),
+        discrimination=discrimination(count, total, squares),
+        num_suspicious=num_suspicious,
+        num_missing=int(num_images * num_questions - answers.sum()),
+        yes=shown[0],
+        mass_of=shown[1],
+        expected=shown[2],
+        suspicion=shown[3],
+    )
+
+
+def discrimination(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    r"""Return the share of the variance of P(yes) that lies between the groups, without what chance alone puts there.
+
+    The correlation ratio :math:`\eta^2 = 1 - SS_{within} / SS_{total}` of N answers in C groups is (C - 1) / (N - 1) on
+    average where the groups do not differ at all, which is much if groups are small. Kelley's (1935)
+
+    .. math:: \epsilon^2 = 1 - \frac{SS_{within} / (N - C)}{SS_{total} / (N - 1)}
+
+    is 0 there. What falls below 0 by chance is set to 0.
+
+    Args:
+        count: Number of answers in each group, (C, Q).
+        total: Their sum, (C, Q).
+        squares: Sum of their squares, (C, Q).
+
+    Returns:
+        (Q,) in [0, 1]: 1 if all answers within a group agree and those of the groups differ. 0 if all agree. NaN if
+        fewer than two groups are answered, or none twice.
+    """
+    num_groups, num_answers = (count > 0).sum(axis=0), count.sum(axis=0)
+    group_part = np.divide(total**2, count, out=np.zeros_like(total), where=count > 0).sum(axis=0)
+    within = squares.sum(axis=0) - group_part
+    overall = squares.sum(axis=0) - np.divide(
+        total.sum(axis=0) ** 2, num_answers, out=np.zeros_like(within), where=num_answers > 0
+    )
+    result = np.full(len(within), np.nan)
+    known = (num_groups >= 2) & (num_answers > num_groups)
+    alike = overall <= 1e-12 * num_answers  # rounding errors of sums of squares
+    result[known & alike] = 0.0
+    use = known & ~alike
+    ratio = (within[use] / (num_answers - num_groups)[use]) / (overall[use] / (num_answers[use] - 1))
+    result[use] = (1 - ratio).clip(0, 1)
+    return result
+
+
+def _answers(
+    targets: AspectTargets, groups: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield row (n,), group (n,), P(yes) (n, Q) and label mass (n, Q) of the images that have a group, by blocks."""
+    for start, block in targets.blocks():
+        inside = np.flatnonzero(groups[start : start + len(block)] >= 0)
+        row = start + inside
+        yes = sigmoid_of_pair(block[inside])
+        yield row, groups[row], yes, np.exp(block[inside], dtype=np.float64).sum(axis=-1)

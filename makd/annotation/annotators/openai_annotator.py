@@ -1,0 +1,229 @@
+"""An annotator on a server: any model behind an OpenAI-compatible interface that shows log-probabilities."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from PIL import Image
+
+from makd.annotation.annotators.base import Annotator, Answers, load_questions
+from makd.annotation.annotators.prompts import fill, resolve_prompt
+from makd.annotation.annotators.server_logprobs import Reading, by_id, by_text
+from makd.annotation.openai_client import OpenAIClient
+from makd.errors import AnnotatorStopped, ConfigError, RequestRefused, ServerError
+from makd.questions import QuestionSet
+from makd.registry import MODELS
+
+_FORMATS = {'png': {}, 'jpeg': {'quality': 95}}
+
+
+@dataclass(frozen=True)
+class DataUrl:
+    """From an image to a data URL; picklable, for loader workers.
+
+    Attributes:
+        image_format: 'png' or 'jpeg'.
+        max_side: Larger images are shrunk to this many pixels on their longer side; None leaves them as they are.
+    """
+
+    image_format: str
+    max_side: int | None
+
+    def __call__(self, image: Image.Image) -> str:
+        """Return the URL."""
+        if self.max_side is not None and max(image.size) > self.max_side:
+            image = image.copy()
+            image.thumbnail((self.max_side, self.max_side), Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        image.save(buffer, self.image_format, **_FORMATS[self.image_format])
+        return f'data:image/{self.image_format};base64,{base64.b64encode(buffer.getvalue()).decode()}'
+
+
+@MODELS.register_module()
+class OpenAIAnnotator(Annotator):
+    """Any model on a server that speaks OpenAI's protocol: OpenAI, vLLM, SGLang, llama.cpp and others.
+
+    Each question is a request with the image in front, for one token and its log-probabilities. The first question
+    about an image goes alone, then the others at once, so that the server finds the image in its prefix cache.
+
+    Servers show the 20 likeliest tokens. If one of the two answers is not among them, the log-probability of the last
+    of them, which bounds it, takes its place and is counted; if neither is, there is no answer. vLLM looks up any token
+    if asked to (``logprob_token_ids``), and then nothing is bounded; whether the server does is tried at the start.
+
+    Args:
+        client: Arguments of :class:`~makd.annotation.openai_client.OpenAIClient`: ``dict(model=..., base_url=...)``.
+            Its limits count for each rank.
+        questions: A question set, or the path of its JSON file.
+        top: Ask only the first ``top`` questions.
+        prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
+        system_prompt: Text of the system's turn. Defaults to None: there is none.
+        answers: The two words that are read. They have to be one token each.
+        case_variants: Add up the probabilities of the words in other cases and with a leading space.
+        top_logprobs: How many tokens to ask for. Servers of OpenAI and vLLM allow 20, SGLang and llama.cpp more.
+        image_format: 'jpeg' (quality 95) or 'png', in which images are sent.
+        max_side: Larger images are shrunk to this many pixels on their longer side.
+        concurrency: Requests under way at a time.
+        parameters: Further fields of each request, such as ``dict(chat_template_kwargs=dict(enable_thinking=False))``;
+            None takes ``temperature`` (0) or ``max_tokens`` (1) out.
+
+    Raises:
+        ConfigError: An argument has no meaning, or the key is absent.
+    """
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        questions: QuestionSet | str,
+        top: int | None = None,
+        prompt: str = 'bare',
+        system_prompt: str | None = None,
+        answers: Sequence[str] = ('Yes', 'No'),
+        case_variants: bool = False,
+        top_logprobs: int = 20,
+        image_format: str = 'jpeg',
+        max_side: int | None = 1024,
+        concurrency: int = 16,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(load_questions(questions, top))
+        if image_format not in _FORMATS:
+            raise ConfigError(f'image_format={image_format!r} must be {" or ".join(map(repr, _FORMATS))}.')
+        if len(answers) != 2 or answers[0] == answers[1]:
+            raise ConfigError(f'answers={answers!r} must be two words, that for yes and that for no.')
+        if min(concurrency, top_logprobs - 1, 1 if max_side is None else max_side) < 1:
+            raise ConfigError('concurrency and max_side must be at least 1, and top_logprobs at least 2.')
+        self.client = OpenAIClient(**client)
+        self.template = resolve_prompt(prompt)
+        self.system_prompt = system_prompt
+        self.answers = tuple(answers)
+        self.case_variants = case_variants
+        self.top_logprobs = top_logprobs
+        self.concurrency = concurrency
+        self._preparer = DataUrl(image_format, max_side)
+        fields = {'temperature': 0, 'max_tokens': 1, **(parameters or {})}
+        self._fields = {key: value for key, value in fields.items() if value is not None}
+        self._tokens = by_text(self.answers, case_variants, top_logprobs)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the answers, as far as it is known on this side."""
+        return {
+            'type': type(self).__name__,
+            'model': self.client.model,
+            'prompt': self.template,
+            'system_prompt': self.system_prompt,
+            'answers': list(self.answers),
+            'case_variants': self.case_variants,
+            'top_logprobs': self.top_logprobs,
+            'image': {'format': self._preparer.image_format, 'max_side': self._preparer.max_side},
+            'parameters': self._fields,
+        }
+
+    @property
+    def preparer(self) -> Callable[[Image.Image], str]:
+        """The image as a data URL."""
+        return self._preparer
+
+    @property
+    def usage(self) -> str:
+        """Requests and tokens so far."""
+        return str(self.client.usage)
+
+    def start(self, inputs: str) -> dict[str, Any]:
+        """Find out what the server offers, and whether it answers at all.
+
+        Raises:
+            ConfigError: The server takes no images, or shows no log-probabilities.
+            AnnotatorStopped: The server cannot be asked.
+        """
+        try:
+            text_only = self._turns(self.questions[0].text)
+            found = by_id(self.client, self.answers, self.case_variants, text_only, **self._fields)
+            self._tokens = found or self._tokens
+            reply = self._first_reply(inputs)
+        except ServerError as error:
+            raise AnnotatorStopped(str(error)) from None
+        reading = self._tokens.read(reply)
+        if reading.tokens < 2:
+            raise ConfigError(
+                f'{self.client} shows {reading.tokens} tokens with their log-probabilities, and at least 2 are '
+                'needed. Take a server that has them (llama-cpp-python: with --logits_all true), and a model without '
+                'hidden reasoning.'
+            )
+        if reading.reason is not None:
+            print_log(
+                f'{self.client}: {reading.reason}, at the first question about the first image. If that goes on, set '
+                "prompt='yes_no', case_variants=True, or the answers as the model writes them.",
+                logger='current',
+                level=30,
+            )
+        return {
+            'logprobs_by': 'text' if found is None else 'token id',
+            'tokens_shown': reading.tokens,
+            'server_model': str(reply.get('model')),
+        }
+
+    def answer(self, inputs: list[str]) -> list[Answers]:
+        """Answer all questions about some images.
+
+        An image that the server refuses has no answers, and the reason; so does a question.
+
+        Raises:
+            AnnotatorStopped: The server is gone, refuses the key, or the budget is spent.
+        """
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            firsts = {pool.submit(self._ask, url, self.questions[0].text): index for index, url in enumerate(inputs)}
+            asked: list[list[Future[Reading]]] = [[] for _ in inputs]
+            for first in as_completed(firsts):
+                index = firsts[first]
+                asked[index].append(first)
+                if first.exception() is None:
+                    asked[index] += [pool.submit(self._ask, inputs[index], text) for text in self.questions.texts[1:]]
+        # Once the client has given up, what is still queued fails at once.
+        return [self._collect(replies) for replies in asked]
+
+    def _collect(self, replies: Sequence['Future[Reading]']) -> Answers:
+        readings = []
+        for reply in replies:
+            try:
+                readings.append(reply.result())
+            except RequestRefused as error:
+                readings.append(Reading(np.full(2, np.nan, np.float32), reason=str(error)))
+            except ServerError as error:
+                raise AnnotatorStopped(f'{error}\nSo far: {self.usage}.') from None
+        logprobs = np.full((len(self.questions), 2), np.nan, np.float32)
+        logprobs[: len(readings)] = [reading.pair for reading in readings]
+        reasons = dict.fromkeys(reading.reason for reading in readings if reading.reason is not None)
+        return Answers(logprobs, '; '.join(reasons) or None, sum(reading.bounded for reading in readings))
+
+    def _ask(self, url: str, question: str) -> Reading:
+        return self._tokens.read(self._reply(url, question))
+
+    def _reply(self, url: str, question: str) -> dict[str, Any]:
+        return self.client.chat(self._turns(question, url), **self._fields, **self._tokens.request)
+
+    def _first_reply(self, url: str) -> dict[str, Any]:
+        """Return the reply to the first question, about a plain picture if the server refuses the image."""
+        question = self.questions[0].text
+        try:
+            return self._reply(url, question)
+        except RequestRefused as refusal:
+            try:
+                return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question)
+            except RequestRefused:
+                raise ConfigError(
+                    f'{refusal}\nThat was the first question about the first image, and a plain picture fared no '
+                    'better: does this model take images, and the server these fields (parameters, top_logprobs)?'
+                ) from None
+
+    def _turns(self, question: str, url: str | None = None) -> list[dict[str, Any]]:
+        content: Any = fill(self.template, question)
+        if url is not None:
+            content = [{'type': 'image_url', 'image_url': {'url': url}}, {'type': 'text', 'text': content}]
+        system = [] if self.system_prompt is None else [{'role': 'system', 'content': self.system_prompt}]
+        return [*system, {'role': 'user', 'content': content}]

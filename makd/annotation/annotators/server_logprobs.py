@@ -1,0 +1,147 @@
+"""Read log p(yes) and log p(no) from the replies of an OpenAI-compatible server."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from makd.annotation.openai_client import OpenAIClient
+from makd.errors import RequestRefused
+
+_TRIAL = 20  # more tokens than by_id() looks for: a server that ignores the ids shows so many
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one reply says.
+
+    Attributes:
+        pair: (2,) float32, [log p(yes), log p(no)]; NaN where there is no answer.
+        bounded: How many of the two are only an upper bound.
+        reason: Why there is no answer, or None.
+        tokens: How many tokens the reply shows.
+    """
+
+    pair: np.ndarray
+    bounded: int = 0
+    reason: str | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class AnswerTokens:
+    """The tokens that mean yes and no, in the form in which a server names them, and how it is asked for them.
+
+    Attributes:
+        yes: Names of the tokens that mean yes.
+        no: Names of the tokens that mean no.
+        request: Fields of the request.
+    """
+
+    yes: Collection[str]
+    no: Collection[str]
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, reply: Mapping[str, Any]) -> Reading:
+        """Return what a reply says about the first token.
+
+        Of an answer that is not among the tokens that the server shows it is known that it is at most as likely as the
+        last of them: that bound is taken. Where neither is among them, there is no answer.
+        """
+        shown = _first_token(reply)
+        if not shown:
+            return Reading(_nothing(), reason='the server gave no log-probabilities')
+        found = [[value for token, value in shown if token in names] for names in (self.yes, self.no)]
+        if not any(found):
+            missing = ' nor '.join(repr(min(names, key=len)) for names in (self.yes, self.no))
+            reason = f'neither {missing} is among the {len(shown)} likeliest tokens'
+            return Reading(_nothing(), reason=reason, tokens=len(shown))
+        bound = min(value for _, value in shown)
+        with np.errstate(invalid='ignore'):  # NaN stays NaN
+            pair = [np.logaddexp.reduce(values) if values else bound for values in found]
+        # Rounding takes some servers a little above 0.
+        return Reading(np.minimum(pair, 0).astype(np.float32), sum(not values for values in found), tokens=len(shown))
+
+
+def by_text(answers: Sequence[str], case_variants: bool, top: int) -> AnswerTokens:
+    """Return the tokens by their text, among the ``top`` likeliest: what every server offers."""
+    yes, no = (_variants(answer, case_variants) for answer in answers)
+    return AnswerTokens(yes, no, {'logprobs': True, 'top_logprobs': top})
+
+
+def by_id(
+    client: OpenAIClient,
+    answers: Sequence[str],
+    case_variants: bool,
+    prompt: Sequence[Mapping[str, Any]],
+    **parameters: Any,
+) -> AnswerTokens | None:
+    """Return the tokens by their ids, which vLLM looks up however unlikely they are; None where that does not work.
+
+    Servers drop fields that they do not know without a word, so the reply to a trial has to hold these tokens, and none
+    but these and the likeliest.
+
+    Args:
+        client: The server.
+        answers: The words for yes and no.
+        case_variants: Also take their variants that are one token each.
+        prompt: Turns without an image: ids are resolved behind the model's template.
+        **parameters: Further fields of the requests.
+    """
+
+    def tokenize(turns: Sequence[Mapping[str, Any]], **how: bool) -> list[int]:
+        template = {key: value for key, value in parameters.items() if key == 'chat_template_kwargs'}
+        reply = client.probe('/tokenize', {'model': client.model, 'messages': list(turns), **how, **template})
+        tokens = reply.get('tokens') if isinstance(reply, dict) else None
+        return tokens if isinstance(tokens, list) else []
+
+    before = tokenize(prompt, add_generation_prompt=True)
+    if not before:
+        return None
+    ids = []
+    for answer in answers:
+        resolved = {}
+        for word in _variants(answer, case_variants):
+            turns = [*prompt, {'role': 'assistant', 'content': word}]
+            after = tokenize(turns, add_generation_prompt=False, continue_final_message=True)
+            if len(after) == len(before) + 1 and after[:-1] == before:
+                resolved[word] = after[-1]
+        if answer not in resolved:
+            return None
+        ids.append(sorted(set(resolved.values())))
+    yes, no = ({f'token_id:{id_}' for id_ in of_one} for of_one in ids)
+    request = {
+        'logprobs': True,
+        'top_logprobs': _TRIAL,
+        'logprob_token_ids': sorted(ids[0] + ids[1]),
+        'return_tokens_as_token_ids': True,
+    }
+    try:
+        shown = {token for token, _ in _first_token(client.chat(prompt, **request, **parameters))}
+    except RequestRefused:
+        return None
+    honoured = (yes | no) <= shown and len(shown - yes - no) <= 1
+    return AnswerTokens(yes, no, request) if honoured and not yes & no else None
+
+
+def _variants(answer: str, case_variants: bool) -> list[str]:
+    word = answer.strip()
+    others = [space + form for space in ('', ' ') for form in (word, word.lower(), word.upper())]
+    return list(dict.fromkeys([answer, *(others if case_variants else ())]))
+
+
+def _first_token(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return the tokens that a reply shows in its first place, with their log-probabilities."""
+    try:
+        first = reply['choices'][0]['logprobs']['content'][0]
+        shown = [(str(entry['token']), float(entry['logprob'])) for entry in first.get('top_logprobs') or ()]
+        # The token that was written counts as well, if it is not among the likeliest.
+        own = (str(first['token']), float(first['logprob']))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return []
+    return shown if own[0] in dict(shown) else [*shown, own]
+
+
+def _nothing() -> np.ndarray:
+    return np.full(2, np.nan, np.float32)

@@ -1,0 +1,206 @@
+"""Load a config for a command-line tool, and find its mistakes before anything is built."""
+
+import argparse
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from makd import registry
+from makd.errors import ConfigError, DataError
+
+# What tools/prepare_dataset.py prepares.
+PREPARED = (
+    'emoji', 'emoji_scenes', 'stanford_cars', 'oxford_pets', 'dtd', 'flowers102', 'cub200', 'fgvc_aircraft',
+    'caltech101', 'mini_imagenet', 'imagenet', 'coco',
+)  # fmt: skip
+# Keys that the framework takes out of a config before it builds the class.
+FRAMEWORK_KEYS = {'type', '_scope_', 'priority'}
+
+
+def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
+    """Load ``args.config``, merge the command line into it, and check it.
+
+    Args:
+        args (argparse.Namespace): With config, work_dir, launcher and cfg_options (see ``makd.cli.arguments``).
+        loaders (tuple[str, ...]): The data loaders that the tool will use, such as 'train_dataloader'.
+
+    Returns:
+        Config: The config that a Runner is built from.
+
+    Raises:
+        ConfigError: If the file is absent, or names a makd class or key that does not exist, or ``load_from`` is
+            'pretrained' and nothing says where weights of this model are.
+        DataError: If the data root of a loader is absent.
+    """
+    cfg = Config.fromfile(find_config(args.config))
+    merge_options(cfg, args.cfg_options)
+    cfg.launcher = args.launcher
+    # work_dir is determined in this priority: command line, config, folder and name of the config file. (A baseline and
+    # its MaKD student have configs of one name: neither may resume from the other's checkpoints.)
+    config = Path(args.config).absolute()
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', config.parent.name, config.stem))
+    if cfg.get('load_from') == 'pretrained':
+        cfg.load_from = _pretrained(cfg)
+    if cfg.get('default_scope') == 'mmpretrain':
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            _set_mmpretrain_defaults(cfg, loader)
+    check_makd_types(cfg)
+    check_data_roots(cfg, loaders)
+    return cfg
+
+
+def merge_options(cfg: Config, options: dict | None) -> None:
+    """Merge ``--cfg-options`` into a config; raise a ConfigError for one that does not fit its shape."""
+    for key, value in (options or {}).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (KeyError, TypeError, AssertionError) as error:
+            raise ConfigError(f'--cfg-options {key}={value}: it does not fit the config ({error}).') from error
+
+
+def find_config(path: str) -> str:
+    """Return ``path``; raise a ConfigError with similar names if there is no such file."""
+    if Path(path).is_file():
+        return path
+    known = [str(p) for p in Path('configs').rglob('*.py') if '_base_' not in p.parts]
+    close = difflib.get_close_matches(path, known, n=3)
+    hint = f'Did you mean {" or ".join(close)}?' if close else 'Configs are under configs/; give the path to one.'
+    raise ConfigError(f'There is no config file {path!r}. {hint}')
+
+
+def require_checkpoint(path: str, option: str) -> str:
+    """Return ``path`` if it is a URL or a file; raise a ConfigError that names ``option`` otherwise."""
+    if '://' in path or Path(path).is_file():
+        return path
+    found = sorted(str(p) for p in Path(path).parent.glob('*.pth'))[:5]
+    hint = (
+        f'In that folder there are: {", ".join(found)}.' if found else 'Train first, or give the path to a .pth file.'
+    )
+    raise ConfigError(f'{option}: there is no checkpoint {path!r}. {hint}')
+
+
+def check_makd_types(cfg: Config) -> None:
+    """Check every ``dict(type='makd.X', ...)`` of a config: X is registered, and takes each key.
+
+    Raises:
+        ConfigError: Naming the field, the offending value, and similar names.
+    """
+    for field, node in dicts(cfg._cfg_dict.to_dict(), ''):
+        name = node.get('type')
+        if not isinstance(name, str) or not name.startswith('makd.'):
+            continue
+        cls = registry.find(name)
+        if cls is None:
+            raise ConfigError(f'Config field {field}.type={name!r} is not registered. {_hint(name, registry.names())}')
+        keys = accepted_keys(cls)
+        for key in node.keys() - keys - FRAMEWORK_KEYS:
+            raise ConfigError(f'Config field {field}.{key}: {name} has no argument {key!r}. {_hint(key, sorted(keys))}')
+
+
+def accepted_keys(cls: type) -> set[str]:
+    """Return the names that ``cls(...)`` takes: its own, and through ``**kwargs`` those of its base classes."""
+    keys: set[str] = set()
+    for base in cls.__mro__:
+        if '__init__' not in vars(base):
+            continue
+        parameters = inspect.signature(vars(base)['__init__']).parameters.values()
+        keys |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {'self'}
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return keys
+
+
+def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Check that the data roots of these loaders exist, with the annotations and the answers that they read.
+
+    Raises:
+        DataError: One error that names every absent folder or file, its field, and the commands that make them.
+    """
+    if absent := absent_data(cfg, loaders):
+        lines = '\n  '.join(absent)
+        raise DataError(
+            f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
+            f'{" ".join(dict.fromkeys(absent.values()))} Name another place with --cfg-options FIELD=PATH.'
+        )
+
+
+def absent_data(cfg: Config, loaders: tuple[str, ...]) -> dict[str, str]:
+    """Return 'FIELD=VALUE' of each folder or file that these loaders would not find, with what makes it."""
+    absent: dict[str, str] = {}
+    for loader in loaders:
+        for field, node in dicts(cfg.get(loader) or {}, loader):
+            root, annotations, targets = (_local(node.get(key)) for key in ('data_root', 'ann_file', 'targets'))
+            if root and not Path(root).is_dir():
+                absent[f'{field}.data_root={root!r}'] = _prepare(root)
+            elif root and annotations and not (Path(root) / annotations).exists():
+                absent[f'{field}.ann_file={annotations!r} in {root!r}'] = _prepare(root)
+            if targets and not Path(targets).is_dir():
+                absent[f'{field}.targets={targets!r}'] = _annotate(targets)
+    return absent
+
+
+def _local(path: Any) -> str:
+    """Return a path on this machine; '' for none, and for a URL."""
+    return path if isinstance(path, str) and '://' not in path else ''
+
+
+def _prepare(root: str) -> str:
+    """Say what makes a data set."""
+    name = Path(root).name
+    if name in PREPARED:
+        return f'`python tools/prepare_dataset.py {name}` prepares it.'
+    return '`python tools/prepare_dataset.py --help` lists the data sets that it prepares.'
+
+
+def _annotate(targets: str) -> str:
+    """Say what makes the answers about the images of a data set."""
+    if targets.startswith('data/emoji_scenes/aspects/'):
+        return _prepare('emoji_scenes')
+    for path in sorted(Path('configs/annotate').glob('*.py')):
+        if repr(targets) in path.read_text('utf-8'):
+            return f'`python tools/annotate.py {path}` answers the questions about its images.'
+    return '`python tools/annotate.py CONFIG` answers the questions about its images (docs/annotation.md).'
+
+
+def dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
+    """Yield every mapping in a config with the field that it stands at, such as 'model.head'."""
+    if isinstance(node, Mapping):
+        yield field, node
+        for key, value in node.items():
+            yield from dicts(value, f'{field}.{key}' if field else str(key))
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from dicts(value, f'{field}.{index}')  # as --cfg-options writes it
+
+
+def _hint(value: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(value, known, n=3)
+    return f'Did you mean {" or ".join(close)}?' if close else f'Known: {", ".join(known)}.'
+
+
+def _pretrained(cfg: Config) -> str:
+    """Return the checkpoint that the model's part of a config names, ``configs/_base_/models/NAME.py``."""
+    if 'pretrained' not in cfg:
+        raise ConfigError(
+            "load_from='pretrained': the config names no weights for its model. Name a file or a URL: load_from=URL."
+        )
+    return cfg.pretrained
+
+
+def _set_mmpretrain_defaults(cfg: Config, loader: str) -> None:
+    """Fill in what mmpretrain's own tools fill in: its configs leave these fields of a data loader out."""
+    if cfg.get(loader) is None:
+        return
+    from mmengine.device import get_device  # torch: not for --help
+
+    defaults = dict(
+        pin_memory=get_device() != 'cpu',
+        persistent_workers=cfg[loader].get('num_workers', 0) > 0,
+        collate_fn=dict(type='default_collate'),
+    )
+    for key, value in defaults.items():
+        cfg[loader].setdefault(key, value)

@@ -1,0 +1,77 @@
+"""The teachers that trials of KD and DKD need, trained by the configs that they name."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from makd.errors import ConfigError
+from makd.experiments.tool_run import ToolRun
+from makd.experiments.trial import Trial
+
+
+@dataclass(frozen=True)
+class TeacherTraining:
+    """A teacher to be trained, in the folder where its students look for it.
+
+    Args:
+        trial: Its config; the folder of the trial is not used.
+        checkpoint: Where its students look for it.
+    """
+
+    trial: Trial
+    checkpoint: Path
+
+    @property
+    def label(self) -> str:
+        """What a line of progress calls it."""
+        return f'teacher {self.trial.name}'
+
+    @property
+    def work_dir(self) -> Path:
+        """Its folder."""
+        return self.checkpoint.parent
+
+    @property
+    def done(self) -> bool:
+        """Whether it is there, and whole: the name of the last checkpoint is written after the checkpoint itself."""
+        last = self._tool_run.checkpoint()
+        return self.checkpoint.is_file() and (last is None or last.name == self.checkpoint.name)
+
+    @property
+    def _tool_run(self) -> ToolRun:
+        return ToolRun(self.work_dir, self.trial.tools)
+
+    def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Path:
+        """Train it, going on where an interrupted run stopped, and return its checkpoint.
+
+        Raises:
+            TrialFailedError: If training fails, or another process is training it.
+            ConfigError: If its config ends with another checkpoint than its students look for.
+        """
+        run = self._tool_run
+        with run.locked():
+            run.train(self.trial.config, self.trial.options, report, environment, self.trial.gpus)
+        if not self.done:
+            raise ConfigError(
+                f'{self.trial.config} has been trained, and its last checkpoint is {run.checkpoint()}, but its '
+                f'students look for {self.checkpoint}: correct model.teacher_checkpoint.'
+            )
+        return self.checkpoint
+
+
+def teacher_of(trial: Trial) -> TeacherTraining | None:
+    """Return the teacher that a trial's config names; None if it names none, or a URL, which mmengine fetches.
+
+    It is that of every student: trained by its config as it is, with seed 0.
+    """
+    model = trial.cfg.get('model') or {}
+    config, checkpoint = model.get('teacher'), model.get('teacher_checkpoint')
+    if not isinstance(config, str) or not checkpoint or '://' in checkpoint:
+        return None
+    return TeacherTraining(Trial(config, 0, trial.root, trial.tools, gpus=trial.gpus), Path(checkpoint))
+
+
+def absent_teachers(trials: Iterable[Trial]) -> list[TeacherTraining]:
+    """Return the teachers of these trials that are not there, each once."""
+    teachers = {teacher.checkpoint: teacher for trial in trials if (teacher := teacher_of(trial)) is not None}
+    return [teacher for teacher in teachers.values() if not teacher.done]

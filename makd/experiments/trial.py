@@ -1,0 +1,214 @@
+"""One trial of a comparison: a config trained with one seed, and tested once, never at its best test epoch."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+
+from mmengine.config import Config
+
+from makd.cli.arguments import parse_options
+from makd.config import dicts, find_config, merge_options
+from makd.errors import ConfigError
+from makd.experiments.tool_run import ToolRun
+from makd.experiments.training_log import TrainingLog
+
+# Source of a config, with its bases' -> the config in full: formatting takes long, and a table asks for each seed.
+_FORMATTED: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished trial says.
+
+    Attributes:
+        metrics: The test metrics, by mmengine's names, such as 'accuracy/top1' in percent.
+        seconds_per_epoch: Mean time of a training step times the steps of an epoch, without validation; NaN where
+            epochs are not counted.
+        curve: (epoch, validation metrics) of each validation.
+    """
+
+    metrics: dict[str, float]
+    seconds_per_epoch: float
+    curve: list[tuple[int, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A config and a seed, run in a folder of its own, which makes it resumable.
+
+    The folder is ``root/GROUP/NAME/FINGERPRINT/seed_S``: a config that has changed, or whose teacher or targets have,
+    gets another folder, and nothing is ever deleted.
+
+    The last checkpoint is tested; or, if the config's CheckpointHook has ``save_best``, the best on the validation
+    data, which then must not be the test data: who picks the best test epoch measures luck, too.
+
+    Args:
+        config: Config file.
+        seed: ``randomness.seed``.
+        root: Folder of the comparison.
+        tools: Folder of ``train.py`` and ``test.py``.
+        overrides: Further KEY=VALUE of ``--cfg-options``.
+        gpus: Processes of one machine, one a GPU. The batches stay as large in all as ``auto_scale_lr.base_batch_size``
+            of the config says, to which the learning rate belongs.
+    """
+
+    config: str
+    seed: int
+    root: Path
+    tools: Path
+    overrides: Sequence[str] = field(default_factory=tuple)
+    gpus: int = 1
+
+    @property
+    def name(self) -> str:
+        """The config's folder and name, such as 'makd/resnet18_emoji'."""
+        path = Path(self.config)
+        return f'{path.parent.name}/{path.stem}'
+
+    @property
+    def label(self) -> str:
+        """What a line of progress calls the trial: name, overrides (without the fields that they stand in) and seed."""
+        overrides = (option.partition('=') for option in self.overrides)
+        short = dict.fromkeys(f'{key.rpartition(".")[2]}={value:.20}' for key, _, value in overrides)
+        return ' '.join([self.name, *short, f'seed {self.seed}'])
+
+    @cached_property
+    def cfg(self) -> Config:
+        """The config with the overrides."""
+        cfg = Config.fromfile(find_config(self.config))
+        merge_options(cfg, parse_options(self.overrides))
+        return cfg
+
+    @cached_property
+    def work_dir(self) -> Path:
+        """The folder of this trial."""
+        return self.root / self.name / self._fingerprint() / f'seed_{self.seed}'
+
+    @property
+    def options(self) -> list[str]:
+        """All KEY=VALUE of ``--cfg-options``.
+
+        Raises:
+            ConfigError: If the batch cannot be dealt out to the GPUs.
+        """
+        options = [*self.overrides, *self._batch_options()]
+        return [*options, f'randomness.seed={self.seed}']
+
+    @property
+    def run_of_tools(self) -> ToolRun:
+        """The folder as the tools run in it."""
+        return ToolRun(self.work_dir, self.tools)
+
+    @property
+    def done(self) -> bool:
+        """Whether the trial has run to its end."""
+        return self.result() is not None
+
+    def result(self) -> Result | None:
+        """Return the result if the trial has run to its end, None otherwise."""
+        try:
+            return Result(**json.loads((self.work_dir / 'result.json').read_text('utf-8')))
+        except FileNotFoundError:
+            return None
+
+    def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Result:
+        """Train and test, going on where an interrupted run stopped.
+
+        Args:
+            report: Called with each line of progress.
+            environment: Variables of the run, beside those of this process.
+
+        Raises:
+            TrialFailedError: If training or testing fails; TrialBusyError, if another process is running this trial.
+            ConfigError: If the config would pick its best test epoch, or the batch cannot be dealt out to the GPUs.
+        """
+        chooses = self._chooses_on_validation_data()
+        run = self.run_of_tools
+        with run.locked():
+            if (result := self.result()) is not None:  # of another process, in the meantime
+                return result
+            run.train(self.config, self.options, report, environment, self.gpus)
+            checkpoint = _best(self.work_dir) if chooses else run.checkpoint()
+            metrics = self.work_dir / 'metrics.json'
+            out = ['--work-dir', str(self.work_dir / 'test'), '--out', str(metrics), '--out-item', 'metrics']
+            run.call(
+                ['test.py', self.config, str(checkpoint), *out, '--cfg-options', *self.options], report, environment
+            )
+
+            log = TrainingLog.read(self.work_dir)
+            steps = re.findall(r'Epoch\(train\).*?\[ *\d+/(\d+)\]', (self.work_dir / 'train.txt').read_text('utf-8'))
+            times = [record['time'] for record in log.training.values()]
+            seconds = fmean(times) * int(steps[-1]) if steps and times else float('nan')
+            result = Result(json.loads(metrics.read_text('utf-8')), seconds, sorted(log.validation.items()))
+            temporary = self.work_dir / 'result.json.tmp'
+            temporary.write_text(json.dumps(asdict(result), indent=2), 'utf-8')
+            temporary.rename(self.work_dir / 'result.json')
+        return result
+
+    def _batch_options(self) -> list[str]:
+        """Return the option that keeps the batch as large in all as the learning rate wants it; none if it is."""
+        batch = (self.cfg.get('train_dataloader') or {}).get('batch_size', 0)
+        total = self.cfg.get('auto_scale_lr', {}).get('base_batch_size', batch)
+        given = any(option.startswith('train_dataloader.batch_size=') for option in self.overrides)
+        if given or total == batch * self.gpus:
+            return []
+        if total % self.gpus:
+            raise ConfigError(f'{self.config}: its batches of {total} cannot be dealt out to {self.gpus} GPUs.')
+        return [f'train_dataloader.batch_size={total // self.gpus}']
+
+    def _chooses_on_validation_data(self) -> bool:
+        """Say whether the config keeps the best epoch; raise a ConfigError if that is the best test epoch."""
+        if not self.cfg.get('default_hooks', {}).get('checkpoint', {}).get('save_best'):
+            return False
+        place = f'{self.config}: default_hooks.checkpoint.save_best'
+        way_out = 'Hold a split out of training for it, or leave save_best away.'
+        if not self.cfg.get('val_dataloader'):
+            raise ConfigError(f'{place} wants a val_dataloader, and there is none. {way_out}')
+        if _data(self.cfg.val_dataloader.dataset) == _data(self.cfg.test_dataloader.dataset):
+            raise ConfigError(
+                f'{place} would pick the best epoch on the test data, which val_dataloader reads as well. {way_out}'
+            )
+        return True
+
+    def _fingerprint(self) -> str:
+        """Return a hash of what decides the result: the config, and the weights, answers and annotations it names."""
+        parts = [_text(self.config), *self.overrides]
+        if self.gpus > 1:
+            parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
+        for _, node in dicts(self.cfg._cfg_dict.to_dict(), ''):
+            if isinstance(node.get('teacher'), str):
+                parts.append(_text(node['teacher']))
+            annotations = f'{node.get("data_root")}/{node.get("ann_file")}'
+            for file in (
+                node.get('teacher_checkpoint'),
+                node.get('checkpoint'),
+                f'{node.get("targets")}/logprobs.npy',
+                annotations,
+            ):
+                if isinstance(file, str) and Path(file).is_file():
+                    stat = Path(file).stat()
+                    parts.append(f'{file} {stat.st_size} {stat.st_mtime_ns}')
+        return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:12]
+
+
+def _text(config: str) -> str:
+    """Return a config in full, as text."""
+    cfg = Config.fromfile(find_config(config))
+    if cfg.text not in _FORMATTED:
+        _FORMATTED[cfg.text] = cfg.pretty_text
+    return _FORMATTED[cfg.text]
+
+
+def _data(dataset: Mapping) -> dict:
+    """Return what a data set's config says of the images, and not of what is done with them."""
+    return {key: value for key, value in dataset.items() if key not in ('pipeline', 'test_mode')}
+
+
+def _best(work_dir: Path) -> Path:
+    """Return the checkpoint that mmengine has kept as the best."""
+    return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)

@@ -1,0 +1,1 @@
+"""What leaves: plain models, and programs that run without makd."""

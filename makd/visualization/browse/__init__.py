@@ -1,6 +1,0 @@
-"""A page on which a person reviews what a multimodal LLM answered."""
-
-from makd.visualization.browse.page import build_page
-from makd.visualization.browse.thumbnails import make_thumbnails
-
-__all__ = ['build_page', 'make_thumbnails']

@@ -1,0 +1,343 @@
+"""Builds ``data/emoji_scenes``: pictures with several emoji in them, for detection, composed from ``data/emoji``.
+
+A data set that ships as a recipe. Things of ten kinds stand on varied grounds, scaled, turned, mirrored, partly hidden
+by each other. Training scenes are drawn with the styles Noto, blob, Fluent and OpenMoji, test scenes with Twemoji: a
+detector is tested on an artist that it has never seen. Everything follows from a seed; with the same versions of Pillow
+and NumPy the files are the same, byte for byte.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from makd.datasets.emoji import slug
+from makd.datasets.load_emoji_on_ground import background, turn
+from makd.errors import DataError
+from makd.files import atomic_folder
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+SEED = 0
+SPLITS = {  # name: number of scenes, styles
+    'train': (1600, ('noto', 'blob', 'fluent', 'openmoji')),
+    'test': (300, ('twemoji',)),
+}
+SIDES = (160, 192)  # pixels, of either side
+MAX_THINGS = 6
+MAX_HIDDEN = 0.5  # of a thing, by the others
+HIDES = 0.1  # from here on a thing is said to be hidden
+
+# Kinds of things that artists draw alike: the emoji whose "subcategory/name" matches ...
+KINDS = {
+    'animal': r'animal-mammal/(?!pig nose|paw prints).*',
+    'flower': r'plant-flower/(?!rosette).*',
+    'fruit': r'food-fruit/.*',
+    'drink': r'drink/(?!ice|pouring liquid).*',
+    'vehicle': r'transport-ground/.*',
+    'building': r'place-.*/.*',
+    'clock': r'time/(?!hourglass).*',
+    'moon': r'sky & weather/.*moon.*',
+    'cloud': r'sky & weather/.*cloud.*',
+    'instrument': r'musical-instrument/.*',
+}
+ANSWERED_YES = ('vehicle', 'building')  # ... and, for these, that have the answer yes to CLDR's question of that name
+CLASSES = tuple(KINDS)
+NAMED = (  # in a question
+    'an animal',
+    'a flower',
+    'a fruit',
+    'something to drink',
+    'a vehicle',
+    'a building',
+    'a clock',
+    'a moon',
+    'a cloud',
+    'a musical instrument',
+)
+
+# What CLDR says about a thing and the ten kinds do not: asked about the scene as "Is there something ...".
+ABOUT_THINGS = {
+    'natural': 'that is found in nature',
+    'bigger_than_person': 'bigger than a grown person',
+    'one_hand': 'small enough to be held in one hand',
+    'round': 'round, like a ball or a disc',
+    'kitchen': 'that one would expect in a kitchen or on a table at a meal',
+    'metal': 'made mostly of metal',
+    'wood': 'made mostly of wood',
+    'brown': 'that is usually brown',
+    'white': 'that is usually white',
+    'yellow_orange': 'that is usually yellow or orange',
+    'red': 'that is usually red',
+    'pink_purple': 'that is usually pink or purple',
+    'green': 'that is usually green',
+    'black_grey': 'that is usually black or grey',
+    'long': 'much longer than it is wide',
+    'electric': 'that runs on electricity',
+    'street': 'that is seen on or beside a street',
+    'sweet': 'that tastes sweet',
+    'four_legs': 'with four legs that can be seen',
+    'liquid': 'liquid',
+    'night': 'that belongs to the night',
+    'face': 'that is mainly a face',
+    'sky': 'that is seen in the sky',
+    'tail': 'with a long tail',
+    'fur': 'covered with fur, hair or wool',
+}
+ABOUT_THE_SCENE = {
+    'more_than_three': 'Are there more than three things?',
+    'only_one': 'Is there only one thing?',
+    'same_kind': 'Are there two things of the same kind?',
+    'hiding': 'Is something hiding another thing?',
+    'large': 'Is there a thing as high or as wide as half the picture?',
+    'dark': 'Is the background dark?',
+}
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A picture of one thing.
+
+    Attributes:
+        image: 64 x 64 RGBA.
+        kind: Index into ``CLASSES``.
+        emoji: Id of the emoji.
+        style: Artist.
+        answers: Ids of the questions of ``ABOUT_THINGS`` that have the answer yes.
+    """
+
+    image: Image.Image
+    kind: int
+    emoji: str
+    style: str
+    answers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A sprite in a scene.
+
+    Attributes:
+        sprite: What it is.
+        box: Left, top, width and height of what can be seen of it, in pixels.
+        area: Pixels of it that can be seen.
+        hidden: Share of it that others hide, in [0, MAX_HIDDEN].
+    """
+
+    sprite: Sprite
+    box: tuple[int, int, int, int]
+    area: int
+    hidden: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture, and what is in it.
+
+    Attributes:
+        image: RGB.
+        things: From the back to the front; none is hidden by more than MAX_HIDDEN.
+        dark: Whether the mean of the background is below a third of the brightest.
+    """
+
+    image: Image.Image
+    things: tuple[Thing, ...]
+    dark: bool
+
+
+def questions() -> QuestionSet:
+    """Return the questions about a scene: what kinds of things, what things, how many and how they stand."""
+    kinds = [Question(f'has_{id_}', f'Is there {name}?', 'categorical') for id_, name in zip(CLASSES, NAMED)]
+    things = [Question(f'has_{id_}', f'Is there something {text}?', 'abstract') for id_, text in ABOUT_THINGS.items()]
+    scene = [Question(id_, text, 'visual') for id_, text in ABOUT_THE_SCENE.items()]
+    return QuestionSet([*kinds, *things, *scene])
+
+
+def answer(scene: Scene) -> list[bool]:
+    """Answer all questions from the scene's own description."""
+    kinds = [thing.sprite.kind for thing in scene.things]
+    said = frozenset().union(*(thing.sprite.answers for thing in scene.things))
+    about_the_scene = {
+        'more_than_three': len(kinds) > 3,
+        'only_one': len(kinds) == 1,
+        'same_kind': len(set(kinds)) < len(kinds),
+        'hiding': any(thing.hidden >= HIDES for thing in scene.things),
+        'large': any(
+            2 * thing.box[2] >= scene.image.width or 2 * thing.box[3] >= scene.image.height for thing in scene.things
+        ),
+        'dark': scene.dark,
+    }
+    return [
+        *(kind in kinds for kind in range(len(CLASSES))),
+        *(id_ in said for id_ in ABOUT_THINGS),
+        *(about_the_scene[id_] for id_ in ABOUT_THE_SCENE),
+    ]
+
+
+def read_sprites(data: Path, styles: Sequence[str]) -> list[list[Sprite]]:
+    """Read the emoji of the ten kinds, in some styles; one list a kind.
+
+    Raises:
+        DataError: ``data`` is not the folder ``data/emoji``.
+    """
+    try:
+        rows = json.loads((data / 'emoji.json').read_text('utf-8'))
+    except FileNotFoundError:
+        raise DataError(f'{data / "emoji.json"} is absent: scenes are composed of data/emoji, which ships') from None
+    targets = AspectTargets.open(data / 'aspects' / 'cldr')
+    ids = targets.questions.ids
+    sprites: list[list[Sprite]] = [[] for _ in CLASSES]
+    for row in rows:
+        key = f'{slug(row["subcategory"])}/{row["id"]}.png'
+        yes = {id_ for id_, p in zip(ids, targets.probability(f'{row["styles"][0]}/{key}')) if p > 0.5}
+        name = f'{row["subcategory"]}/{row["name"]}'
+        kinds = [kind for kind, pattern in KINDS.items() if re.fullmatch(pattern, name)]
+        if not kinds or (kinds[0] in ANSWERED_YES and kinds[0] not in yes):
+            continue
+        kind, answers = CLASSES.index(kinds[0]), frozenset(yes & ABOUT_THINGS.keys())
+        for style in styles:
+            if style in row['styles']:
+                image = Image.open(data / 'images' / style / key).convert('RGBA')
+                sprites[kind].append(Sprite(image, kind, row['id'], style, answers))
+    return sprites
+
+
+def compose(sprites: Sequence[Sequence[Sprite]], rng: np.random.Generator) -> Scene:
+    """Draw a scene.
+
+    Args:
+        sprites: One list a kind.
+        rng: Source of chance.
+    """
+    width, height = (int(side) for side in rng.choice(SIDES, 2))
+    ground = background(width, height, rng)
+    dark = bool(np.asarray(ground).mean() < 85)
+    layers: list[tuple[Sprite, np.ndarray, np.ndarray]] = []
+    for _ in range(int(rng.integers(1, MAX_THINGS + 1))):
+        of_kind = sprites[int(rng.integers(len(sprites)))]
+        sprite = of_kind[int(rng.integers(len(of_kind)))]
+        for _ in range(10):  # where it hides too much, it is tried elsewhere, and left out in the end
+            pixels, mask = _place(sprite.image, width, height, rng)
+            if all(_hidden(index, layers, mask) <= MAX_HIDDEN for index in range(len(layers))):
+                layers.append((sprite, pixels, mask))
+                break
+    canvas = np.asarray(ground, np.float32)
+    for _, pixels, _ in layers:
+        alpha = pixels[..., 3:] / 255
+        canvas = alpha * pixels[..., :3] + (1 - alpha) * canvas
+    things = []
+    for index, (sprite, _, mask) in enumerate(layers):
+        visible = mask & ~_above(index, layers, mask.shape)
+        rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
+        left, top = int(columns[0]), int(rows[0])
+        box = (left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+        things.append(Thing(sprite, box, int(visible.sum()), 1 - float(visible.sum() / mask.sum())))
+    return Scene(Image.fromarray(np.rint(canvas).astype(np.uint8)), tuple(things), dark)
+
+
+def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str], None] = print) -> None:
+    """Build the folder ``out``: ``train/``, ``test/``, ``annotations/`` in COCO's format, ``aspects/``.
+
+    Args:
+        out: Folder to build; one that is there is replaced if this tool made it.
+        packages: None: no package is needed.
+        shipped: ``data/emoji_scenes`` in the repository; ``data/emoji`` lies beside it.
+        log: Receives a line at each step.
+
+    Raises:
+        DataError: ``data/emoji`` is absent, or ``out`` is something else.
+    """
+    if packages is not None:
+        raise DataError('--packages: emoji_scenes is composed of data/emoji and needs no packages; leave it out')
+    if out.exists() and any(out.iterdir()) and not (out / 'annotations' / 'train.json').is_file():
+        raise DataError(f'{out} exists and is not a folder of emoji_scenes: choose another --out')
+    emoji = shipped.parent / 'emoji'
+    with atomic_folder(out) as folder:
+        asked = questions()
+        keys: list[str] = []
+        answers: list[list[bool]] = []
+        for split, (count, styles) in SPLITS.items():
+            sprites = read_sprites(emoji, styles)
+            (folder / split).mkdir(parents=True)
+            scenes = []
+            for number in range(count):
+                scene = compose(sprites, np.random.default_rng([SEED, list(SPLITS).index(split), number]))
+                name = f'{number:06d}.jpg'
+                scene.image.save(folder / split / name, quality=95)
+                scenes.append((name, scene))
+                keys.append(f'{split}/{name}')
+                answers.append(answer(scene))
+            (folder / 'annotations').mkdir(exist_ok=True)
+            (folder / 'annotations' / f'{split}.json').write_text(json.dumps(coco(scenes), indent=1) + '\n', 'utf-8')
+            things = sum(len(scene.things) for _, scene in scenes)
+            log(f'{split}: {count} scenes with {things} things, drawn as {", ".join(styles)}')
+        asked.save(folder / 'aspects' / 'questions.json')
+        yes = np.array(answers)
+        with np.errstate(divide='ignore'):
+            logprobs = np.log(np.stack([yes, ~yes], axis=-1).astype(np.float32))
+        meta = {'source': "the scenes' own descriptions", 'seed': SEED}
+        order = np.argsort(keys)
+        AspectTargets.write(
+            folder / 'aspects' / 'description',
+            questions=asked,
+            keys=[keys[row] for row in order],
+            logprobs=logprobs[order],
+            meta=meta,
+        )
+    log(f'{out}: {len(asked)} questions, answered with yes in {yes.mean():.0%} of all cases')
+
+
+def coco(scenes: Sequence[tuple[str, Scene]]) -> dict[str, Any]:
+    """Return annotations in COCO's format; beyond it, each has the emoji, its style and the share that is hidden."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (name, scene) in enumerate(scenes):
+        images.append(dict(id=number, file_name=name, width=scene.image.width, height=scene.image.height))
+        annotations += [
+            dict(
+                id=len(annotations) + index + 1,
+                image_id=number,
+                category_id=thing.sprite.kind + 1,
+                bbox=list(thing.box),
+                area=thing.area,
+                iscrowd=0,
+                emoji=thing.sprite.emoji,
+                style=thing.sprite.style,
+                hidden=round(thing.hidden, 3),
+            )
+            for index, thing in enumerate(scene.things)
+        ]
+    categories = [dict(id=index + 1, name=name) for index, name in enumerate(CLASSES)]
+    return dict(info=dict(seed=SEED), images=images, annotations=annotations, categories=categories)
+
+
+def _place(image: Image.Image, width: int, height: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a sprite somewhere in a scene, wholly inside: pixels (H, W, 4) float32 and where it is, (H, W) bool."""
+    image = turn(image, rng)
+    canvas = Image.new('RGBA', (width, height))
+    corner = (
+        int(rng.integers(0, max(1, width - image.width + 1))),
+        int(rng.integers(0, max(1, height - image.height + 1))),
+    )
+    canvas.paste(image, corner)
+    pixels = np.asarray(canvas, np.float32)
+    return pixels, pixels[..., 3] > 127
+
+
+def _above(index: int, layers: Sequence[tuple[Sprite, np.ndarray, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:
+    """Return where something stands in front of a layer, (H, W) bool."""
+    covered = np.zeros(shape, bool)
+    for _, _, mask in layers[index + 1 :]:
+        covered |= mask
+    return covered
+
+
+def _hidden(index: int, layers: Sequence[tuple[Sprite, np.ndarray, np.ndarray]], new: np.ndarray) -> float:
+    """Return which share of a layer would be hidden with another mask in front of all."""
+    mask = layers[index][2]
+    return float((mask & (_above(index, layers, mask.shape) | new)).sum() / mask.sum())

@@ -1,0 +1,235 @@
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+import pytest
+from scripted_server import Reply, ScriptedServer, completion
+
+from makd.annotation.openai_client import OpenAIClient
+from makd.errors import ConfigError, MakdError, RequestRefused, ServerError
+
+HELLO = [{'role': 'user', 'content': 'Hello'}]
+KEY = 'sk-secret-123'
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    monkeypatch.setenv('OPENAI_API_KEY', KEY)
+    monkeypatch.delenv('OPENAI_BASE_URL', raising=False)
+
+
+@pytest.fixture
+def serve():
+    """Start servers that fail as told, then say 'Hi'; return the server, a client and the list of its waits."""
+    running = []
+
+    def start(*faults, answer=lambda request: completion('Hi'), **client):
+        server = ScriptedServer(answer, faults).__enter__()
+        running.append(server)
+        waits = []
+        return server, OpenAIClient('m', server.url, **{'wait': waits.append, **client}), waits
+
+    yield start
+    for server in running:
+        server.__exit__()
+
+
+def test_a_reply_comes_back_whole_and_is_counted(serve):
+    server, client, waits = serve()
+    reply = client.chat(HELLO, temperature=0, vendor_field=[1])
+    assert reply['choices'][0]['message']['content'] == 'Hi'
+    assert reply['model'] == 'scripted-2024'
+    (request,) = server.requests
+    assert request.path == '/v1/chat/completions'
+    assert request.body == {'model': 'm', 'messages': HELLO, 'temperature': 0, 'vendor_field': [1]}
+    assert request.headers['authorization'] == f'Bearer {KEY}'
+    assert str(client.usage) == '1 requests (0 of them repeated), 10 tokens sent and 5 received'
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    'fault',
+    [
+        Reply({'error': {'message': 'slow down'}}, 429),
+        Reply({'error': {'message': 'boom'}}, 500),
+        Reply(b'<html>Bad gateway</html>', 502, {'Content-Type': 'text/html'}),
+        Reply(cut=True),
+        Reply(b'{"choices": [{"mess'),
+        Reply(b'no JSON', headers={'Content-Type': 'text/plain'}),
+        Reply({'choices': []}),
+        Reply({'error': {'message': 'overloaded'}}),
+    ],
+    ids=['429', '500', '502', 'cut', 'half JSON', 'text', 'no choices', 'error with status 200'],
+)
+def test_what_may_pass_is_tried_again(serve, fault):
+    server, client, waits = serve(fault, fault)
+    assert client.chat(HELLO)['choices']
+    assert len(server.requests) == client.usage.requests == 3
+    assert client.usage.repeated == 2
+    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2  # doubles, with jitter
+
+
+def test_a_slow_reply_is_tried_again(serve):
+    _, client, waits = serve(Reply(silent=True), timeout=0.2)
+    assert client.chat(HELLO)['choices']
+    assert len(waits) == 1
+
+
+def test_retry_after_is_honoured_in_seconds_and_as_a_date(serve):
+    in_90_s = formatdate(time.time() + 90, usegmt=True)
+    _, client, waits = serve(
+        Reply({}, 429, {'Retry-After': '17'}),
+        Reply({}, 503, {'Retry-After': in_90_s}),
+        Reply({}, 429, {'Retry-After': '?'}),
+    )
+    client.chat(HELLO)
+    assert 17 <= waits[0] <= 18
+    assert 85 <= waits[1] <= 91
+    assert 2 <= waits[2] <= 4
+
+
+def test_a_server_that_asks_for_hours_is_given_up(serve):
+    server, client, waits = serve(Reply({}, 429, {'Retry-After': '7200'}))
+    with pytest.raises(ServerError, match=r'429.*come back in 7200 s'):
+        client.chat(HELLO)
+    assert len(server.requests) == 1
+    assert waits == []
+
+
+def test_repetitions_are_bounded_and_then_nothing_is_sent_any_more(serve):
+    server, client, waits = serve(*[Reply({'error': {'message': 'boom'}}, 500)] * 9, max_retries=2)
+    for _ in range(2):
+        with pytest.raises(ServerError, match=r'status 500.*boom.*tried 3 times'):
+            client.chat(HELLO)
+    assert len(server.requests) == 3
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ('status', 'error', 'message'),
+    [
+        (401, {'message': f'wrong key {KEY}'}, r'status 401.*wrong key \*\*\*.*api_key_env'),
+        (403, {'message': 'not yours'}, 'status 403.*not yours'),
+        (404, {'message': 'no model m'}, 'status 404.*no model m.*base_url'),
+        (429, {'message': 'pay first', 'code': 'insufficient_quota'}, 'status 429.*pay first'),
+    ],
+)
+def test_what_cannot_pass_stops_at_once(serve, status, error, message):
+    server, client, _ = serve(Reply({'error': error}, status))
+    with pytest.raises(ServerError, match=message) as caught:
+        client.chat(HELLO)
+    assert not isinstance(caught.value, RequestRefused)
+    with pytest.raises(ServerError):
+        client.chat(HELLO)
+    assert len(server.requests) == 1
+
+
+def test_a_refused_request_does_not_stop_the_next(serve):
+    server, client, _ = serve(Reply({'error': {'message': 'image too large'}}, 400))
+    with pytest.raises(RequestRefused, match=r'status 400.*image too large'):
+        client.chat(HELLO)
+    assert client.chat(HELLO)['choices']
+    assert len(server.requests) == 2
+
+
+def test_the_budget_of_requests_counts_repetitions(serve):
+    server, client, _ = serve(Reply({}, 500), max_requests=3)
+    client.chat(HELLO)
+    client.chat(HELLO)
+    with pytest.raises(ServerError, match='max_requests=3: 3 requests'):
+        client.chat(HELLO)
+    assert len(server.requests) == 3
+
+
+def test_the_budget_of_tokens(serve):
+    server, client, _ = serve(max_tokens_total=16)
+    client.chat(HELLO)
+    client.chat(HELLO)
+    with pytest.raises(ServerError, match=r'max_tokens_total=16: .* 20 tokens sent and 10 received'):
+        client.chat(HELLO)
+    assert len(server.requests) == 2
+
+
+def test_threads_share_a_client_and_its_budget(serve):
+    server, client, _ = serve(max_requests=20)
+    outcomes = []
+
+    def ask(_):
+        try:
+            outcomes.append(len(client.chat(HELLO)['choices']))
+        except ServerError:
+            outcomes.append(0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(30)))
+    assert sorted(outcomes) == [0] * 10 + [1] * 20
+    assert len(server.requests) == client.usage.requests == 20
+    assert client.usage.tokens == 20 * 15
+
+
+def test_one_thread_that_gives_up_wakes_those_that_wait(serve):
+    limited, gone = Reply({}, 429, {'Retry-After': '20'}), Reply({}, 401)
+    asked = threading.Event()
+
+    def answer(request):
+        asked.set()
+        return limited if request.prompt == 'Hello' else gone
+
+    _, client, _ = serve(answer=answer, wait=None)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.chat, HELLO)
+        assert asked.wait(10)
+        with pytest.raises(ServerError, match='401'):
+            client.chat([{'role': 'user', 'content': 'Bye'}])
+        with pytest.raises(ServerError, match='401'):
+            waiting.result(timeout=10)
+
+
+def test_probe_finds_what_the_root_of_the_server_offers(serve):
+    def answer(request):
+        return Reply({'tokens': [1]}) if request.path == '/tokenize' else Reply({}, 404)
+
+    server, client, _ = serve(answer=answer)
+    assert client.probe('/tokenize', {'prompt': 'Yes'}) == {'tokens': [1]}
+    assert client.probe('/generate', {}) is None
+    assert server.requests[0].body == {'prompt': 'Yes'}
+    with pytest.raises(ServerError, match='401'):
+        serve(Reply({}, 401))[1].probe('/tokenize', {})
+
+
+def test_the_key_shows_nowhere(serve, caplog):
+    caplog.set_level(logging.DEBUG)
+    _, client, _ = serve(Reply({'error': {'message': f'bad {KEY}'}}, 400), Reply({'echo': KEY}, 200), max_retries=0)
+    texts = [repr(client), str(client)]
+    for _ in range(2):
+        with pytest.raises(MakdError) as caught:
+            client.chat(HELLO)
+        texts.append(str(caught.value))
+    assert len(texts) == 4
+    assert KEY not in ' '.join([*texts, caplog.text])
+
+
+def test_a_public_server_needs_a_key_and_a_local_one_does_not(monkeypatch):
+    monkeypatch.delenv('OPENAI_API_KEY')
+    for local in ('http://localhost:8000/v1', 'http://[::1]:8/v1', 'http://192.168.1.7/v1', 'http://node12:8000/v1'):
+        OpenAIClient('m', local)
+    for public in (None, 'https://llm.example.com/v1', 'http://8.8.8.8/v1'):
+        with pytest.raises(ConfigError, match='environment variable OPENAI_API_KEY'):
+            OpenAIClient('m', public)
+    monkeypatch.setenv('OTHER_KEY', 'k')
+    OpenAIClient('m', 'https://llm.example.com/v1', api_key_env='OTHER_KEY')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'base_url': 'localhost:8000/v1'}, "base_url='localhost:8000/v1' must begin with http"),
+        ({'base_url': 'http://me:pass@host/v1'}, 'must not hold a name or password'),
+        ({'max_retries': -1}, 'must not be negative'),
+    ],
+)
+def test_arguments_without_meaning(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        OpenAIClient('m', **arguments)

@@ -1,0 +1,327 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from makd.annotation.shard_writer import ShardWriter
+from makd.errors import TargetsError
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+KEYS = [f'{index:02d}.png' for index in range(7)]
+IDENTITY = {'teacher': {'model': 'm', 'prompt': '{question}', 'ids': [3, 4]}}
+NOTES = {'self_check': {'error': 0.5}}
+
+
+def answers(rows):
+    """Made-up answers of three questions, which only depend on the row: (n, 3, 2)."""
+    p = (1 + np.array(list(rows))[:, None] * 3 + np.arange(3)) / 30
+    return np.log(0.8 * np.stack([p, 1 - p], axis=-1))
+
+
+def write(writer, task, missing=()):
+    logprobs = answers(task.rows)
+    reasons = ['no image' if row in missing else None for row in task.rows]
+    logprobs[[row in missing for row in task.rows]] = np.nan
+    writer.write(task, logprobs, reasons, [0] * len(task.rows))
+
+
+def open_writer(out_dir, questions, keys=KEYS, identity=IDENTITY, resume=True, shard_size=3):
+    writer = ShardWriter(out_dir, shard_size, resume)
+    return writer, writer.open(questions, keys, identity)
+
+
+def annotate(out_dir, questions, missing=(), **kwargs):
+    """Do all that is left; return the writer, the tasks and the targets."""
+    writer, tasks = open_writer(out_dir, questions, **kwargs)
+    writer.begin(NOTES)
+    for task in tasks:
+        write(writer, task, missing)
+    return writer, tasks, writer.finish()
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_all_shards_become_a_folder_and_go(tmp_path, questions):
+    _, tasks, targets = annotate(tmp_path / 't', questions)
+    assert [list(task.rows) for task in tasks] == [[0, 1, 2], [3, 4, 5], [6]]
+    np.testing.assert_array_equal(targets.logprobs, answers(range(7)).astype(np.float32))
+    assert list(targets.keys) == KEYS
+    assert targets.questions == questions
+    assert targets.meta == {**IDENTITY, **NOTES}
+    assert targets.failures == {}
+    assert os.listdir(tmp_path) == ['t']
+    np.testing.assert_allclose(targets.label_mass(), 0.8, rtol=1e-6)
+
+
+@pytest.mark.parametrize('done', [0, 1, 2, 3])
+def test_what_is_done_is_not_done_again(tmp_path, questions, done):
+    expected = contents(annotate(tmp_path / 'at_once', questions)[2].path)
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    assert writer.begin(NOTES) == NOTES
+    for task in tasks[3 - done :]:
+        write(writer, task)
+    assert writer.written(tasks) == [0, 1, 4, 7][done]
+    del writer
+    again, left = open_writer(tmp_path / 't', questions)
+    assert left == tasks[: 3 - done]
+    assert again.begin({'self_check': 'another'}) == NOTES
+    for task in left:
+        write(again, task)
+    assert contents(again.finish().path) == expected
+
+
+@pytest.mark.parametrize('step', ['unlink', 'rmtree'])
+def test_a_kill_while_the_shards_are_cleared_away_costs_nothing(tmp_path, questions, monkeypatch, step):
+    expected = contents(annotate(tmp_path / 'at_once', questions)[2].path)
+
+    def kill(path, *args, **kwargs):
+        if path.name in ('manifest.json', 't.partial'):
+            raise KeyboardInterrupt
+        original(path, *args, **kwargs)
+
+    owner = Path if step == 'unlink' else shutil
+    original = getattr(owner, step)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, kill)
+        with pytest.raises(KeyboardInterrupt):
+            annotate(tmp_path / 't', questions)
+    (tmp_path / '.t.0123456789ab.tmp').mkdir()
+    (tmp_path / 't.partial' / '.shard-000000.npy.0123456789ab.tmp').touch()
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    assert tasks == []
+    if not writer.finished:
+        writer.finish()
+    assert contents(tmp_path / 't') == expected
+    assert sorted(set(os.listdir(tmp_path)) - {'.t.0123456789ab.tmp'}) == ['at_once', 't']
+
+
+@pytest.mark.parametrize('damage', ['cut', 'empty', 'garbage', 'pickle', 'other shape'])
+def test_a_damaged_shard_is_computed_again(tmp_path, questions, damage):
+    expected = contents(annotate(tmp_path / 'at_once', questions)[2].path)
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    writer.begin(NOTES)
+    for task in tasks:
+        write(writer, task)
+    shard = tmp_path / 't.partial' / 'shard-000001.npy'
+    if damage == 'pickle':
+        np.save(shard, np.array([{}], object), allow_pickle=True)
+    elif damage == 'other shape':
+        np.save(shard, np.zeros((2, 3, 2), np.float32))
+    else:
+        shard.write_bytes({'cut': shard.read_bytes()[:-3], 'empty': b'', 'garbage': b'garbage'}[damage])
+    with pytest.raises(TargetsError, match=r'shard-000001\.npy is absent or damaged'):
+        writer.finish()
+    _, left, targets = annotate(tmp_path / 't', questions)
+    assert left == [tasks[1]]
+    assert contents(targets.path) == expected
+
+
+def test_images_without_answers_are_listed_and_only_they_are_asked_about_again(tmp_path, questions):
+    expected = contents(annotate(tmp_path / 'at_once', questions)[2].path)
+    _, _, targets = annotate(tmp_path / 't', questions, missing=(1, 5, 6))
+    assert targets.failures == {KEYS[row]: 'no image' for row in (1, 5, 6)}
+    lines = (targets.path / 'failed.jsonl').read_text().splitlines()
+    assert json.loads(lines[0]) == {'key': '01.png', 'reason': 'no image'}
+    assert targets.num_missing == 9
+    targets.validate()
+    _, tasks, targets = annotate(tmp_path / 't', questions, missing=(6,))
+    assert [(task.shard, list(task.rows)) for task in tasks] == [(0, [1]), (1, [5]), (2, [6])]
+    assert list(targets.failures) == ['06.png']
+    _, tasks, targets = annotate(tmp_path / 't', questions)
+    assert [(task.shard, list(task.rows)) for task in tasks] == [(2, [6])]
+    assert contents(targets.path) == expected
+    assert sorted(os.listdir(tmp_path)) == ['at_once', 't']
+
+
+def test_no_answer_is_made_up_and_none_is_lost_by_asking_again(tmp_path, questions):
+    writer, tasks = open_writer(tmp_path / 't', questions, shard_size=7)
+    writer.begin(NOTES)
+    logprobs = answers(range(7))
+    logprobs[0, 1] = np.nan  # a question without an answer
+    logprobs[1, 2, 0] = np.nan  # half of one
+    logprobs[2, 0] = [-0.1, -0.1]  # no probabilities
+    logprobs[3] = np.nan
+    logprobs[4, 0] = [0, -np.inf]  # sure
+    writer.write(tasks[0], logprobs, [None, None, None, 'empty file', 'nothing', None, None], [0, 0, 0, 0, 2, 1, 0])
+    targets = writer.finish()
+    assert writer.num_bounded == 3
+    assert targets.failures == {
+        '00.png': 'the model gave NaN',
+        '01.png': 'the model gave no probability: one of log p(yes), log p(no) is NaN, the other is not',
+        '02.png': 'the model gave no probability: p(yes) + p(no) is above 1',
+        '03.png': 'empty file',
+    }
+    targets.validate()
+    for row, column in ((0, 1), (1, 2), (2, 0), (3, 0), (3, 2)):
+        assert np.isnan(targets.logprobs[row, column]).all()
+    assert targets.logprobs[4, 0].tolist() == [0, -np.inf]
+
+    writer, (task,) = open_writer(tmp_path / 't', questions, shard_size=7)
+    worse, good = np.full((3, 2), np.nan), answers([3])[0]
+    writer.write(task, np.stack([worse, worse, answers([2])[0], good]), ['gone'] * 4, [0, 0, 0, 1])
+    targets = writer.finish()
+    assert writer.num_bounded == 4
+    assert targets.failures.keys() == {'00.png', '01.png'}
+    assert targets.failures['00.png'] == 'the model gave NaN'
+    np.testing.assert_array_equal(targets.logprobs[0, [0, 2]], answers([0])[0, [0, 2]].astype(np.float32))
+    np.testing.assert_array_equal(targets.logprobs[3], good.astype(np.float32))
+
+
+def test_a_finished_folder_is_left_alone(tmp_path, questions):
+    annotate(tmp_path / 't', questions)
+    before = (tmp_path / 't' / 'meta.json').stat()
+    writer, tasks = open_writer(tmp_path / 't', questions, shard_size=2)
+    assert (tasks, writer.finished) == ([], True)
+    assert (tmp_path / 't' / 'meta.json').stat() == before
+    assert os.listdir(tmp_path) == ['t']
+
+
+OTHER = {
+    'model': (
+        dict(identity={'teacher': {**IDENTITY['teacher'], 'model': 'n'}}),
+        "teacher.model: on disk 'm', .* 'n'",
+    ),
+    'field': (
+        dict(identity={'teacher': {**IDENTITY['teacher'], 'dtype': 'f'}}),
+        "teacher.dtype: on disk None, .* 'f'",
+    ),
+    'ids': (dict(identity={'teacher': {**IDENTITY['teacher'], 'ids': (3, 5)}}), r'teacher.ids.1: on disk 4, .* 5'),
+    'images': (dict(keys=KEYS[:-1]), 'images.count: on disk 7, .* 6'),
+    'same number of images': (dict(keys=[*KEYS[:-1], 'x.png']), 'images.sha256: on disk'),
+}
+
+
+@pytest.mark.parametrize('finished', [False, True])
+@pytest.mark.parametrize('other', OTHER)
+def test_other_answers_are_refused_with_both_values(tmp_path, questions, other, finished):
+    annotate(tmp_path / 't', questions, missing=() if finished else (1,))
+    kwargs, message = OTHER[other]
+    with pytest.raises(TargetsError, match=f'(?s){message}.*--no-resume'):
+        open_writer(tmp_path / 't', questions, **kwargs)
+
+
+@pytest.mark.parametrize('finished', [False, True])
+def test_other_questions_are_refused_with_both_texts(tmp_path, questions, finished):
+    annotate(tmp_path / 't', questions, missing=() if finished else (1,))
+    changed = QuestionSet([*list(questions)[:2], Question('pet', 'Is it wild?')])
+    with pytest.raises(TargetsError, match=r"questions.2.1: on disk 'Is it a pet\?', in the config 'Is it wild\?'"):
+        open_writer(tmp_path / 't', changed)
+    with pytest.raises(TargetsError, match=r"questions.2.0: on disk 'pet', in the config None"):
+        open_writer(tmp_path / 't', questions.top(2))
+
+
+def test_another_shard_size_is_refused_while_there_are_shards(tmp_path, questions):
+    annotate(tmp_path / 't', questions, missing=(1,))
+    with pytest.raises(TargetsError, match='shard_size: on disk 3, in the config 4'):
+        open_writer(tmp_path / 't', questions, shard_size=4)
+
+
+def test_starting_anew_is_asked_for_and_replaces_at_the_end(tmp_path, questions):
+    annotate(tmp_path / 't', questions, missing=(1,))
+    other = {'teacher': {'model': 'n'}}
+    writer, tasks = open_writer(tmp_path / 't', questions, identity=other, resume=False)
+    assert len(tasks) == 3
+    assert AspectTargets.open(tmp_path / 't').meta['teacher'] == IDENTITY['teacher']
+    writer.begin({})
+    write(writer, tasks[0])
+    del writer
+    _, tasks, targets = annotate(tmp_path / 't', questions, identity=other)
+    assert len(tasks) == 2
+    assert targets.meta == {'teacher': {'model': 'n'}}
+
+
+def test_shards_without_a_manifest_are_not_trusted(tmp_path, questions):
+    annotate(tmp_path / 't', questions, missing=(1,))
+    (tmp_path / 't.partial' / 'manifest.json').unlink()
+    (tmp_path / 't').rename(tmp_path / 'elsewhere')
+    assert len(open_writer(tmp_path / 't', questions)[1]) == 3
+
+
+def test_a_folder_that_is_something_else_is_refused(tmp_path, questions):
+    (tmp_path / 't').mkdir()
+    (tmp_path / 't' / 'photo.jpg').touch()
+    with pytest.raises(TargetsError, match='not a folder of targets'):
+        open_writer(tmp_path / 't', questions)
+    with pytest.raises(TargetsError, match=r"holds 'photo\.jpg'"):
+        open_writer(tmp_path / 't', questions, resume=False)
+
+
+def test_a_full_disk_keeps_what_is_done(tmp_path, questions, monkeypatch):
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    writer.begin(NOTES)
+    write(writer, tasks[0])
+    with monkeypatch.context() as patch:
+        patch.setattr('makd.annotation.shard_writer.write_float32', _no_space)
+        with pytest.raises(
+            TargetsError, match=r'No space left on device.*are kept in .*t\.partial.*same command again'
+        ):
+            write(writer, tasks[1])
+    assert not list((tmp_path / 't.partial').glob('.*'))
+    for task in tasks[1:]:
+        write(writer, task)
+    with monkeypatch.context() as patch:
+        patch.setattr('makd.targets.aspect_targets.write_float32', _no_space)
+        with pytest.raises(TargetsError, match='No space left on device'):
+            writer.finish()
+    assert os.listdir(tmp_path) == ['t.partial']
+    assert annotate(tmp_path / 't', questions)[1] == []
+
+
+def _no_space(*args):
+    raise OSError(28, 'No space left on device')
+
+
+def test_too_little_room_is_said_before_the_start(tmp_path, questions, monkeypatch):
+    usage = type('Usage', (), {'free': 2 * 7 * 3 * 8 - 1})
+    monkeypatch.setattr('makd.annotation.shard_writer.shutil.disk_usage', lambda path: usage)
+    with pytest.raises(TargetsError, match='the answers need'):
+        open_writer(tmp_path / 't', questions)
+    usage.free += 1
+    open_writer(tmp_path / 't', questions)
+
+
+def test_two_runs_at_once_are_refused(tmp_path, questions):
+    writer, _ = open_writer(tmp_path / 't', questions)
+    code = f"""
+from makd.annotation.shard_writer import ShardWriter
+from makd.questions import Question, QuestionSet
+try:
+    ShardWriter({str(tmp_path / 't')!r}).open(QuestionSet([Question('a', 'a?')]), ['x'], {{}})
+except ValueError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert 'another run is writing' in result.stdout
+    del writer
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert not result.stdout
+
+
+def test_finishing_holds_a_shard_in_memory_not_all(tmp_path):
+    questions = QuestionSet(Question(f'q{index}', f'{index}?') for index in range(50))
+    keys = [f'{index:05d}' for index in range(20_000)]
+    writer, tasks = open_writer(tmp_path / 't', questions, keys, shard_size=500)
+    writer.begin({})
+    for task in tasks:
+        writer.write(task, np.full((500, 50, 2), -1, np.float32), [None] * 500, [0] * 500)
+    tracemalloc.start()
+    writer.finish()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    size = (tmp_path / 't' / 'logprobs.npy').stat().st_size
+    assert size > 8e6
+    assert peak < size / 2 + 200 * len(keys)
+
+
+def test_importing_it_does_not_import_torch():
+    code = "import sys, makd.annotation.shard_writer; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=Path(__file__).parents[2])

@@ -1,0 +1,128 @@
+import argparse
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from makd.config import (
+    accepted_keys,
+    check_data_roots,
+    check_makd_types,
+    find_config,
+    load_config,
+    merge_options,
+    require_checkpoint,
+)
+from makd.errors import ConfigError, DataError
+from makd.models.heads import MaKDLinearClsHead
+
+
+def arguments(config='configs/makd/resnet18_emoji.py', work_dir=None, **cfg_options):
+    return argparse.Namespace(config=config, work_dir=work_dir, launcher='none', cfg_options=cfg_options or None)
+
+
+def test_keys_of_a_mixin_are_those_of_its_bases_too():
+    keys = accepted_keys(MaKDLinearClsHead)
+    assert {'num_aspects', 'aspect_loss', 'num_classes', 'in_channels', 'loss', 'cal_acc', 'topk', 'init_cfg'} == keys
+
+
+def test_an_unknown_key_is_named_with_its_field_and_a_similar_one():
+    cfg = Config(dict(model=dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=2, num_aspect=3))))
+    with pytest.raises(
+        ConfigError, match=r'model\.head\.num_aspect: makd\.MaKDLinearClsHead.*Did you mean num_aspects'
+    ):
+        check_makd_types(cfg)
+
+
+def test_an_unknown_class_is_named_with_its_field_and_a_similar_one():
+    cfg = Config(dict(hooks=[dict(type='EMAHook'), dict(type='makd.AspectTargetsCheckHook')]))
+    with pytest.raises(ConfigError, match=r'hooks\.1\.type.*makd\.AspectTargetCheckHook'):
+        check_makd_types(cfg)
+
+
+def test_an_unknown_config_file_is_named_with_a_similar_one():
+    with pytest.raises(ConfigError, match=r'resnet81_emoji.*Did you mean .*configs/makd/resnet18_emoji\.py'):
+        find_config('configs/makd/resnet81_emoji.py')
+
+
+def test_all_absent_data_roots_are_named():
+    cfg = Config(
+        dict(
+            train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=dict(data_root='data/no'))),
+            val_dataloader=dict(dataset=dict(data_root='data/nowhere')),
+            test_dataloader=dict(dataset=dict(data_root='data/not_used_here')),
+        )
+    )
+    with pytest.raises(DataError, match='prepare_dataset') as error:
+        check_data_roots(cfg, ('train_dataloader', 'val_dataloader'))
+    assert "train_dataloader.dataset.dataset.data_root='data/no'" in str(error.value)
+    assert "val_dataloader.dataset.data_root='data/nowhere'" in str(error.value)
+    assert 'not_used_here' not in str(error.value)
+
+
+def test_remote_data_roots_and_checkpoints_are_left_to_their_backend():
+    check_data_roots(
+        Config(dict(train_dataloader=dict(dataset=dict(data_root='s3://bucket/set')))), ('train_dataloader',)
+    )
+    assert require_checkpoint('https://host/a.pth', '--resume') == 'https://host/a.pth'
+
+
+def test_an_absent_checkpoint_is_named_with_what_is_there(tmp_path):
+    (tmp_path / 'epoch_3.pth').touch()
+    with pytest.raises(ConfigError, match=r'--resume: .*epoch_4\.pth.*epoch_3\.pth'):
+        require_checkpoint(str(tmp_path / 'epoch_4.pth'), '--resume')
+
+
+def test_work_dir_is_command_line_before_config_before_name():
+    assert load_config(arguments(), ()).work_dir == 'work_dirs/makd/resnet18_emoji'
+    assert load_config(arguments(work_dir='here'), ()).work_dir == 'here'
+    args = arguments()
+    args.cfg_options = {'work_dir': 'there'}
+    cfg = load_config(args, ())
+    assert cfg.work_dir == 'there'
+
+
+def test_load_from_pretrained_is_the_checkpoint_that_the_models_file_names():
+    args = arguments(load_from='pretrained')
+    with pytest.raises(ConfigError, match=r"load_from='pretrained': .* load_from=URL"):
+        load_config(args, ())
+    args.config = 'configs/baseline/resnet101_stanford_cars.py'
+    assert load_config(args, ()).load_from.rpartition('/')[2].startswith('resnet101')
+
+
+def test_loader_defaults_are_mmpretrains():
+    cfg = load_config(arguments(**{'train_dataloader.num_workers': 0}), ())
+    assert cfg.train_dataloader.collate_fn.type == 'default_collate'
+    assert not cfg.train_dataloader.persistent_workers  # torch refuses it without workers
+    assert cfg.val_dataloader.persistent_workers
+
+
+@pytest.mark.skipif(Path('data/coco').exists(), reason='COCO is here')
+def test_without_coco_one_message_names_what_is_missing_and_what_makes_it():
+    args = arguments()
+    args.config = 'configs/makd/faster_rcnn_r50_fpn_coco.py'
+    args.cfg_options = {}
+    with pytest.raises(DataError) as error:
+        load_config(args, ('train_dataloader', 'val_dataloader'))
+    message = str(error.value)
+    assert "train_dataloader.dataset.data_root='data/coco/'" in message
+    assert "targets='data/coco/aspects/internvl3_8b'" in message
+    assert 'python tools/prepare_dataset.py coco' in message
+    assert 'python tools/annotate.py configs/annotate/internvl3_8b_coco.py' in message
+
+
+def test_what_is_named_can_be_overridden_as_it_is_named(tmp_path):
+    targets = dict(type='makd.LoadAspectTargets', targets='data/no', data_root='data/emoji/images')
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[dict(type='PackInputs'), targets]))))
+    with pytest.raises(DataError, match=r"train_dataloader\.dataset\.pipeline\.1\.targets='data/no'"):
+        check_data_roots(cfg, ('train_dataloader',))
+    merge_options(cfg, {'train_dataloader.dataset.pipeline.1.targets': str(tmp_path)})
+    check_data_roots(cfg, ('train_dataloader',))
+
+
+def test_a_half_prepared_data_set_is_named(tmp_path):
+    (tmp_path / 'v1.0').mkdir()
+    dataset = dict(data_root=str(tmp_path / 'v1.0'), ann_file='annotations/a.json')
+    with pytest.raises(DataError, match=r"dataset\.ann_file='annotations/a\.json' in .*v1\.0") as error:
+        check_data_roots(Config(dict(train_dataloader=dict(dataset=dataset))), ('train_dataloader',))
+    assert 'prepare_dataset.py --help' in str(error.value)
