@@ -69,10 +69,13 @@ def test_a_sample_has_the_statistics_of_all(targets, monkeypatch):
     whole = review(targets, LABELS, np.array([0, 1, 3, 4, 5]))
     monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)  # two images a block
     part = review(targets, LABELS, np.array([1, 4]))
-    for field in ('mean_yes', 'mass', 'discrimination', 'num_suspicious', 'num_missing'):
+    for field in ('num_suspicious', 'num_missing'):
+        np.testing.assert_array_equal(getattr(part, field), getattr(whole, field))
+    # Close and not equal: in blocks of another size, sums are taken in another order.
+    for field in ('mean_yes', 'mass', 'discrimination'):
         np.testing.assert_allclose(getattr(part, field), getattr(whole, field), atol=1e-12)
     for field in ('yes', 'mass_of', 'expected', 'suspicion'):
-        np.testing.assert_array_equal(getattr(part, field), getattr(whole, field)[[1, 3]])
+        np.testing.assert_allclose(getattr(part, field), getattr(whole, field)[[1, 3]], atol=1e-12)
 
 
 def of_groups(*groups):

@@ -93,8 +93,9 @@ def test_images_and_classes_are_mixed_as_by_the_parent():
         preprocessor = kind(**arguments)
         outs.append([preprocessor(batch([[0.1]] * 4, labels=(0, 3, 2, 4)), training=True) for _ in range(10)])
     for theirs, ours in zip(*outs):
-        assert theirs['inputs'].equal(ours['inputs'])
-        assert mixed(theirs, 'gt_score').equal(mixed(ours, 'gt_score'))
+        # The two classes mix in code of their own, whose operations may be rounded differently.
+        torch.testing.assert_close(ours['inputs'], theirs['inputs'])
+        torch.testing.assert_close(mixed(ours, 'gt_score'), mixed(theirs, 'gt_score'))
         assert [s.gt_label for s in theirs['data_samples']] == [s.gt_label for s in ours['data_samples']]
 
 

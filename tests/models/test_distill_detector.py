@@ -37,8 +37,8 @@ def test_the_students_losses_are_those_of_the_plain_detector():
     data = batch(plain)
     expected, found = losses_of(plain, data), losses_of(student, data)
     assert set(found) == {*expected, 'loss_kd'}
-    assert torch.equal(expected['loss_cls'], found['loss_cls'])
-    assert torch.equal(expected['loss_bbox'], found['loss_bbox'])
+    for name in ('loss_cls', 'loss_bbox'):  # two models: close, since kernels may depend on where tensors lie in memory
+        torch.testing.assert_close(found[name], expected[name])
 
 
 @pytest.mark.parametrize(('config', 'loss'), [(DKD, DKDLoss(1.0, 0.25, 1.0)), (dict(type='makd.KDLoss'), KDLoss())])

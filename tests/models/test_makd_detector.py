@@ -40,14 +40,15 @@ def test_without_its_branch_it_is_mmdets_detector(kind):
         for a, b in zip(
             value if isinstance(value, list) else [value], found[name] if isinstance(value, list) else [found[name]]
         ):
-            assert torch.equal(a, b), name
+            torch.testing.assert_close(b, a)  # two models: kernels may depend on where tensors lie in memory
     with torch.no_grad():
         expected = plain(**copy.deepcopy(data), mode='predict')
         found = student(**copy.deepcopy(data), mode='predict')
     for a, b in zip(expected, found):
         assert len(a.pred_instances)
-        for field in ('bboxes', 'scores', 'labels'):
-            assert torch.equal(a.pred_instances[field], b.pred_instances[field])
+        assert torch.equal(a.pred_instances.labels, b.pred_instances.labels)
+        for field in ('bboxes', 'scores'):
+            torch.testing.assert_close(b.pred_instances[field], a.pred_instances[field])
         assert b.pred_aspects.shape == (Q,)
         assert ((b.pred_aspects > 0) & (b.pred_aspects < 1)).all()
 

@@ -101,7 +101,9 @@ def test_logprobs_are_those_of_the_full_softmax(url):
     everything = client.chat(TURNS, **settings, logprobs=True, top_logprobs=49152)
     logprobs = [entry['logprob'] for entry in everything['choices'][0]['logprobs']['content'][0]['top_logprobs']]
     assert 0.99 < np.exp(logprobs).sum() < 1.0001
-    np.testing.assert_array_equal(tokens.read(everything).pair, reading.pair)
+    # The server answers the second request from the cached prompt, in batches of another size. Were one of the two
+    # normalised over the tokens that it returns, they would differ by far more.
+    np.testing.assert_allclose(tokens.read(everything).pair, reading.pair, atol=1e-3)
     assert 0 < np.exp(reading.pair).sum() < 1
 
     variants = by_text(('Yes', 'No'), case_variants=True, top=20)

@@ -78,10 +78,12 @@ def test_select(targets, logprobs):
     scattered = targets.select(['pet', 'wings'])
     assert scattered.questions.ids == ('pet', 'wings')
     np.testing.assert_array_equal(scattered.logprobs, logprobs[:, [2, 0]])
-    np.testing.assert_array_equal(scattered.probability('owl.png'), targets.probability('owl.png')[[2, 0]])
     np.testing.assert_array_equal(scattered.select(top=1).logprobs, logprobs[:, [2]])
-    np.testing.assert_array_equal(
-        targets.select(top=2).select(['fur']).probability('owl.png'), targets.probability('owl.png')[1:2]
+    # Close and not equal: the sigmoid of an array of another length may take other instructions of the processor.
+    probability = targets.probability('owl.png')
+    np.testing.assert_allclose(scattered.probability('owl.png'), probability[[2, 0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        targets.select(top=2).select(['fur']).probability('owl.png'), probability[1:2], rtol=1e-6
     )
     assert targets.select().questions == targets.questions
 

@@ -90,7 +90,9 @@ def test_random_targets_depend_on_seed_and_key_alone(described):
     first = random.probability('c0/0.png')
     random.probability('c1/0.png')
     np.testing.assert_array_equal(random.probability('c0/0.png'), first)
-    np.testing.assert_array_equal(RandomTargets(described.select(top=1), seed=1).probability('c0/0.png'), first[:1])
+    # Close and not equal: the sigmoid of an array of another length may take other instructions of the processor.
+    of_one_question = RandomTargets(described.select(top=1), seed=1).probability('c0/0.png')
+    np.testing.assert_allclose(of_one_question, first[:1], rtol=1e-6)
     assert not np.array_equal(RandomTargets(described, seed=2).probability('c0/0.png'), first)
     assert not np.array_equal(random.probability('c0/1.png'), first)
     with pytest.raises(TargetsError, match='no answers'):

@@ -53,7 +53,8 @@ def test_a_plain_checkpoint_gives_the_same_scores_in_mmpretrain(export, files, t
     plain = ImageClassificationInferencer(str(tmp_path / 'plain_config.py'), str(tmp_path / 'plain.pth'), device='cpu')
     image = student.load(IMAGE)
     expected, found = student(image)[0], plain(image)[0]
-    np.testing.assert_array_equal(found['pred_scores'], expected['pred_scores'])
+    # A product with C rows and one with C + Q rows may be summed in another order, depending on the processor.
+    np.testing.assert_allclose(found['pred_scores'], expected['pred_scores'], rtol=1e-5)
     assert found['pred_class'] == expected['pred_class']
 
 
