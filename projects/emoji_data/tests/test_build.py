@@ -18,7 +18,7 @@ from projects.emoji_data.build import STYLES, SUMS, Emoji, bare, checksums, diff
 from projects.emoji_data.packages import Package, read_members
 from projects.emoji_data.questions import Rule, answer_all, load_rules, log_probabilities, rank
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = ROOT / 'data' / 'emoji'
 TOOL = ROOT / 'tools' / 'prepare_dataset.py'
 

@@ -24,7 +24,7 @@ from projects.emoji_data.scenes import (
     read_sprites,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EMOJI = ROOT / 'data' / 'emoji'
 
 
