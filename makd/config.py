@@ -1,9 +1,8 @@
 """Load a config for a command-line tool, and find its mistakes before anything is built."""
 
-import argparse
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,64 @@ PREPARED = (
     'emoji', 'emoji_scenes', 'stanford_cars', 'oxford_pets', 'dtd', 'flowers102', 'cub200', 'fgvc_aircraft',
     'caltech101', 'mini_imagenet', 'imagenet', 'coco',
 )  # fmt: skip
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Keys that the framework takes out of a config before it builds the class.
 FRAMEWORK_KEYS = {'type', '_scope_', 'priority'}
 
 
-def load_config(args: argparse.Namespace, loaders: tuple[str, ...]) -> Config:
-    """Load ``args.config``, merge the command line into it, and check it.
+def load_config(
+    path: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    loaders: Sequence[str] = (),
+    work_dir: str | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Load a config, merge options into it, fill in what mmpretrain's and mmdet's own tools fill in, and check it.
+
+    The work dir is, in this order of priority: ``work_dir``, the config's own, or the config's folder and name below
+    ``work_dirs``. (A baseline and its MaKD student have configs of the same name, and neither may resume from the
+    other's checkpoints.)
 
     Args:
-        args (argparse.Namespace): With config, work_dir, launcher and cfg_options (see ``makd.cli.arguments``).
-        loaders (tuple[str, ...]): The data loaders that the tool will use, such as 'train_dataloader'.
-
-    Returns:
-        Config: The config that a Runner is built from.
+        path: Config file.
+        options: Values by field, as ``--cfg-options`` gives them.
+        loaders: Data loaders whose folders must exist, such as 'train_dataloader'.
+        work_dir: Folder for logs and checkpoints.
+        launcher: Job launcher, one of mmengine's.
 
     Raises:
-        ConfigError: If the file is absent, or names a makd class or key that does not exist, or ``load_from`` is
-            'pretrained' and nothing says where weights of this model are.
-        DataError: If the data root of a loader is absent.
+        ConfigError: The file does not exist, an option does not fit, a makd class or key does not exist, or
+            ``load_from`` is 'pretrained' and the config names no weights for its model.
+        DataError: A folder or file that one of the loaders reads does not exist.
     """
-    cfg = Config.fromfile(find_config(args.config))
-    merge_options(cfg, args.cfg_options)
-    cfg.launcher = args.launcher
-    # work_dir is determined in this priority: command line, config, folder and name of the config file. (A baseline and
-    # its MaKD student have configs of one name: neither may resume from the other's checkpoints.)
-    config = Path(args.config).absolute()
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', config.parent.name, config.stem))
+    cfg = read_config(path, options)
+    cfg.launcher = launcher
+    absolute = Path(path).absolute()
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', absolute.parent.name, absolute.stem))
     if cfg.get('load_from') == 'pretrained':
-        cfg.load_from = _pretrained(cfg)
+        if 'pretrained' not in cfg:
+            raise ConfigError(
+                "load_from='pretrained': the config names no weights for its model. Name a file or a URL: "
+                'load_from=URL.'
+            )
+        cfg.load_from = cfg.pretrained
     if cfg.get('default_scope') == 'mmpretrain':
-        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for loader in LOADERS:
             _set_mmpretrain_defaults(cfg, loader)
     check_makd_types(cfg)
     check_data_roots(cfg, loaders)
     return cfg
 
 
-def merge_options(cfg: Config, options: dict | None) -> None:
+def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config and merge options into it; nothing is filled in and nothing is checked."""
+    cfg = Config.fromfile(find_config(path))
+    merge_options(cfg, options)
+    return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
     """Merge ``--cfg-options`` into a config; raise a ConfigError for one that does not fit its shape."""
     for key, value in (options or {}).items():
         try:
@@ -89,7 +109,7 @@ def check_makd_types(cfg: Config) -> None:
     Raises:
         ConfigError: Naming the field, the offending value, and similar names.
     """
-    for field, node in dicts(cfg._cfg_dict.to_dict(), ''):
+    for field, node in walk_dicts(cfg.to_dict()):
         name = node.get('type')
         if not isinstance(name, str) or not name.startswith('makd.'):
             continue
@@ -114,7 +134,7 @@ def accepted_keys(cls: type) -> set[str]:
     return keys
 
 
-def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
+def check_data_roots(cfg: Config, loaders: Sequence[str]) -> None:
     """Check that the data roots of these loaders exist, with the annotations and the answers that they read.
 
     Raises:
@@ -128,11 +148,11 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...]) -> None:
         )
 
 
-def absent_data(cfg: Config, loaders: tuple[str, ...]) -> dict[str, str]:
+def absent_data(cfg: Config, loaders: Sequence[str]) -> dict[str, str]:
     """Return 'FIELD=VALUE' of each folder or file that these loaders would not find, with what makes it."""
     absent: dict[str, str] = {}
     for loader in loaders:
-        for field, node in dicts(cfg.get(loader) or {}, loader):
+        for field, node in walk_dicts(cfg.get(loader) or {}, loader):
             root, annotations, targets = (_local(node.get(key)) for key in ('data_root', 'ann_file', 'targets'))
             if root and not Path(root).is_dir():
                 absent[f'{field}.data_root={root!r}'] = _prepare(root)
@@ -166,29 +186,38 @@ def _annotate(targets: str) -> str:
     return '`python tools/annotate.py CONFIG` answers the questions about its images (docs/annotation.md).'
 
 
-def dicts(node: Any, field: str) -> Iterator[tuple[str, Mapping]]:
-    """Yield every mapping in a config with the field that it stands at, such as 'model.head'."""
+def walk_dicts(node: Any, field: str = '') -> Iterator[tuple[str, Mapping]]:
+    """Yield every mapping in a config with its field, such as 'model.head'."""
     if isinstance(node, Mapping):
         yield field, node
         for key, value in node.items():
-            yield from dicts(value, f'{field}.{key}' if field else str(key))
+            yield from walk_dicts(value, f'{field}.{key}' if field else str(key))
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from dicts(value, f'{field}.{index}')  # as --cfg-options writes it
+            yield from walk_dicts(value, f'{field}.{index}')  # as --cfg-options writes it
+
+
+def first_pipeline(loader: Mapping | None) -> Sequence[Mapping]:
+    """Return the pipeline of a data loader's config, or of the first dataset in it; () if there is none."""
+    return next((node['pipeline'] for _, node in walk_dicts(loader) if 'pipeline' in node), ())
+
+
+def without_pipelines(dataset: Mapping) -> dict[str, Any]:
+    """Return a copy of a dataset's config in which no transform runs and no image is filtered out."""
+    bare = {key: value for key, value in dataset.items() if key != 'filter_cfg'}
+    if 'pipeline' in bare:
+        bare['pipeline'] = []
+    for key in ('dataset', 'datasets'):  # of a wrapper
+        if isinstance(inner := bare.get(key), Mapping):
+            bare[key] = without_pipelines(inner)
+        elif inner:
+            bare[key] = [without_pipelines(part) for part in inner]
+    return bare
 
 
 def _hint(value: str, known: list[str]) -> str:
     close = difflib.get_close_matches(value, known, n=3)
     return f'Did you mean {" or ".join(close)}?' if close else f'Known: {", ".join(known)}.'
-
-
-def _pretrained(cfg: Config) -> str:
-    """Return the checkpoint that the model's part of a config names, ``configs/_base_/models/NAME.py``."""
-    if 'pretrained' not in cfg:
-        raise ConfigError(
-            "load_from='pretrained': the config names no weights for its model. Name a file or a URL: load_from=URL."
-        )
-    return cfg.pretrained
 
 
 def _set_mmpretrain_defaults(cfg: Config, loader: str) -> None:

@@ -1,4 +1,3 @@
-import argparse
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from makd.config import (
     load_config,
     merge_options,
     require_checkpoint,
+    walk_dicts,
+    without_pipelines,
 )
 from makd.errors import ConfigError, DataError
 from makd.models.heads import MaKDLinearClsHead
 
-
-def arguments(config='configs/makd/resnet18_emoji.py', work_dir=None, **cfg_options):
-    return argparse.Namespace(config=config, work_dir=work_dir, launcher='none', cfg_options=cfg_options or None)
+CONFIG = 'configs/makd/resnet18_emoji.py'
 
 
 def test_keys_of_a_mixin_are_those_of_its_bases_too():
@@ -74,24 +73,22 @@ def test_an_absent_checkpoint_is_named_with_what_is_there(tmp_path):
 
 
 def test_work_dir_is_command_line_before_config_before_name():
-    assert load_config(arguments(), ()).work_dir == 'work_dirs/makd/resnet18_emoji'
-    assert load_config(arguments(work_dir='here'), ()).work_dir == 'here'
-    args = arguments()
-    args.cfg_options = {'work_dir': 'there'}
-    cfg = load_config(args, ())
-    assert cfg.work_dir == 'there'
+    assert load_config(CONFIG).work_dir == 'work_dirs/makd/resnet18_emoji'
+    assert load_config(CONFIG, work_dir='here').work_dir == 'here'
+    assert load_config(CONFIG, {'work_dir': 'there'}).work_dir == 'there'
+    assert load_config(CONFIG, {'work_dir': 'there'}, work_dir='here').work_dir == 'here'
 
 
 def test_load_from_pretrained_is_the_checkpoint_that_the_models_file_names():
-    args = arguments(load_from='pretrained')
+    options = {'load_from': 'pretrained'}
     with pytest.raises(ConfigError, match=r"load_from='pretrained': .* load_from=URL"):
-        load_config(args, ())
-    args.config = 'configs/baseline/resnet101_stanford_cars.py'
-    assert load_config(args, ()).load_from.rpartition('/')[2].startswith('resnet101')
+        load_config(CONFIG, options)
+    cfg = load_config('configs/baseline/resnet101_stanford_cars.py', options)
+    assert cfg.load_from.rpartition('/')[2].startswith('resnet101')
 
 
 def test_loader_defaults_are_mmpretrains():
-    cfg = load_config(arguments(**{'train_dataloader.num_workers': 0}), ())
+    cfg = load_config(CONFIG, {'train_dataloader.num_workers': 0})
     assert cfg.train_dataloader.collate_fn.type == 'default_collate'
     assert not cfg.train_dataloader.persistent_workers  # torch refuses it without workers
     assert cfg.val_dataloader.persistent_workers
@@ -99,11 +96,8 @@ def test_loader_defaults_are_mmpretrains():
 
 @pytest.mark.skipif(Path('data/coco').exists(), reason='COCO is here')
 def test_without_coco_one_message_names_what_is_missing_and_what_makes_it():
-    args = arguments()
-    args.config = 'configs/makd/faster_rcnn_r50_fpn_coco.py'
-    args.cfg_options = {}
     with pytest.raises(DataError) as error:
-        load_config(args, ('train_dataloader', 'val_dataloader'))
+        load_config('configs/makd/faster_rcnn_r50_fpn_coco.py', loaders=('train_dataloader', 'val_dataloader'))
     message = str(error.value)
     assert "train_dataloader.dataset.data_root='data/coco/'" in message
     assert "targets='data/coco/aspects/internvl3_8b'" in message
@@ -126,3 +120,15 @@ def test_a_half_prepared_data_set_is_named(tmp_path):
     with pytest.raises(DataError, match=r"dataset\.ann_file='annotations/a\.json' in .*v1\.0") as error:
         check_data_roots(Config(dict(train_dataloader=dict(dataset=dataset))), ('train_dataloader',))
     assert 'prepare_dataset.py --help' in str(error.value)
+
+
+def test_without_pipelines_no_dataset_runs_transforms_or_filters_and_the_config_stays_as_it_is():
+    leaf = dict(type='CocoDataset', data_root='data', filter_cfg=dict(min_size=32), pipeline=[dict(type='Resize')])
+    bare_leaf = dict(type='CocoDataset', data_root='data', pipeline=[])
+    config = dict(
+        type='ConcatDataset', datasets=[dict(type='RepeatDataset', times=2, dataset=dict(leaf)), dict(leaf)], lazy=True
+    )
+    bare = dict(type='ConcatDataset', datasets=[dict(type='RepeatDataset', times=2, dataset=bare_leaf), bare_leaf])
+    assert without_pipelines(config) == {**bare, 'lazy': True}
+    assert without_pipelines(dict(type='makd.AnnotationImages', datasets=dict(leaf)))['datasets'] == bare_leaf
+    assert sum('filter_cfg' in node for _, node in walk_dicts(config)) == 2

@@ -13,7 +13,7 @@ from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 from models import detection
 
-from makd.config import check_makd_types, dicts
+from makd.config import LOADERS, check_makd_types, walk_dicts
 from makd.registry import MODELS
 from projects.emoji_data import scenes as emoji_scenes
 
@@ -145,7 +145,7 @@ def noise(cfg, model):
 
 def _answer_with_cldr_what_is_not_annotated(cfg):
     """Let configs that read the answers of `make annotate` read others to the same questions, where there are none."""
-    for _, node in dicts(cfg._cfg_dict, ''):
+    for _, node in walk_dicts([cfg.get(loader) for loader in LOADERS]):
         if str(node.get('targets', '')).startswith('work_dirs/') and not Path(node['targets']).exists():
             node['targets'] = 'data/emoji/aspects/cldr'
 

@@ -40,7 +40,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Build the runner from the config and annotate."""
     args = parse_args()
-    cfg = load_config(args, ('test_dataloader',))
+    cfg = load_config(
+        args.config,
+        args.cfg_options,
+        loaders=('test_dataloader',),
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+    )
     for key in ('model', 'test_cfg', 'test_dataloader', 'test_evaluator'):
         if key not in cfg:
             raise ConfigError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from makd.cli.arguments import add_options
 from makd.cli.main import run
-from makd.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
+from makd.config import LOADERS, check_data_roots, load_config, walk_dicts, without_pipelines
 from makd.errors import ConfigError, DataError
 from makd.files import atomic_file
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from makd.datasets.answered_images import AnsweredImages
     from makd.targets import AspectTargets
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WHITE = (255, 255, 255)
 EXAMPLES = """examples:
   python tools/browse.py data/emoji/aspects/cldr --images data/emoji/images
@@ -113,25 +112,21 @@ def background(targets: AspectTargets) -> tuple[int, ...]:
 
 def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredImages:
     """Find the images of TARGETS in the data sets of a config."""
-    from mmengine.config import Config
     from mmengine.registry import DATASETS, init_default_scope
 
     from makd.datasets.answered_images import images_of_datasets, images_of_folder
 
-    cfg = Config.fromfile(find_config(args.config))
-    merge_options(cfg, args.cfg_options)
-    check_makd_types(cfg)
-    nodes = [node for loader in LOADERS for _, node in dicts(cfg.get(loader) or {}, loader)]
-    # What says which folder keys are relative to; else that of the data set is as good a guess as any.
+    cfg = load_config(args.config, args.cfg_options)
+    loaders = [cfg[loader] for loader in LOADERS if cfg.get(loader)]
+    nodes = [node for loader in loaders for _, node in walk_dicts(loader)]
+    # These say which folder the keys are relative to; without them, the dataset's root is the best guess.
     exact = [node for node in nodes if node.get('type') in ('makd.LoadAspectTargets', 'makd.AnnotationImages')]
     roots = list(dict.fromkeys(node['data_root'] for node in exact or nodes if node.get('data_root')))
-    for node in nodes:  # no pipeline runs, and no image is left out
-        if 'pipeline' in node:
-            node['pipeline'] = []
-        node.pop('filter_cfg', None)
+    for loader in loaders:
+        loader.dataset = without_pipelines(loader.dataset)
     check_data_roots(cfg, LOADERS)
     configs = []
-    for dataset in (cfg[loader]['dataset'] for loader in LOADERS if cfg.get(loader)):
+    for dataset in (loader.dataset for loader in loaders):
         if dataset['type'] == 'makd.AnnotationImages':  # which knows no classes, but may be made of what does
             inner = dataset.get('datasets') or []
             configs += [inner] if isinstance(inner, dict) else inner

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from makd.cli.arguments import add_options
 from makd.cli.main import run
-from makd.config import check_makd_types, find_config, merge_options, require_checkpoint
+from makd.config import find_config, load_config, require_checkpoint
 from makd.errors import ConfigError
 from makd.files import atomic_file
 
@@ -58,7 +58,6 @@ def main() -> None:
     config, checkpoint = find_config(args.config), require_checkpoint(args.checkpoint, 'checkpoint')
 
     # Imported here, so that --help is answered without waiting for torch.
-    from mmengine.config import Config
     from mmengine.registry import init_default_scope
 
     from makd.datasets.inference_pipeline import inference_size
@@ -66,9 +65,7 @@ def main() -> None:
     from makd.models.load_student import load_student
     from makd.registry import MODELS
 
-    cfg = Config.fromfile(config)
-    merge_options(cfg, args.cfg_options)
-    check_makd_types(cfg)
+    cfg = load_config(config, args.cfg_options)
     if out.suffix in PROGRAMS:
         check_program(cfg, config, args)
     init_default_scope(cfg.default_scope)

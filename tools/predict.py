@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from makd.cli.arguments import add_options
 from makd.cli.main import run
-from makd.config import find_config, merge_options, require_checkpoint
+from makd.config import find_config, load_config, require_checkpoint
 from makd.errors import ConfigError, DataError
 from makd.files import atomic_file
 
@@ -69,7 +69,6 @@ def main() -> None:
 
     with redirect_stdout(sys.stderr):  # for what mmpretrain prints: the standard output may be JSON
         # Imported here, so that --help is answered without waiting for torch.
-        from mmengine.config import Config
         from mmpretrain.utils import progress
         from tqdm import tqdm
 
@@ -77,9 +76,7 @@ def main() -> None:
 
         progress.disable_progress_bar = True  # mmpretrain's: a bar a batch
         warnings.filterwarnings('ignore', 'aspects are listed')  # said below
-        cfg = Config.fromfile(config)
-        merge_options(cfg, args.cfg_options)
-        student = AspectInferencer(cfg, checkpoint, device=args.device)
+        student = AspectInferencer(load_config(config, args.cfg_options), checkpoint, device=args.device)
     if student.no_evidence:
         print(f'Aspects are listed by how certain they are: {student.no_evidence}', file=sys.stderr)
 

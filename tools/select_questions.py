@@ -11,7 +11,7 @@ import numpy as np
 
 from makd.cli.arguments import add_options
 from makd.cli.main import run
-from makd.config import check_data_roots, check_makd_types, dicts, find_config, merge_options
+from makd.config import check_data_roots, load_config, read_config, walk_dicts
 from makd.errors import ConfigError, QuestionsError
 
 if TYPE_CHECKING:
@@ -65,15 +65,11 @@ def main() -> None:
         raise QuestionsError(f'{args.out} exists: give --force to replace it, or another file.')
 
     # Imported here, so that --help is answered at once.
-    from mmengine.config import Config
-
     from makd.analysis import QuestionSelector
     from makd.experiments.plots import plot_evidence
     from makd.experiments.question_options import question_options
 
-    cfg = Config.fromfile(find_config(args.config))
-    merge_options(cfg, args.cfg_options)
-    check_makd_types(cfg)
+    cfg = load_config(args.config, args.cfg_options)
     if args.targets:
         use_targets(cfg, args.targets)
     check_data_roots(cfg, ('train_dataloader',))
@@ -122,13 +118,13 @@ def main() -> None:
     plot_evidence(curves, args.top, picture)
     print(f'{args.top} questions are in {args.out}, the curves in {picture}.')
     # Over the config as it is, not over the answers of a small part.
-    options = question_options(Config.fromfile(args.config), selected.ids)
+    options = question_options(read_config(args.config), selected.ids)
     print(f'To train on them where all have been answered: --cfg-options {shlex.join(options)}')
 
 
 def use_targets(cfg: Config, targets: str) -> None:
     """Let every pipeline of the training set read another targets folder."""
-    loads = [node for _, node in dicts(cfg.train_dataloader, '') if node.get('type') == 'makd.LoadAspectTargets']
+    loads = [node for _, node in walk_dicts(cfg.train_dataloader) if node.get('type') == 'makd.LoadAspectTargets']
     for node in loads:
         node['targets'] = targets
 

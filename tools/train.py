@@ -60,7 +60,7 @@ def main() -> None:
     """Build the runner from the config and train."""
     args = parse_args()
     loaders = ('train_dataloader',) if args.no_validate else ('train_dataloader', 'val_dataloader')
-    cfg = load_config(args, loaders)
+    cfg = load_config(args.config, args.cfg_options, loaders=loaders, work_dir=args.work_dir, launcher=args.launcher)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume is not None:

@@ -23,7 +23,7 @@ from makd.annotation.openai_client import OpenAIClient
 from makd.annotation.question_writer import SYSTEM, QuestionWriter
 from makd.cli.arguments import add_options
 from makd.cli.main import run
-from makd.config import check_makd_types, dicts, find_config, merge_options
+from makd.config import check_makd_types, read_config, without_pipelines
 from makd.errors import ConfigError, QuestionsError, ServerError
 from makd.files import read_text
 from makd.questions import QuestionSet
@@ -49,8 +49,7 @@ def load(args: argparse.Namespace) -> Config:
     Raises:
         ConfigError: A field is missing.
     """
-    cfg = Config.fromfile(find_config(args.config))
-    merge_options(cfg, args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     missing = [field for field in FIELDS if field not in cfg]
     if ('classes' in cfg) == ('dataset' in cfg):
         missing.append('classes or dataset (one of the two)')
@@ -75,16 +74,13 @@ def _classes_of(cfg: Config) -> tuple[str, ...]:
 
     check_makd_types(cfg)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    # The images are not looked at, and the targets that a pipeline may load are what this is the first step to.
-    for _, node in dicts(cfg.dataset, 'dataset'):
-        if 'pipeline' in node:
-            node['pipeline'] = []
-    inner = cfg.dataset
+    # Only the names of the classes are needed; answers that a pipeline loads do not exist before there are questions.
+    inner = without_pipelines(cfg.dataset)
     while 'dataset' in inner or 'datasets' in inner:  # a wrapper
-        inner = inner.get('dataset') or inner.datasets[0]
+        inner = inner.get('dataset') or inner['datasets'][0]
     # Many know their classes without a file, and some of them cannot be built without one.
     with DATASETS.switch_scope_and_registry(None) as registry:  # that of the config's library
-        known = (getattr(registry.get(inner.type), 'METAINFO', None) or {}).get('classes')
+        known = (getattr(registry.get(inner['type']), 'METAINFO', None) or {}).get('classes')
     if known and 'metainfo' not in inner:
         return known
     dataset = DATASETS.build({**inner, 'lazy_init': True})
@@ -92,7 +88,7 @@ def _classes_of(cfg: Config) -> tuple[str, ...]:
         dataset.full_init()
     classes = dataset.metainfo.get('classes')
     if not classes:
-        raise ConfigError(f'dataset: {inner.type} has no metainfo["classes"]. List them in the field classes.')
+        raise ConfigError(f'dataset: {inner["type"]} has no metainfo["classes"]. List them in the field classes.')
     return classes
 
 

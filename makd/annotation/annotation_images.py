@@ -14,6 +14,7 @@ from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch.utils.data import Dataset
 
+from makd.config import without_pipelines
 from makd.datasets.dataset_wrappers import inner_datasets, walk_datasets
 from makd.errors import ConfigError
 from makd.registry import DATASETS
@@ -137,7 +138,7 @@ def _reason(error: Exception) -> str:
 def _image_paths(config: Mapping[str, Any]) -> Iterable[str]:
     """Yield the path of every image of a data set."""
     try:
-        outermost = DATASETS.build(_bare(config))
+        outermost = DATASETS.build(without_pipelines(config))
     except KeyError as error:  # mmengine's "X is not in the dataset registry"
         raise ConfigError(
             f'{error.args[0]} makd.AnnotationImages takes data sets of every library: write mmpretrain.NAME or '
@@ -154,15 +155,3 @@ def _image_paths(config: Mapping[str, Any]) -> Iterable[str]:
                     f'for its item {index}: makd.AnnotationImages needs data sets of one image file an item.'
                 )
             yield path
-
-
-def _bare(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config of a data set without what would run on its images or leave some of them out."""
-    bare = {key: value for key, value in config.items() if key not in ('pipeline', 'filter_cfg')}
-    if 'pipeline' in config:
-        bare['pipeline'] = []
-    if 'dataset' in bare:
-        bare['dataset'] = _bare(bare['dataset'])
-    if 'datasets' in bare:
-        bare['datasets'] = [_bare(inner) for inner in bare['datasets']]
-    return bare

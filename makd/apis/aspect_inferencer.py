@@ -19,7 +19,7 @@ from mmpretrain.structures import DataSample
 
 from makd.analysis.figures.prediction import draw_prediction
 from makd.analysis.weight_of_evidence import WeightOfEvidence
-from makd.config import absent_data, check_makd_types, find_config, require_checkpoint
+from makd.config import absent_data, check_makd_types, load_config, require_checkpoint
 from makd.datasets.config_questions import find_questions
 from makd.datasets.inference_pipeline import build_inference_pipeline
 from makd.datasets.labelled_answers import read_labelled_answers
@@ -72,7 +72,7 @@ class AspectInferencer(ImageClassificationInferencer):
         device: str | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        cfg = copy.deepcopy(model) if isinstance(model, Config) else Config.fromfile(find_config(os.fspath(model)))
+        cfg = copy.deepcopy(model) if isinstance(model, Config) else load_config(os.fspath(model))
         name = cfg.filename or 'the config'
         if cfg.get('default_scope') == 'mmdet':
             raise ConfigError(

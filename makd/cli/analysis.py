@@ -2,14 +2,14 @@
 
 import argparse
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 
 from makd.cli.arguments import add_options
-from makd.config import dicts, load_config
+from makd.config import first_pipeline, load_config, walk_dicts
 from makd.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def load_split(config: str, options: dict | None, split: str) -> Config:
     from mmengine.registry import init_default_scope  # torch: not for --help
 
     loader = f'{split}_dataloader'
-    args = argparse.Namespace(config=config, cfg_options=options, work_dir=None, launcher='none')
-    cfg = load_config(args, (loader,))
+    cfg = load_config(config, options, loaders=(loader,))
     if cfg.get('default_scope') != 'mmpretrain':
         raise ConfigError(
             f'{config}: default_scope={cfg.get("default_scope")!r}: only classifiers can be analysed, in the scope '
@@ -96,8 +95,8 @@ def _evaluation_loader(cfg: Config, split: str) -> dict[str, Any]:
             )
         evaluated = evaluated.to_dict()
         loader['batch_size'] = evaluated['batch_size']
-        pipeline = next(node['pipeline'] for _, node in dicts(evaluated['dataset'], '') if 'pipeline' in node)
-        for _, node in list(dicts(loader['dataset'], '')):
+        pipeline = first_pipeline(evaluated)
+        for _, node in list(walk_dicts(loader['dataset'])):
             if isinstance(node, dict) and 'pipeline' in node:  # with the answers that training reads
                 node['pipeline'] = [t for t in pipeline if not _loads_answers(t)] + [
                     t for t in node['pipeline'] if _loads_answers(t)
@@ -107,7 +106,7 @@ def _evaluation_loader(cfg: Config, split: str) -> dict[str, Any]:
     return {**loader, 'sampler': dict(type='DefaultSampler', shuffle=False)}
 
 
-def _loads_answers(transform: dict) -> bool:
+def _loads_answers(transform: Mapping) -> bool:
     return transform['type'] == 'makd.LoadAspectTargets'
 
 

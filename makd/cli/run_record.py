@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.dist import master_only
 
 import makd
-from makd.config import dicts
+from makd.config import walk_dicts
 from makd.files import file_sha256
 from makd.targets import AspectTargets
 
@@ -94,14 +94,14 @@ def _run_git(folder: Path, *arguments: str) -> bytes:
 
 def _targets(cfg: 'Config') -> dict[str, str]:
     """Return the hash of each targets folder that a config names."""
-    named = (node.get('targets') for _, node in dicts(cfg._cfg_dict.to_dict(), ''))
+    named = (node.get('targets') for _, node in walk_dicts(cfg.to_dict()))
     folders = dict.fromkeys(folder for folder in named if isinstance(folder, str) and Path(folder).is_dir())
     return {folder: AspectTargets.open(folder).content_hash for folder in folders}
 
 
 def _weights(cfg: 'Config') -> dict[str, str]:
     """Return the SHA-256 of each file of weights that a config names."""
-    named = (node.get(field) for _, node in dicts(cfg._cfg_dict.to_dict(), '') for field in WEIGHTS)
+    named = (node.get(field) for _, node in walk_dicts(cfg.to_dict()) for field in WEIGHTS)
     files = dict.fromkeys(file for file in named if isinstance(file, str) and Path(file).is_file())
     return {file: file_sha256(file) for file in files}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from makd.config import dicts
+from makd.config import LOADERS, walk_dicts
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
 from makd.registry import TRANSFORMS
@@ -24,8 +24,8 @@ def find_questions(cfg: Config, num_aspects: int) -> QuestionSet | None:
         ConfigError: The folder has answers to another number of questions.
         TargetsError: It is damaged.
     """
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        for field, node in dicts(cfg.get(loader) or {}, loader):
+    for loader in LOADERS:
+        for field, node in walk_dicts(cfg.get(loader) or {}, loader):
             if node.get('type') == 'makd.LoadAspectTargets' and Path(node['targets']).is_dir():
                 questions = TRANSFORMS.build(dict(node)).targets.questions
                 if len(questions) != num_aspects:

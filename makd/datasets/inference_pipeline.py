@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 
 from makd import registry
-from makd.config import dicts
+from makd.config import first_pipeline
 from makd.datasets.load_targets import LoadTargets
 from makd.errors import ConfigError
 
@@ -19,8 +19,7 @@ def inference_transforms(cfg: Config) -> list[dict]:
     Raises:
         ConfigError: The config has no test pipeline, or it does not begin with loading an image.
     """
-    nodes = (node for _, node in dicts(cfg.get('test_dataloader') or {}, '') if 'pipeline' in node)
-    pipeline = [dict(t) for t in next(nodes, {'pipeline': ()})['pipeline'] if not _reads_targets(t['type'])]
+    pipeline = [dict(t) for t in first_pipeline(cfg.get('test_dataloader')) if not _reads_targets(t['type'])]
     if not pipeline or not issubclass(_transform(pipeline[0]['type']), LoadImageFromFile):
         raise ConfigError(
             'test_dataloader.dataset.pipeline says how images are loaded and resized for this model: it has to be '

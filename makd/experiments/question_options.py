@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
-from makd.config import dicts
-
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+from makd.config import LOADERS, walk_dicts
 
 
 def question_options(cfg: Config, questions: int | Sequence[str]) -> tuple[str, ...]:
@@ -19,8 +17,8 @@ def question_options(cfg: Config, questions: int | Sequence[str]) -> tuple[str, 
     Returns:
         tuple[str, ...]: One for each field; none if these are as many as the config learns anyway, in its order.
     """
-    cfg_dict = cfg._cfg_dict.to_dict()
-    heads = {field: node for field, node in dicts(cfg_dict['model'], 'model') if 'num_aspects' in node}
+    cfg_dict = cfg.to_dict()
+    heads = {field: node for field, node in walk_dicts(cfg_dict['model'], 'model') if 'num_aspects' in node}
     if isinstance(questions, int):
         if all(node['num_aspects'] == questions for node in heads.values()):
             return ()
@@ -30,7 +28,7 @@ def question_options(cfg: Config, questions: int | Sequence[str]) -> tuple[str, 
     loads = [
         field
         for loader in LOADERS
-        for field, node in dicts(cfg_dict.get(loader), loader)
+        for field, node in walk_dicts(cfg_dict.get(loader), loader)
         if node.get('type') == 'makd.LoadAspectTargets'
     ]
     return (*(f'{field}.{selection}' for field in loads), *(f'{field}.num_aspects={count}' for field in heads))

@@ -12,7 +12,7 @@ from statistics import fmean
 from mmengine.config import Config
 
 from makd.cli.arguments import parse_options
-from makd.config import dicts, find_config, merge_options
+from makd.config import read_config, walk_dicts
 from makd.errors import ConfigError
 from makd.experiments.tool_run import ToolRun
 from makd.experiments.training_log import TrainingLog
@@ -80,9 +80,7 @@ class Trial:
     @cached_property
     def cfg(self) -> Config:
         """The config with the overrides."""
-        cfg = Config.fromfile(find_config(self.config))
-        merge_options(cfg, parse_options(self.overrides))
-        return cfg
+        return read_config(self.config, parse_options(self.overrides))
 
     @cached_property
     def work_dir(self) -> Path:
@@ -180,7 +178,7 @@ class Trial:
         parts = [_text(self.config), *self.overrides]
         if self.gpus > 1:
             parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
-        for _, node in dicts(self.cfg._cfg_dict.to_dict(), ''):
+        for _, node in walk_dicts(self.cfg.to_dict()):
             if isinstance(node.get('teacher'), str):
                 parts.append(_text(node['teacher']))
             annotations = f'{node.get("data_root")}/{node.get("ann_file")}'
@@ -198,7 +196,7 @@ class Trial:
 
 def _text(config: str) -> str:
     """Return a config in full, as text."""
-    cfg = Config.fromfile(find_config(config))
+    cfg = read_config(config)
     if cfg.text not in _FORMATTED:
         _FORMATTED[cfg.text] = cfg.pretty_text
     return _FORMATTED[cfg.text]

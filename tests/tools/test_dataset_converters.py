@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.datasets.categories import CALTECH101_CATEGORIES
 from mmpretrain.registry import DATASETS
 
+from makd import config
 from makd.errors import DataError
 
 FILES = {
@@ -159,7 +160,7 @@ def split(type_, root, **arguments):
 
 def test_mmpretrain_reads_what_is_laid_out(serve, tmp_path):
     """Each kind of archive as its makers made it, with two or three pictures."""
-    names = {download.name for name in PREPARED if '.' in PREPARED[name] for download in preparer(name).files}
+    names = {download.name for name in PREPARED if PREPARED[name][1] for download in preparer(name).files}
 
     pets = {
         'images.tar.gz': archive('.tar.gz', {f'images/pug_{i}.jpg': 'x' for i in (1, 2)}),
@@ -275,3 +276,7 @@ def test_imagenet_is_unpacked_by_torchvision_and_its_checksums_are_its(tmp_path)
 def test_every_name_is_prepared_by_something():
     for name in PREPARED:
         assert callable(preparer(name).prepare)
+
+
+def test_messages_name_exactly_the_datasets_that_can_be_prepared():
+    assert tuple(PREPARED) == config.PREPARED
