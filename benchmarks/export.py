@@ -18,9 +18,7 @@ from classification import take_turns
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from makd.export.onnx_file import write_onnx
-from makd.export.pixel_classifier import PixelClassifier
-from makd.export.program_file import write_program
+from makd.export.programs import PixelClassifier, write_onnx, write_program
 from makd.registry import MODELS
 
 

@@ -23,10 +23,10 @@ EXAMPLES = """examples:
   python tools/export_student.py CONFIG CHECKPOINT student.onnx --aspects
   python tools/export_student.py CONFIG CHECKPOINT student.pt2           # torch.export.load
 
-.pth and .safetensors are plain models of mmpretrain or mmdet, with the same scores; the config is written beside them,
-NAME_config.py. .onnx and .pt2 are of classifiers: they take images, uint8 (batch, 3, H, W) in RGB, as they are after
-resizing, and give scores (batch, C), the probabilities of the classes, and with --aspects a second output, aspects
-(batch, Q), P(yes) of each question. Each file is run, and compared with the model, before it appears."""
+.pth and .safetensors hold plain models of mmpretrain or mmdet, with the same scores; their config is written beside
+them, NAME_config.py. .onnx and .pt2 hold classifiers: they take resized images, uint8 (batch, 3, H, W) in RGB, and give
+scores (batch, C), the probabilities of the classes, and with --aspects a second output, aspects (batch, Q), P(yes) of
+each question. Each file is run and compared with the model before it appears."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,7 +37,10 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('config', metavar='CONFIG', help='config file that the student was trained with')
     p.add_argument('checkpoint', metavar='CHECKPOINT', help="the student's checkpoint")
     p.add_argument(
-        'out', metavar='OUT', type=Path, help='file to write; its suffix, .pth, .safetensors, .onnx or .pt2, says how'
+        'out',
+        metavar='OUT',
+        type=Path,
+        help='file to write; its suffix, .pth, .safetensors, .onnx or .pt2, gives the format',
     )
     p.add_argument('--aspects', action='store_true', help='keep P(yes) as a second output; for .onnx and .pt2')
     add_options(p)
@@ -52,8 +55,8 @@ def main() -> None:
         raise ConfigError(f'OUT {out}: its suffix has to be one of {", ".join(WEIGHTS + PROGRAMS)}.')
     if args.aspects and out.suffix in WEIGHTS:
         raise ConfigError(
-            f'--aspects: {out.suffix} is of a plain model, which has one output: write .onnx or .pt2. '
-            f'With its aspects, {args.checkpoint} is a checkpoint already.'
+            f'--aspects: {out.suffix} holds a plain model, which has one output: write .onnx or .pt2. '
+            f'{args.checkpoint} itself is the checkpoint with aspects.'
         )
     config, checkpoint = find_config(args.config), require_checkpoint(args.checkpoint, 'checkpoint')
 
@@ -86,17 +89,17 @@ def main() -> None:
 
 
 def check_program(cfg: Config, config: str, args: argparse.Namespace) -> None:
-    """Raise a ConfigError for what cannot be exported as a program, before anything is built."""
+    """Raise a ConfigError if the student cannot be exported as a program, before anything is built."""
     suffix = args.out.suffix
     if cfg.get('default_scope') == 'mmdet':
         raise ConfigError(
             f'{config} is of a detector, and {suffix} is for classifiers: export it to .pth; mmdeploy '
-            '(https://github.com/open-mmlab/mmdeploy) then makes ONNX of NAME_config.py and NAME.pth.'
+            '(https://github.com/open-mmlab/mmdeploy) then converts NAME_config.py and NAME.pth to ONNX.'
         )
     if args.aspects and 'num_aspects' not in cfg.model.get('head', {}):
         raise ConfigError(f'--aspects: {config} has no model.head.num_aspects: a student with a MaKD head is needed.')
     if suffix == '.onnx':
-        from makd.export.onnx_file import require_onnx
+        from makd.export.programs import require_onnx
 
         require_onnx()
 
@@ -107,17 +110,16 @@ def export_weights(cfg: Config, plain: BaseModel, meta: dict[str, Any], out: Pat
     from mmengine.config import Config
 
     from makd.datasets.inference_pipeline import inference_transforms
-    from makd.export.plain_model import plain_loader, plain_pipeline
-    from makd.export.safetensors_file import write_safetensors
+    from makd.export.plain_model import plain_loader, plain_pipeline, write_safetensors
 
     plain_cfg = dict(default_scope=cfg.default_scope, model=cfg.model)
-    if cfg.default_scope == 'mmdet':  # where mmdet looks for what it does with an image
+    if cfg.default_scope == 'mmdet':  # mmdet's inference reads the pipeline here,
         plain_cfg['test_dataloader'] = plain_loader(cfg.test_dataloader.to_dict())
-    else:  # and mmpretrain
+    else:  # and mmpretrain's here
         pipeline = plain_pipeline(inference_transforms(cfg))
         plain_cfg['test_dataloader'] = dict(dataset=dict(type='CustomDataset', pipeline=pipeline))
     if 'data_preprocessor' in cfg:  # a classifier's; a detector's is part of its model
-        own = ('type', 'batch_augments')
+        own = ('type', 'batch_augments')  # makd's class, and training only
         plain_cfg['data_preprocessor'] = {k: v for k, v in cfg.data_preprocessor.items() if k not in own}
     plain_cfg = Config(plain_cfg)
     if out.suffix == '.safetensors':
@@ -131,13 +133,10 @@ def export_weights(cfg: Config, plain: BaseModel, meta: dict[str, Any], out: Pat
 
 
 def export_program(cfg: Config, model: BaseModel, meta: dict[str, Any], out: Path) -> None:
-    """Write a classifier as ONNX or by torch.export, with what it takes to run it."""
+    """Write a classifier as ONNX or by torch.export, with a description of its inputs and outputs."""
     from makd.datasets.config_questions import find_questions
     from makd.datasets.inference_pipeline import inference_size
-    from makd.export.describe import describe
-    from makd.export.onnx_file import write_onnx
-    from makd.export.pixel_classifier import PixelClassifier
-    from makd.export.program_file import write_program
+    from makd.export.programs import PixelClassifier, describe, write_onnx, write_program
 
     classifier, size = PixelClassifier(model), inference_size(cfg)
     questions = find_questions(cfg, model.head.num_aspects) if classifier.has_aspects else None

@@ -1,1 +1,1 @@
-"""What leaves: plain models, and programs that run without makd."""
+"""Export of trained students: as plain models, and as programs that run without makd."""

@@ -1,36 +1,40 @@
-"""Take the aspects and the teacher off a trained student: what is left is a plain mmpretrain or mmdet model."""
+"""A plain mmpretrain or mmdet model: a trained student without its aspects and its teacher."""
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.model import BaseModel
+from safetensors.torch import load, save
 from torch import Tensor
 
 from makd.errors import ConfigError
+from makd.files import atomic_file
 from makd.models.detectors import DistillRoIHeadMixin, MaKDDetectorMixin
 from makd.models.distill_mixin import DistillMixin
 from makd.models.heads import MaKDHeadMixin
 from makd.registry import MODELS
 
-# What makes a student of a plain model, head or RoI head.
+# What turns a plain model, head or RoI head into a student.
 MIXINS = (DistillMixin, MaKDDetectorMixin, MaKDHeadMixin, DistillRoIHeadMixin)
-BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that no plain one has
-LOADERS = ('makd.LoadImage', 'makd.LoadImageOnBackground')  # made of LoadImageFromFile
-IDLE = 'backbone.conv2.'  # keys of mmdet's MobileNetV2 that it computes with and whose result a detector does not use
+BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that a plain one does not have
+LOADERS = ('makd.LoadImage', 'makd.LoadImageOnBackground')  # derived from LoadImageFromFile
+IDLE = 'backbone.conv2.'  # keys of mmdet's MobileNetV2 whose result a detector does not use
 
 
 def plain_config(model: Mapping) -> dict:
     """Return the config of the plain model in a student's ``model`` config.
 
-    A MaKD head becomes the mmpretrain head that it is made of, ``makd.DistillImageClassifier`` the ``ImageClassifier``,
-    ``makd.MaKDFasterRCNN`` mmdet's ``FasterRCNN``, and so on.
+    A MaKD head becomes the mmpretrain head that it derives from, ``makd.DistillImageClassifier`` becomes
+    ``ImageClassifier``, ``makd.MaKDFasterRCNN`` becomes mmdet's ``FasterRCNN``, and so on.
 
     Raises:
-        ConfigError: If there is nothing to take off, or a MaKD head computes its logits in a way of its own.
+        ConfigError: The model is a plain one already, or a MaKD head computes its logits in a way of its own.
     """
     plain = dict(model)
     for key in {'head', 'roi_head'} & plain.keys():
@@ -42,14 +46,13 @@ def plain_config(model: Mapping) -> dict:
         parts = {'model': model, **{f'model.{key}': model[key] for key in ('head', 'roi_head') if key in model}}
         types = ', '.join(f'{field}.type={part["type"]!r}' for field, part in parts.items())
         raise ConfigError(
-            f'{types}: it is a plain model already, and its checkpoint one of mmpretrain or mmdet: there is nothing to '
-            'take off.'
+            f'{types}: it is a plain model already, and its checkpoint one of mmpretrain or mmdet: nothing to export.'
         )
     return plain
 
 
 def _without_mixins(node: Mapping, field: str) -> dict:
-    """Return the config of what a class is without mixins, and without their arguments."""
+    """Return the config of the class that the mixins extend, without their arguments."""
     cls = MODELS.get(node['type'])
     order = () if cls is None else cls.__mro__
     places = [order.index(mixin) for mixin in MIXINS if mixin in order]
@@ -59,7 +62,8 @@ def _without_mixins(node: Mapping, field: str) -> dict:
     own = order[: min(places)]
     if issubclass(cls, MaKDHeadMixin) and any({'__init__', 'forward', 'pre_logits'} & vars(one).keys() for one in own):
         raise ConfigError(
-            f'{field}.type={node["type"]!r} has a __init__, forward or pre_logits of its own: no plain head has.'
+            f'{field}.type={node["type"]!r} defines __init__, forward or pre_logits itself, so no plain head computes '
+            'its logits.'
         )
     added = set().union(*(_own_arguments(one) for one in above)) - set(inspect.signature(parent).parameters)
     return {**{key: value for key, value in node.items() if key not in added}, 'type': parent.__name__}
@@ -68,43 +72,43 @@ def _without_mixins(node: Mapping, field: str) -> dict:
 def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the student's weights in the shapes of the plain model.
 
-    Of the C + Q rows of a classifier's last layer these are the first C; a detector has its branch beside the rest.
+    Of the C + Q rows of a classifier's last layer, the first C are kept; of a detector, all but its aspect branch.
 
     Args:
-        student (Mapping): State dict of the student.
-        plain (Mapping): State dict of the plain model, for its keys and shapes.
+        student: State dict of the student.
+        plain: State dict of the plain model, for its keys and shapes.
 
     Raises:
-        ConfigError: If the two differ in more than the number of rows.
+        ConfigError: The two differ in more than the number of rows.
     """
     student = {key: value for key, value in student.items() if not key.startswith(BRANCH)}
     student.update({key: value for key, value in plain.items() if key.startswith(IDLE) and key not in student})
     if student.keys() != plain.keys():
         raise ConfigError(
-            f'The checkpoint does not belong to this config: keys {sorted(student.keys() ^ plain.keys())[:10]} are in '
-            'one of the two only.'
+            'The checkpoint does not belong to this config: only one of the two has the keys '
+            f'{sorted(student.keys() ^ plain.keys())[:10]}.'
         )
     weights = {}
     for key, wanted in plain.items():
         rows = student[key][: len(wanted)] if wanted.dim() else student[key]
         if rows.shape != wanted.shape:
             raise ConfigError(
-                f'The checkpoint does not belong to this config: {key} has shape {tuple(student[key].shape)}, in '
-                f'the plain model {tuple(wanted.shape)}.'
+                f'The checkpoint does not belong to this config: {key} has shape {tuple(student[key].shape)}, but '
+                f'{tuple(wanted.shape)} in the plain model.'
             )
         weights[key] = rows.clone()
     return weights
 
 
 def plain_loader(loader: Mapping) -> dict:
-    """Return the config of a detector's data loader without makd's transforms, so that mmdet builds it alone."""
+    """Return the config of a detector's data loader without makd's transforms, so that mmdet alone can build it."""
     dataset = dict(loader['dataset'])
     dataset['pipeline'] = plain_pipeline(dataset['pipeline'])
     return {**loader, 'dataset': dataset}
 
 
 def plain_pipeline(pipeline: Sequence[Mapping]) -> list[dict]:
-    """Return the configs of transforms without makd's; of its loaders, those are left that they derive from."""
+    """Return the configs of transforms without makd's; its image loaders become the loader that they derive from."""
     plain = []
     for transform in pipeline:
         if transform['type'] in LOADERS:
@@ -120,9 +124,9 @@ def check_same_scores(student: BaseModel, plain: BaseModel, size: tuple[int, int
     """Compare the class logits of two classifiers, or the logits and box deltas of two detectors, on random images.
 
     Args:
-        student (BaseModel): The student.
-        plain (BaseModel): The plain model.
-        size (tuple[int, int]): Height and width of the images. Defaults to (64, 64).
+        student: The student.
+        plain: The plain model.
+        size: Height and width of the images.
 
     Raises:
         AssertionError: They differ.
@@ -137,6 +141,27 @@ def check_same_scores(student: BaseModel, plain: BaseModel, size: tuple[int, int
         model(images, [DetDataSample(metainfo=metainfo) for _ in images], mode='tensor') for model in (student, plain)
     )
     torch.testing.assert_close(found, expected)
+
+
+def write_safetensors(weights: Mapping[str, Tensor], config: str, classes: Sequence[str] | None, out: Path) -> None:
+    """Write a state dict to a safetensors file, which holds no code, after it has been read back.
+
+    Args:
+        weights: The state dict.
+        config: Text of the config that builds its model; it is the file's metadata ``config``.
+        classes: Names of the classes, if they are known; metadata ``classes``, as JSON.
+        out: The file.
+
+    Raises:
+        AssertionError: A tensor has changed; then nothing is written.
+    """
+    metadata = dict(format='pt', config=config)
+    if classes is not None:
+        metadata['classes'] = json.dumps(list(classes), ensure_ascii=False)
+    content = save({key: value.contiguous() for key, value in weights.items()}, metadata)
+    torch.testing.assert_close(load(content), dict(weights), rtol=0, atol=0)
+    with atomic_file(out) as file:
+        file.write(content)
 
 
 def _own_arguments(cls: type) -> set[str]:

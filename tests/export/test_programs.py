@@ -10,10 +10,8 @@ import torch
 from mmengine.registry import init_default_scope
 
 from makd.errors import ConfigError
-from makd.export import check_outputs, onnx_file
-from makd.export.onnx_file import write_onnx
-from makd.export.pixel_classifier import PixelClassifier
-from makd.export.program_file import METADATA_FILE, write_program
+from makd.export import programs
+from makd.export.programs import METADATA_FILE, PixelClassifier, check_outputs, write_onnx, write_program
 from makd.registry import MODELS
 
 C, Q, SIZE = 5, 3, (32, 32)
@@ -129,15 +127,15 @@ def test_a_file_that_gives_something_else_is_not_written(tmp_path, monkeypatch):
 def test_nan_is_a_difference():
     pixels = classifier('ResNet', False)
     with pytest.raises(ConfigError, match='differ'):
-        check_outputs.check_outputs(lambda images: [torch.full((len(images), C), torch.nan)], pixels, SIZE, 'file')
+        check_outputs(lambda images: [torch.full((len(images), C), torch.nan)], pixels, SIZE, 'file')
     with pytest.raises(ConfigError, match='has shape'):
-        check_outputs.check_outputs(lambda images: [torch.zeros(2, C)], pixels, SIZE, 'file')
+        check_outputs(lambda images: [torch.zeros(2, C)], pixels, SIZE, 'file')
 
 
 def test_missing_packages_are_named(monkeypatch):
-    monkeypatch.setattr(onnx_file, 'find_spec', lambda name: None if name == 'onnxscript' else name)
+    monkeypatch.setattr(programs, 'find_spec', lambda name: None if name == 'onnxscript' else name)
     with pytest.raises(ConfigError, match=r"onnxscript, which is not installed: pip install 'makd\[export\]'"):
-        onnx_file.require_onnx()
+        programs.require_onnx()
 
 
 def test_a_network_that_torch_cannot_follow(tmp_path, monkeypatch):

@@ -101,7 +101,7 @@ def test_torch_export_without_aspects(export, files, tmp_path):
 DETECTOR = 'configs/makd/faster_rcnn_r18_fpn_emoji_scenes.py'
 MISTAKES = {
     'suffix': (['CONFIG', 'CHECKPOINT', 'out.tflite'], 'OUT out.tflite: its suffix has to be one of .pth'),
-    'aspects of a plain model': (['CONFIG', 'CHECKPOINT', 'out.pth', '--aspects'], '.pth is of a plain model'),
+    'aspects of a plain model': (['CONFIG', 'CHECKPOINT', 'out.pth', '--aspects'], '.pth holds a plain model'),
     'detector': ([DETECTOR, 'CHECKPOINT', 'out.onnx'], 'mmdeploy'),
     'baseline with aspects': (
         ['configs/baseline/resnet18_emoji.py', 'CHECKPOINT', 'out.pt2', '--aspects'],

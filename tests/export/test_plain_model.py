@@ -4,7 +4,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from makd.export.safetensors_file import write_safetensors
+from makd.export.plain_model import write_safetensors
 
 
 def test_weights_come_back(tmp_path):
