@@ -1,6 +1,7 @@
 """Settings of every test run; they have to stand before torch and matplotlib are imported."""
 
 import os
+import subprocess
 
 # Models in tests are tiny: more threads cost more than they bring.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -8,6 +9,7 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import numpy as np
 import pytest
+from warm_python import WarmPython
 
 import makd  # noqa: F401  (torchvision's operators for mmcv, before a test imports mmdet)
 from makd.questions import Question, QuestionSet
@@ -36,3 +38,31 @@ def targets(tmp_path, questions, logprobs):
     return AspectTargets.write(
         tmp_path / 'targets', questions=questions, keys=KEYS, logprobs=logprobs, meta={'model': 'm'}
     )
+
+
+@pytest.fixture(scope='session')
+def warm_python():
+    """Path of a Python that starts at once; see ``warm_python.py`` for what it hides."""
+    with WarmPython() as program:
+        yield program
+
+
+@pytest.fixture(scope='session')
+def python(warm_python):
+    """Return a function that runs ``python ARGUMENTS`` in a fork and returns it completed, with its output as text."""
+
+    def run(*arguments, **options):
+        command = [warm_python, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def student_files(tmp_path_factory, pytestconfig):
+    """Paths of the config and the checkpoint of a small student of the emoji; its data paths are below the root."""
+    from apis.small_student import small_student  # imports the models
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(pytestconfig.rootpath)
+        return [str(file) for file in small_student(pytestconfig.rootpath, tmp_path_factory.mktemp('student'))]

@@ -1,7 +1,5 @@
 """Whole runs in small: resuming gives the weights of a run that was never stopped, and two ranks train as one."""
 
-import subprocess
-import sys
 import uuid
 
 import pytest
@@ -90,15 +88,14 @@ def test_resuming_gives_the_weights_of_a_run_that_was_never_stopped(name, tmp_pa
     assert checkpoint['state_dict'].keys() == MODELS.build(plain.model).state_dict().keys()
 
 
-def test_two_gloo_ranks_train_as_one_process(tmp_path):
+def test_two_gloo_ranks_train_as_one_process(tmp_path, python):
     """DDP takes the distiller without find_unused_parameters, and averages what one process computes on both halves."""
     cfg = small_run('configs/makd_dkd/resnet34_resnet18_emoji.py', tmp_path)
     cfg.dump(tmp_path / 'config.py')
     step = ['tests/one_step.py', str(tmp_path / 'config.py'), str(tmp_path)]
-    subprocess.run([sys.executable, *step], check=True)
-    subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', *step], check=True
-    )
+    for launcher in ((), ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2')):
+        done = python(*launcher, *step)
+        assert done.returncode == 0, done.stderr
     whole, *ranks = (torch.load(tmp_path / f'weights_{name}.pth') for name in ('1_0', '2_0', '2_1'))
     for weights in ranks:
         assert weights.keys() == whole.keys()

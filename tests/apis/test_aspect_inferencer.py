@@ -22,24 +22,17 @@ def _in_the_repository(monkeypatch, pytestconfig):
 
 
 @pytest.fixture(scope='module')
-def files(tmp_path_factory, pytestconfig):
+def student(student_files, pytestconfig):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(pytestconfig.rootpath)
-        return small_student(pytestconfig.rootpath, tmp_path_factory.mktemp('student'))
+        return AspectInferencer(*student_files, device='cpu')
 
 
 @pytest.fixture(scope='module')
-def student(files, pytestconfig):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(pytestconfig.rootpath)
-        return AspectInferencer(*files, device='cpu')
-
-
-@pytest.fixture(scope='module')
-def test_set(files, pytestconfig):
+def test_set(student_files, pytestconfig):
     with pytest.MonkeyPatch.context() as patch, DefaultScope.overwrite_default_scope('mmpretrain'):
         patch.chdir(pytestconfig.rootpath)
-        return DATASETS.build(Config.fromfile(files[0]).test_dataloader.dataset)
+        return DATASETS.build(Config.fromfile(student_files[0]).test_dataloader.dataset)
 
 
 @pytest.fixture(scope='module')
@@ -130,11 +123,13 @@ def test_a_damaged_image(student, tmp_path):
         student(str(tmp_path / 'damaged.png'))
 
 
-def test_without_the_training_set_aspects_are_listed_by_certainty(files, paths, monkeypatch, tmp_path, pytestconfig):
+def test_without_the_training_set_aspects_are_listed_by_certainty(
+    student_files, paths, monkeypatch, tmp_path, pytestconfig
+):
     image = str(pytestconfig.rootpath / paths[0])
     monkeypatch.chdir(tmp_path)
     with pytest.warns(UserWarning, match="by certainty: .*data_root='data/emoji' is not there"):
-        student = AspectInferencer(*files, device='cpu')
+        student = AspectInferencer(*student_files, device='cpu')
     (result,) = student(image)
     certainty = [abs(one['probability'] - 0.5) for one in result['aspects']]
     assert certainty == sorted(certainty, reverse=True)
@@ -145,7 +140,7 @@ def test_without_the_training_set_aspects_are_listed_by_certainty(files, paths, 
     targets = 'data/emoji/aspects/cldr'
     shutil.copytree(pytestconfig.rootpath / targets, tmp_path / targets)
     with pytest.warns(UserWarning, match='by certainty: .*data_root=.* is not there'):
-        student = AspectInferencer(*files, device='cpu')
+        student = AspectInferencer(*student_files, device='cpu')
     assert student(image)[0]['aspects'][0]['question'] in student.questions.texts
 
 
@@ -155,24 +150,24 @@ def test_a_plain_classifier_has_no_aspects(tmp_path, pytestconfig):
         AspectInferencer(*files)
 
 
-def test_a_detector_is_sent_elsewhere(files):
+def test_a_detector_is_sent_elsewhere(student_files):
     with pytest.raises(ConfigError, match=r'is of a detector.*tools/test\.py'):
-        AspectInferencer('configs/makd/faster_rcnn_r18_fpn_emoji_scenes.py', files[1])
+        AspectInferencer('configs/makd/faster_rcnn_r18_fpn_emoji_scenes.py', student_files[1])
 
 
-def test_checkpoints_that_do_not_fit(files, tmp_path):
+def test_checkpoints_that_do_not_fit(student_files, tmp_path):
     with pytest.raises(ConfigError, match=r'does not fit the config(.|\n)*size mismatch'):
-        AspectInferencer('configs/makd/resnet18_emoji.py', files[1])
+        AspectInferencer('configs/makd/resnet18_emoji.py', student_files[1])
     (tmp_path / 'damaged.pth').write_bytes(b'no checkpoint')
     with pytest.raises(ConfigError, match=r'damaged\.pth is no checkpoint'):
-        AspectInferencer(files[0], tmp_path / 'damaged.pth')
+        AspectInferencer(student_files[0], tmp_path / 'damaged.pth')
     with pytest.raises(ConfigError, match='there is no checkpoint'):
-        AspectInferencer(files[0], tmp_path / 'absent.pth')
+        AspectInferencer(student_files[0], tmp_path / 'absent.pth')
 
 
-def test_questions_of_another_number(files, tmp_path):
-    cfg = Config.fromfile(files[0])
+def test_questions_of_another_number(student_files, tmp_path):
+    cfg = Config.fromfile(student_files[0])
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.pipeline[-1].top = 7
     with pytest.raises(ConfigError, match=r'answers to 7 questions, the student answers .*66'):
-        AspectInferencer(cfg, files[1])
+        AspectInferencer(cfg, student_files[1])

@@ -5,7 +5,6 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,21 @@ REDUCED = [
 ]
 
 
-def train(config, work_dir, *options):
-    command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(work_dir), *options]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    (record,) = work_dir.glob('*/run.json')
-    weights = torch.load(work_dir / 'epoch_1.pth', weights_only=False)['state_dict']
-    return json.loads(record.read_text('utf-8')), weights
+@pytest.fixture
+def train(python):
+    """Return a function that trains a config and returns its record and its weights."""
+
+    def train(config, work_dir, *options):
+        done = python('tools/train.py', config, '--work-dir', work_dir, *options)
+        assert done.returncode == 0, done.stderr
+        (record,) = work_dir.glob('*/run.json')
+        weights = torch.load(work_dir / 'epoch_1.pth', weights_only=False)['state_dict']
+        return json.loads(record.read_text('utf-8')), weights
+
+    return train
 
 
-def test_a_run_whose_seed_was_drawn_is_repeated_from_its_work_dir(tmp_path):
+def test_a_run_whose_seed_was_drawn_is_repeated_from_its_work_dir(train, tmp_path):
     config = 'configs/makd/resnet18_emoji.py'
     record, weights = train(config, tmp_path / 'first', '--cfg-options', *REDUCED, 'randomness.seed=None')
 

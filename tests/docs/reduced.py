@@ -1,20 +1,15 @@
-"""Run command lines of the tools in reduced form, one a line of standard input: started by ``test_commands.py``.
-
-A line is JSON: the arguments after ``python``, and the folder. Each command runs in a fork of this process, which has
-imported the heavy packages once; the answer is a line of JSON with its exit status and what it printed.
+"""Run a tool in reduced form: ``reduced.py TOOL ARGUMENTS``; see ``test_commands.py``.
 
 Reduced: a run of mmengine's Runner sees a few images of its data, once, and leaves its checkpoint under the name that
 the whole run would; a multimodal LLM of a hub is the one that ships; trials of compare.py and reproduce.py are checked
 and have a made-up result; nothing is downloaded.
 """
 
-import contextlib
 import copy
 import json
 import os
 import runpy
 import sys
-import traceback
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -103,52 +98,9 @@ def install():
     dataset_converters.preparer = lambda name: type('Prepared', (), {'prepare': staticmethod(lambda *arguments: None)})
 
 
-def main():
-    """Answer a line with a line, until there is none."""
-    answers = os.fdopen(os.dup(1), 'w', buffering=1)
-    os.dup2(2, 1)  # what imports print is no answer
-    import mmdet.models  # noqa: F401
-    import mmpretrain.models  # noqa: F401
-
-    install()
-    for line in sys.stdin:
-        request = json.loads(line)
-        printed = Path(request['folder'], 'printed.txt')
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            with contextlib.suppress(BaseException):
-                status = command(request, printed)
-            os._exit(status)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        said = printed.read_text('utf-8', 'replace')
-        printed.unlink()
-        answers.write(json.dumps({'status': status, 'printed': said}) + '\n')
-
-
-def command(request, printed):
-    """Run one command in this process and return its exit status."""
-    output = os.open(printed, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(output, stream)
-    os.chdir(request['folder'])
-    sys.path[0] = 'tools'
-    sys.path.append(request['folder'])
-    sys.argv = request['arguments']
-    status = 0
-    try:
-        runpy.run_path(sys.argv[0], run_name='__main__')
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return status
-
-
 if __name__ == '__main__':
-    main()
+    install()
+    sys.argv = sys.argv[1:]
+    sys.path[0] = 'tools'
+    sys.path.append(os.getcwd())
+    runpy.run_path(sys.argv[0], run_name='__main__')

@@ -68,31 +68,18 @@ def repository(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def run(repository):
+def run(repository, python):
     """A function that runs a tool in a folder; a few students are trained to begin with."""
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'HF_HUB_OFFLINE': '1'}
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     environment.pop('OPENAI_API_KEY', None)
-    process = subprocess.Popen(
-        [sys.executable, ROOT / 'tests/docs/reduced.py'],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
 
     def run(arguments, folder):
-        request = dict(arguments=arguments, folder=str(folder))
-        process.stdin.write(json.dumps(request) + '\n')
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline())
-        return answer['status'], answer['printed']
+        return python(ROOT / 'tests/docs/reduced.py', *arguments, cwd=folder, env=environment)
 
     for name in ('baseline/resnet18_emoji', 'baseline/resnet34_emoji', 'makd/resnet18_emoji'):
-        status, printed = run(['tools/train.py', f'configs/{name}.py'], repository)
-        assert status == 0, printed
-    yield run
-    process.stdin.close()
-    process.wait()
+        done = run(['tools/train.py', f'configs/{name}.py'], repository)
+        assert done.returncode == 0, done.stderr
+    return run
 
 
 def calls(page, folder):
@@ -140,7 +127,8 @@ def test_commands(page, repository, run, tmp_path):
             named = [word for word in words if word.endswith('.txt')]
             assert all((ROOT / word).is_file() for word in named), line
         else:
-            status, printed = run(of_tool(words), folder)
+            done = run(of_tool(words), folder)
+            status, printed = done.returncode, done.stdout + done.stderr
             excuses = [said for about, said in ABSENT.items() if re.search(about, line)]
             if status != 0:
                 assert any(re.search(said, printed) for said in excuses), f'{page.name}: {line}\n{printed[-3000:]}'

@@ -2,8 +2,6 @@
 
 import copy
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -160,12 +158,13 @@ def test_export_gives_back_the_plain_detector():
     assert cfg == detector_config('FasterRCNN').to_dict()
 
 
-def test_two_gloo_ranks_stay_the_same(tmp_path):
+def test_two_gloo_ranks_stay_the_same(tmp_path, python):
     """No parameter is left out of a step, not even by a rank whose images have no objects."""
     tests = Path(__file__).parents[1]
-    two_ranks = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
-    command = [*two_ranks, str(tests / 'detector_steps.py'), str(tmp_path)]
-    subprocess.run(command, check=True, env={**os.environ, 'PYTHONPATH': str(tests)})
+    two_ranks = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2')
+    environment = {**os.environ, 'PYTHONPATH': str(tests)}
+    done = python(*two_ranks, tests / 'detector_steps.py', tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
     assert 'aspect_head.fc.weight' in first
     for name, weight in first.items():

@@ -1,9 +1,6 @@
 """The tools of tools/analysis once each, on a few emoji and models that were never trained, and their mistakes."""
 
 import json
-import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,6 @@ FEW = [
     'test_dataloader.num_workers=0',
     'train_dataloader.num_workers=0',
 ]
-TOOLS = ['aspect_histogram', 'aspect_tsne', 'aspect_panel', 'compare_runs', 'confusions']
 
 
 @pytest.fixture(scope='module')
@@ -40,18 +36,8 @@ def checkpoints(tmp_path_factory):
 
 
 @pytest.fixture
-def run_tool(monkeypatch, capfd):
-    def run(name, *arguments):
-        tool = f'tools/analysis/{name}.py'
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        end = None
-        try:
-            runpy.run_path(tool, run_name='__main__')
-        except SystemExit as error:
-            end = error.code
-        return capfd.readouterr().out, end
-
-    return run
+def analyse(run_tool):
+    return lambda name, *arguments: run_tool(f'analysis/{name}', *arguments)
 
 
 @pytest.fixture
@@ -60,50 +46,38 @@ def picture(tmp_path):
     assert (tmp_path / 'sub' / 'picture.png').read_bytes().startswith(b'\x89PNG')
 
 
-@pytest.mark.parametrize('name', TOOLS)
-def test_help_does_not_import_torch(name):
-    code = (
-        f'import runpy, sys; sys.argv = ["{name}.py", "--help"]\n'
-        f'try: runpy.run_path("tools/analysis/{name}.py", run_name="__main__")\n'
-        'finally: assert "torch" not in sys.modules'
-    )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert 'examples:' in result.stdout
-
-
-def test_histogram_of_the_teacher_alone(run_tool, picture):
+def test_histogram_of_the_teacher_alone(analyse, picture):
     options = ['--questions', 'animal', '--classes', 'tiger', 'house', '--out', picture]
-    out, end = run_tool('aspect_histogram', MAKD, *options)
+    (out, _), end = analyse('aspect_histogram', MAKD, *options)
     assert end is None
     assert '1698 images of 849 classes, 1698 with all answers' in out
 
 
-def test_histogram_of_teacher_and_student(run_tool, checkpoints, picture):
+def test_histogram_of_teacher_and_student(analyse, checkpoints, picture):
     options = ['--top', '1', '--out', picture, '--cfg-options', *FEW]
-    assert run_tool('aspect_histogram', MAKD, checkpoints[MAKD][0], *options)[1] is None
+    assert analyse('aspect_histogram', MAKD, checkpoints[MAKD][0], *options)[1] is None
 
 
-def test_tsne(run_tool, checkpoints, picture):
+def test_tsne(analyse, checkpoints, picture):
     options = ['--max-images', '6', '--questions', 'animal', 'round', '--out', picture, '--cfg-options', *FEW]
-    out, end = run_tool('aspect_tsne', MAKD, checkpoints[MAKD][0], *options)
+    (out, _), end = analyse('aspect_tsne', MAKD, checkpoints[MAKD][0], *options)
     assert end is None
     assert '6 images; correlation of distances' in out
 
 
 @pytest.mark.parametrize('chosen', [['--choose', 'disagree'], ['--images', 'twemoji/place-map/1f310.png']])
-def test_panel(run_tool, checkpoints, picture, chosen):
+def test_panel(analyse, checkpoints, picture, chosen):
     few = ['test_dataloader.dataset.styles=[twemoji]', *FEW[1:]] if chosen[0] == '--images' else FEW
     options = [*chosen, '--num-images', '2', '--num-questions', '3', '--out', picture, '--cfg-options', *few]
-    out, end = run_tool('aspect_panel', MAKD, checkpoints[MAKD][0], *options)
+    (out, _), end = analyse('aspect_panel', MAKD, checkpoints[MAKD][0], *options)
     assert end is None
     assert out.count('mean |teacher - student|') == (2 if chosen[0] == '--choose' else 1)
 
 
-def test_confusions(run_tool, checkpoints, picture):
+def test_confusions(analyse, checkpoints, picture):
     options = ['--top', '2', '--out', picture, '--cfg-options', *FEW]
     models = ['--baseline', PLAIN, *checkpoints[PLAIN], '--makd', MAKD, *checkpoints[MAKD]]
-    out, end = run_tool('confusions', *models, *options)
+    (out, _), end = analyse('confusions', *models, *options)
     assert end is None
     report = picture.with_suffix('.md').read_text()
     assert report in out
@@ -112,37 +86,37 @@ def test_confusions(run_tool, checkpoints, picture):
     assert 'remain in runs left out of the choice' in report
 
 
-def test_curves(run_tool, picture, tmp_path):
+def test_curves(analyse, picture, tmp_path):
     for seed in range(2):
         log = tmp_path / 'makd' / 'name' / '123' / f'seed_{seed}' / 'start' / 'vis_data' / 'scalars.json'
         log.parent.mkdir(parents=True)
         records = [dict(lr=0.1, loss=2.0, epoch=1, step=9), {'accuracy/top1': 50.0 + seed, 'step': 1}]
         log.write_text(''.join(json.dumps(record) + '\n' for record in records))
-    out, end = run_tool('compare_runs', tmp_path / 'makd', '--out', picture)
+    (out, _), end = analyse('compare_runs', tmp_path / 'makd', '--out', picture)
     assert end is None
     assert 'makd/name: 2 runs, seed_0, seed_1' in out
-    assert 'no run has it; there are loss, accuracy/top1' in run_tool('compare_runs', tmp_path, '--metric', 'top1')[1]
+    assert 'no run has it; there are loss, accuracy/top1' in analyse('compare_runs', tmp_path, '--metric', 'top1')[1]
 
 
-def test_mistakes_are_one_message(run_tool, checkpoints, tmp_path):
+def test_mistakes_are_one_message(analyse, checkpoints, tmp_path):
     plain, makd = checkpoints[PLAIN][0], checkpoints[MAKD][0]
     few = ['--cfg-options', *FEW]
-    assert "no question 'animals' among the 66; close to it: 'animal'" in run_tool(
+    assert "no question 'animals' among the 66; close to it: 'animal'" in analyse(
         'aspect_histogram', MAKD, '--questions', 'animals', *few
     )[1]  # fmt: skip
-    assert "no such class; close to it: 'fox'" in run_tool('aspect_histogram', MAKD, '--classes', 'foxx', *few)[1]
-    assert "there is no checkpoint 'no.pth'" in run_tool('aspect_tsne', MAKD, 'no.pth')[1]
-    assert '--by class: ' in run_tool('aspect_tsne', MAKD, makd, '--by', 'class', *few)[1]
-    assert 'needs four images at least' in run_tool('aspect_tsne', MAKD, makd, '--max-images', '3', *few)[1]
-    assert 'a config of a MaKD student is needed' in run_tool('aspect_panel', PLAIN, plain, *few)[1]
-    assert 'does not fit the config' in run_tool('aspect_panel', MAKD, plain, *few)[1]
-    assert 'no such image; close to it: ' in run_tool('aspect_panel', MAKD, makd, '--images', 'a.png', *few)[1]
-    assert '--choose right: there are' in run_tool('aspect_panel', MAKD, makd, '--choose', 'right', *few)[1]
-    assert '--out x.txt: a picture ends in' in run_tool('aspect_panel', MAKD, makd, '--out', 'x.txt')[1]
-    assert 'holds no log of a run' in run_tool('compare_runs', tmp_path)[1]
-    assert '--makd: give a config and at least one checkpoint' in run_tool(
+    assert "no such class; close to it: 'fox'" in analyse('aspect_histogram', MAKD, '--classes', 'foxx', *few)[1]
+    assert "there is no checkpoint 'no.pth'" in analyse('aspect_tsne', MAKD, 'no.pth')[1]
+    assert '--by class: ' in analyse('aspect_tsne', MAKD, makd, '--by', 'class', *few)[1]
+    assert 'needs four images at least' in analyse('aspect_tsne', MAKD, makd, '--max-images', '3', *few)[1]
+    assert 'a config of a MaKD student is needed' in analyse('aspect_panel', PLAIN, plain, *few)[1]
+    assert 'does not fit the config' in analyse('aspect_panel', MAKD, plain, *few)[1]
+    assert 'no such image; close to it: ' in analyse('aspect_panel', MAKD, makd, '--images', 'a.png', *few)[1]
+    assert '--choose right: there are' in analyse('aspect_panel', MAKD, makd, '--choose', 'right', *few)[1]
+    assert '--out x.txt: a picture ends in' in analyse('aspect_panel', MAKD, makd, '--out', 'x.txt')[1]
+    assert 'holds no log of a run' in analyse('compare_runs', tmp_path)[1]
+    assert '--makd: give a config and at least one checkpoint' in analyse(
         'confusions', '--baseline', PLAIN, plain, '--makd', MAKD
     )[1]  # fmt: skip
-    assert 'a config of a MaKD student is needed' in run_tool(
+    assert 'a config of a MaKD student is needed' in analyse(
         'confusions', '--baseline', PLAIN, plain, '--makd', PLAIN, plain, *few
     )[1]  # fmt: skip

@@ -1,8 +1,7 @@
 """The summary of a run, and its picture."""
 
 import json
-import runpy
-import sys
+from functools import partial
 
 import pytest
 
@@ -20,14 +19,13 @@ def work_dir(tmp_path):
     return tmp_path
 
 
-def analyze(monkeypatch, *argv):
-    monkeypatch.setattr(sys, 'argv', ['analyze_log.py', *map(str, argv)])
-    runpy.run_path('tools/analyze_log.py', run_name='__main__')
+@pytest.fixture
+def analyze(run_tool):
+    return partial(run_tool, 'analyze_log')
 
 
-def test_summary_and_curves(work_dir, monkeypatch, capsys):
-    analyze(monkeypatch, work_dir)
-    out = capsys.readouterr().out
+def test_summary_and_curves(work_dir, analyze):
+    (out, _), _ = analyze(work_dir)
     assert '200 iterations (2 epochs)' in out
     assert '0.1500 s an iteration (0.1000 to 0.2000), 20% of it waiting for data; about 0.5 minutes' in out
     assert 'loss_makd: 1 at first, 0.5 at last' in out
@@ -36,9 +34,8 @@ def test_summary_and_curves(work_dir, monkeypatch, capsys):
     assert (work_dir / 'curves.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_keys_and_the_format_of_the_picture(work_dir, monkeypatch, capsys):
-    analyze(monkeypatch, work_dir, '--keys', 'loss_makd', '--out', work_dir / 'new' / 'curves.svg')
-    out = capsys.readouterr().out
+def test_keys_and_the_format_of_the_picture(work_dir, analyze):
+    (out, _), _ = analyze(work_dir, '--keys', 'loss_makd', '--out', work_dir / 'new' / 'curves.svg')
     assert 'loss_makd: 1' in out
     assert 'accuracy' not in out
     assert '<svg' in (work_dir / 'new' / 'curves.svg').read_text()
@@ -52,6 +49,5 @@ def test_keys_and_the_format_of_the_picture(work_dir, monkeypatch, capsys):
         ([], 'holds no log'),
     ],
 )
-def test_mistakes(argv, message, work_dir, monkeypatch):
-    with pytest.raises(SystemExit, match=message):
-        analyze(monkeypatch, work_dir if argv else work_dir / 'nothing', *argv)
+def test_mistakes(argv, message, work_dir, analyze):
+    assert message in analyze(work_dir if argv else work_dir / 'nothing', *argv)[1]

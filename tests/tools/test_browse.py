@@ -1,8 +1,6 @@
 import json
 import re
-import runpy
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,6 @@ from PIL import Image
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
-TOOL = Path('tools/browse.py').absolute()
 DATASET = "dict(type='mmpretrain.CustomDataset', data_root='images/{}', pipeline=[dict(type='PackInputs')])"
 TRAINING = f"""
 default_scope = 'mmpretrain'
@@ -37,7 +34,7 @@ KEYS = [f'{part}/{name}/{number}.png' for part in ('train', 'val') for name in (
 
 
 @pytest.fixture
-def browse(tmp_path, monkeypatch, capfd):
+def browse(tmp_path, monkeypatch, run_tool):
     for number, key in enumerate(KEYS):
         (tmp_path / 'images' / key).parent.mkdir(parents=True, exist_ok=True)
         Image.new('RGBA', (20, 10), (20 * number, 0, 0, 0)).save(tmp_path / 'images' / key)
@@ -59,35 +56,15 @@ def browse(tmp_path, monkeypatch, capfd):
         (tmp_path / f'{name}.py').write_text(text)
     monkeypatch.chdir(tmp_path)
 
-    def run_tool(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['browse.py', *map(str, arguments)])
-        end = None
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as error:
-            end = error.code
-        return capfd.readouterr().out, end
-
-    return run_tool
+    return partial(run_tool, 'browse')
 
 
 def data(path):
     return json.loads(re.search(r'id="data">(.*?)</script>', Path(path).read_text('utf-8'))[1])
 
 
-def test_help_does_not_import_torch():
-    code = (
-        'import runpy, sys; sys.argv = ["browse.py", "--help"]\n'
-        'try: runpy.run_path("tools/browse.py", run_name="__main__")\n'
-        'finally: assert "torch" not in sys.modules'
-    )
-    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert 'examples:' in result.stdout
-
-
 def test_a_folder_of_images(browse):
-    out, end = browse('answers', '--images', 'images')
+    (out, _), end = browse('answers', '--images', 'images')
     assert end is None
     assert '12 of 12 images with answers to 1 questions; 4 folders.' in out
     assert 'warning' not in out
@@ -102,7 +79,7 @@ def test_a_folder_of_images(browse):
     [('training', 6, ['cat', 'dog']), ('annotation', 12, ['cat', 'dog']), ('detection', 6, ['train/cat', 'train/dog'])],
 )
 def test_the_data_sets_of_a_config(browse, config, images, classes):
-    out, end = browse('answers', '--config', f'{config}.py', '--out', 'sub/page.html')
+    (out, _), end = browse('answers', '--config', f'{config}.py', '--out', 'sub/page.html')
     assert end is None
     assert f'{images} of 12 images' in out
     page = data('sub/page.html')
@@ -112,7 +89,9 @@ def test_the_data_sets_of_a_config(browse, config, images, classes):
 
 
 def test_an_annotation_config_without_data_sets(browse):
-    out, end = browse('answers', '--config', 'annotation.py', '--cfg-options', 'test_dataloader.dataset.datasets=[]')
+    (out, _), end = browse(
+        'answers', '--config', 'annotation.py', '--cfg-options', 'test_dataloader.dataset.datasets=[]'
+    )
     assert end is None
     assert '12 of 12 images with answers to 1 questions; 4 folders.' in out
 
@@ -130,7 +109,7 @@ def test_a_sample_is_always_the_same(browse):
 def test_images_that_are_absent_or_broken(browse):
     Path('images', KEYS[0]).unlink()
     Path('images', KEYS[1]).write_bytes(b'no image')
-    out, end = browse('answers', '--images', 'images')
+    (out, _), end = browse('answers', '--images', 'images')
     assert end is None
     assert f"warning: 2 images are absent or broken and have a placeholder, such as 'images/{KEYS[0]}'." in out
     ends = data('work_dirs/browse/answers.html')['pictureEnds']

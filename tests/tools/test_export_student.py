@@ -1,7 +1,5 @@
 import json
-import runpy
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import onnx
@@ -22,34 +20,16 @@ def _in_the_repository(monkeypatch, pytestconfig):
     monkeypatch.chdir(pytestconfig.rootpath)
 
 
-@pytest.fixture(scope='module')
-def files(tmp_path_factory, pytestconfig):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(pytestconfig.rootpath)
-        return [str(file) for file in small_student(pytestconfig.rootpath, tmp_path_factory.mktemp('student'))]
-
-
 @pytest.fixture
-def export(monkeypatch, capsys):
-    """A function that runs the tool in this process, and returns its exit status and what it printed."""
-
-    def export(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['export_student.py', *map(str, arguments)])
-        status = None
-        try:
-            runpy.run_path('tools/export_student.py', run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        return status, capsys.readouterr().out
-
-    return export
+def export(run_tool):
+    return partial(run_tool, 'export_student')
 
 
-def test_a_plain_checkpoint_gives_the_same_scores_in_mmpretrain(export, files, tmp_path):
-    status, printed = export(*files, tmp_path / 'plain.pth')
+def test_a_plain_checkpoint_gives_the_same_scores_in_mmpretrain(export, student_files, tmp_path):
+    (printed, _), status = export(*student_files, tmp_path / 'plain.pth')
     assert status is None
     assert 'a plain ImageClassifier, the same scores as the student' in printed
-    student = AspectInferencer(*files, device='cpu')
+    student = AspectInferencer(*student_files, device='cpu')
     plain = ImageClassificationInferencer(str(tmp_path / 'plain_config.py'), str(tmp_path / 'plain.pth'), device='cpu')
     image = student.load(IMAGE)
     expected, found = student(image)[0], plain(image)[0]
@@ -58,20 +38,20 @@ def test_a_plain_checkpoint_gives_the_same_scores_in_mmpretrain(export, files, t
     assert found['pred_class'] == expected['pred_class']
 
 
-def test_safetensors_has_the_weights_of_the_plain_checkpoint(export, files, tmp_path):
+def test_safetensors_has_the_weights_of_the_plain_checkpoint(export, student_files, tmp_path):
     for name in ('plain.pth', 'plain.safetensors'):
-        status, _ = export(*files, tmp_path / name)
+        _, status = export(*student_files, tmp_path / name)
         assert status is None
     weights = torch.load(tmp_path / 'plain.pth', weights_only=True)['state_dict']
     torch.testing.assert_close(load_file(tmp_path / 'plain.safetensors'), dict(weights), rtol=0, atol=0)
 
 
-def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, files, tmp_path):
+def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, student_files, tmp_path):
     out = tmp_path / 'student.onnx'
-    status, printed = export(*files, out, '--aspects')
+    (printed, _), status = export(*student_files, out, '--aspects')
     assert status is None
     assert 'images uint8 (batch, 3, 32, 32) in RGB' in printed
-    student = AspectInferencer(*files, device='cpu')
+    student = AspectInferencer(*student_files, device='cpu')
     (expected,) = student(IMAGE)
     pixels = student.pipeline(dict(img=student.load(IMAGE)))['inputs'].flip(0).numpy()  # RGB
     scores, aspects = onnxruntime.InferenceSession(out).run(None, {'images': pixels[None]})
@@ -88,8 +68,8 @@ def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, files,
     ]
 
 
-def test_torch_export_without_aspects(export, files, tmp_path):
-    status, _ = export(*files, tmp_path / 'student.pt2')
+def test_torch_export_without_aspects(export, student_files, tmp_path):
+    _, status = export(*student_files, tmp_path / 'student.pt2')
     assert status is None
     program = torch.export.load(tmp_path / 'student.pt2')
     (scores,) = program.module()(torch.zeros(3, 3, 32, 32, dtype=torch.uint8))
@@ -116,25 +96,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize('name', MISTAKES)
-def test_mistakes(name, export, files, tmp_path):
+def test_mistakes(name, export, student_files, tmp_path):
     arguments, message = MISTAKES[name]
-    placed = {'CONFIG': files[0], 'CHECKPOINT': files[1]}
-    status, _ = export(*(placed.get(argument, argument) for argument in arguments))
+    placed = {'CONFIG': student_files[0], 'CHECKPOINT': student_files[1]}
+    _, status = export(*(placed.get(argument, argument) for argument in arguments))
     assert message in status
 
 
 def test_a_plain_model_is_no_student(export, tmp_path, pytestconfig):
     files = small_student(pytestconfig.rootpath, tmp_path, 'baseline/resnet18_emoji')
-    status, _ = export(*files, tmp_path / 'out.pth')
+    _, status = export(*files, tmp_path / 'out.pth')
     assert 'it is a plain model already' in status
-
-
-def test_help_does_not_import_torch(pytestconfig):
-    code = (
-        'import runpy, sys; sys.argv = ["export_student.py", "--help"]\n'
-        'try: runpy.run_path("tools/export_student.py", run_name="__main__")\n'
-        'finally: assert "torch" not in sys.modules'
-    )
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert '.safetensors' in done.stdout

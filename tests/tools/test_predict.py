@@ -1,36 +1,16 @@
 import json
-import runpy
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import pytest
-from apis.small_student import small_student
-
-
-@pytest.fixture(scope='module')
-def files(tmp_path_factory, pytestconfig):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(pytestconfig.rootpath)
-        return [str(file) for file in small_student(pytestconfig.rootpath, tmp_path_factory.mktemp('student'))]
 
 
 @pytest.fixture
-def predict(monkeypatch, capsys, pytestconfig):
-    """A function that runs the tool in this process, and returns its exit status and what it wrote."""
+def predict(run_tool, monkeypatch, pytestconfig):
     monkeypatch.chdir(pytestconfig.rootpath)
-
-    def predict(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['predict.py', *map(str, arguments)])
-        status = None
-        try:
-            runpy.run_path('tools/predict.py', run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return predict
+    return partial(run_tool, 'predict')
 
 
 @pytest.fixture
@@ -45,8 +25,10 @@ def images(tmp_path, pytestconfig):
     return folder
 
 
-def test_text(predict, files):
-    status, out, _ = predict('data/emoji/images/twemoji/food-fruit/1f34e.png', *files, '--top', 3, '--aspects', 2)
+def test_text(predict, student_files):
+    (out, _), status = predict(
+        'data/emoji/images/twemoji/food-fruit/1f34e.png', *student_files, '--top', 3, '--aspects', 2
+    )
     assert status is None
     lines = out.splitlines()
     assert lines[0] == 'data/emoji/images/twemoji/food-fruit/1f34e.png'
@@ -57,10 +39,10 @@ def test_text(predict, files):
     assert lines[7:] == ['']
 
 
-def test_json_of_a_folder_with_a_damaged_image(predict, files, images, tmp_path):
+def test_json_of_a_folder_with_a_damaged_image(predict, student_files, images, tmp_path):
     """All others are predicted, and in the order of their paths."""
     out = tmp_path / 'new/predictions.json'
-    status, printed, _ = predict(images, *files, '--json', out, '--batch-size', 2, '--top', 3, '--aspects', 4)
+    (printed, _), status = predict(images, *student_files, '--json', out, '--batch-size', 2, '--top', 3, '--aspects', 4)
     assert 'error: 1 of 3 images could not be read' in status
     assert 'damaged.jpg' in status
     assert printed == ''
@@ -81,10 +63,17 @@ def test_json_of_a_folder_with_a_damaged_image(predict, files, images, tmp_path)
         assert aspects[0]['evidence'] >= aspects[1]['evidence']
 
 
-def test_json_on_the_standard_output_is_nothing_but_json(files, pytestconfig):
+def test_json_on_the_standard_output_is_nothing_but_json(student_files, pytestconfig):
     """Also where mmpretrain is imported for the first time, which prints."""
     done = subprocess.run(
-        [sys.executable, 'tools/predict.py', 'data/emoji/images/twemoji/food-fruit/1f34e.png', *files, '--json', '-'],
+        [
+            sys.executable,
+            'tools/predict.py',
+            'data/emoji/images/twemoji/food-fruit/1f34e.png',
+            *student_files,
+            '--json',
+            '-',
+        ],
         cwd=pytestconfig.rootpath,
         capture_output=True,
         text=True,
@@ -94,8 +83,10 @@ def test_json_on_the_standard_output_is_nothing_but_json(files, pytestconfig):
     assert len(json.loads(done.stdout)) == 1
 
 
-def test_pictures(predict, files, images, tmp_path):
-    status, printed, said = predict(images / 'a/x.PNG', images / 'b', *files, '--show-dir', tmp_path / 'shown')
+def test_pictures(predict, student_files, images, tmp_path):
+    (printed, said), status = predict(
+        images / 'a/x.PNG', images / 'b', *student_files, '--show-dir', tmp_path / 'shown'
+    )
     assert status is None
     assert printed == ''
     assert '2 pictures are in' in said
@@ -115,21 +106,8 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize('name', MISTAKES)
-def test_mistakes(name, predict, files):
+def test_mistakes(name, predict, student_files):
     arguments, message = MISTAKES[name]
-    placed = {'CONFIG': files[0], 'CHECKPOINT': files[1]}
-    status, _, _ = predict(*(placed.get(argument, argument) for argument in arguments))
+    placed = {'CONFIG': student_files[0], 'CHECKPOINT': student_files[1]}
+    _, status = predict(*(placed.get(argument, argument) for argument in arguments))
     assert message in status
-
-
-def test_help_does_not_import_torch(pytestconfig):
-    code = (
-        'import runpy, sys; sys.argv = ["predict.py", "--help"]\n'
-        'try: runpy.run_path("tools/predict.py", run_name="__main__")\n'
-        'finally: assert "torch" not in sys.modules'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', code], cwd=pytestconfig.rootpath, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert 'IMAGE' in done.stdout

@@ -2,9 +2,8 @@
 
 import csv
 import re
-import runpy
 import shutil
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ echo "7;cluster"
 
 
 @pytest.fixture
-def reproduce(tmp_path, monkeypatch, capfd):
+def reproduce(tmp_path, monkeypatch, run_tool):
     """Run the tool in a folder of its own, on a table of three arms; return its output, and what it ends with."""
     write_tools(tmp_path / 'tools')
     shutil.copy(TOOL, tmp_path / 'tools')
@@ -52,16 +51,7 @@ def reproduce(tmp_path, monkeypatch, capfd):
 
     monkeypatch.setitem(TABLES, 'table1', Table('A title', blocks))
 
-    def run_tool(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['reproduce.py', 'table1', '--seeds', '2', *arguments])
-        end = None
-        try:
-            runpy.run_path('tools/reproduce.py', run_name='__main__')
-        except SystemExit as error:
-            end = error.code
-        return capfd.readouterr().out, end
-
-    return run_tool
+    return partial(run_tool, tmp_path / 'tools' / 'reproduce', 'table1', '--seeds', '2')
 
 
 def calls(folder):
@@ -69,7 +59,7 @@ def calls(folder):
 
 
 def test_a_table_is_run_once_and_written_beside_the_papers_figures(reproduce):
-    out, end = reproduce()
+    (out, _), end = reproduce()
     assert end is None
     assert '6 trials, of which 0 are finished already' in out
     table = Path('work_dirs/compare/table1.md').read_text()
@@ -84,21 +74,21 @@ def test_a_table_is_run_once_and_written_beside_the_papers_figures(reproduce):
     assert len(calls('teachers')) == 1  # before its students, once for all seeds
     assert len(calls('work_dirs')) == 6
 
-    out, end = reproduce()
+    (out, _), end = reproduce()
     assert '6 trials, of which 6 are finished already' in out
     assert table in out
     assert len(calls('work_dirs')) == 6
 
 
 def test_a_dry_run_says_how_far_each_cell_is_and_runs_nothing(reproduce):
-    out, _ = reproduce('--dry-run')
+    (out, _), _ = reproduce('--dry-run')
     assert 'teacher baseline/teacher: to be trained first' in out
     assert 'makd/student seed 1: to be run' in out
     assert not Path('work_dirs').exists()
     reproduce()
     (done, *_) = Path('work_dirs/compare/makd').glob('*/*/seed_1/result.json')
     done.unlink()
-    out, _ = reproduce('--dry-run')
+    (out, _), _ = reproduce('--dry-run')
     assert 'makd/student seed 0: finished' in out
     assert 'makd/student seed 1: to go on from epoch_1' in out
     assert '6 trials, of which 5 are finished already' in out
@@ -109,7 +99,7 @@ def test_a_dry_run_says_how_far_each_cell_is_and_runs_nothing(reproduce):
 def test_a_failure_leaves_a_gap_that_the_table_names_and_the_same_command_fills(reproduce):
     reproduce('--seeds', '1')
     Path('fail').touch()
-    out, end = reproduce()
+    (out, _), end = reproduce()
     assert 'out of luck' in out
     assert 'The same command runs the trials without a result' in end
     assert Path('work_dirs/compare/table1.md').read_text().count('1 (no result: 1)') == 3
@@ -122,7 +112,7 @@ def test_a_failure_leaves_a_gap_that_the_table_names_and_the_same_command_fills(
 def test_a_teacher_that_fails_holds_its_students_back(reproduce):
     train = Path('tools/train.py')
     train.write_text(train.read_text().replace("pathlib.Path('fail').exists()", "'teacher' in sys.argv[1]"))
-    out, end = reproduce()
+    (out, _), end = reproduce()
     assert 'kd/student seed 0 waits for its teacher' in out
     assert 'The same command runs the trials without a result' in end
     assert not calls('work_dirs/compare/kd')
@@ -155,7 +145,7 @@ def test_a_trial_changes_neither_the_teacher_nor_the_table(reproduce):
 def test_a_teacher_whose_checkpoint_has_another_name_is_an_error(reproduce):
     kd = Path('configs/kd/student.py')
     kd.write_text(kd.read_text().replace('epoch_1', 'epoch_240'))
-    out, _ = reproduce()
+    (out, _), _ = reproduce()
     assert 'look for teachers/epoch_240.pth: correct model.teacher_checkpoint' in out
 
 
@@ -169,7 +159,7 @@ def test_absent_data_are_one_error_before_anything_runs(reproduce):
     assert 'tools/annotate.py' in end
     assert 'or leave data sets out: --datasets' in end.lower()
     assert not Path('teachers').exists()
-    assert 'tools/prepare_dataset.py dtd' in reproduce('--dry-run')[0]
+    assert 'tools/prepare_dataset.py dtd' in reproduce('--dry-run')[0].out
     elsewhere = ['train_dataloader.dataset.data_root=configs', 'train_dataloader.dataset.targets=configs']
     assert reproduce('--cfg-options', *elsewhere)[1] is None
 
@@ -184,7 +174,7 @@ def slurm(tmp_path, monkeypatch):
 
 
 def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
-    out, end = reproduce('--launcher', 'slurm', '--slurm-args', '--partition=gpu --time=1:00:00')
+    (out, _), end = reproduce('--launcher', 'slurm', '--slurm-args', '--partition=gpu --time=1:00:00')
     assert end is None
     assert 'makd/student seed 1 is job 7' in out
     assert '| 2     | 7.00 ± 0.00' in out
@@ -195,11 +185,11 @@ def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
 
 def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, slurm):
     Path('hold').touch()
-    out, end = reproduce('--launcher', 'slurm')
+    (out, _), end = reproduce('--launcher', 'slurm')
     assert end is None  # all has been submitted
     assert 'kd/student seed 1 waits for its teacher' in out
     assert 'The same command shows the table when the jobs have ended' in out
-    out, end = reproduce('--launcher', 'slurm')
+    (out, _), end = reproduce('--launcher', 'slurm')
     assert 'teacher baseline/teacher is job 7 already' in out
     assert 'makd/student seed 1 is job 7 already' in out
     assert len(Path('sbatch_calls').read_text().splitlines()) == 1 + 4

@@ -1,7 +1,6 @@
 """The tool on a data set of four classes, two of whose questions tell them apart."""
 
-import runpy
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
-TOOL = Path('tools/select_questions.py').absolute()
 CONFIG = """
 default_scope = 'mmpretrain'
 load = dict(type='makd.LoadAspectTargets', targets='answers', data_root='images')
@@ -21,7 +19,7 @@ model = dict(head=dict(type='makd.MaKDLinearClsHead', num_aspects=4, num_classes
 
 
 @pytest.fixture
-def select(tmp_path, monkeypatch, capfd):
+def select(tmp_path, monkeypatch, run_tool):
     keys = [f'{name}/{number}.png' for name in 'abcd' for number in range(6)]
     for key in keys:
         (tmp_path / 'images' / key).parent.mkdir(parents=True, exist_ok=True)
@@ -38,20 +36,11 @@ def select(tmp_path, monkeypatch, capfd):
     (tmp_path / 'config.py').write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
 
-    def run_tool(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['select_questions.py', 'config.py', '--out', 'sub/chosen.json', *arguments])
-        end = None
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as error:
-            end = error.code
-        return capfd.readouterr().out, end
-
-    return run_tool
+    return partial(run_tool, 'select_questions', 'config.py', '--out', 'sub/chosen.json')
 
 
 def test_questions_that_tell_the_classes_apart_are_written(select):
-    out, end = select('--top', '2')
+    (out, _), end = select('--top', '2')
     assert end is None
     chosen = QuestionSet.load('sub/chosen.json')
     assert chosen.ids == ('high', 'low')
@@ -66,7 +55,7 @@ def test_questions_that_tell_the_classes_apart_are_written(select):
 
 
 def test_answers_about_a_part_of_the_images_are_enough(select):
-    out, end = select('--top', '2', '--targets', 'some')
+    (out, _), end = select('--top', '2', '--targets', 'some')
     assert end is None
     assert '16 of 24 training images have answers' in out
     assert QuestionSet.load('sub/chosen.json').ids == ('high', 'low')

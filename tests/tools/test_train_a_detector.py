@@ -83,14 +83,17 @@ def config(tmp_path, pytestconfig):
 
 
 def test_a_detector_trains_tests_and_draws(config, tmp_path):
-    train = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(tmp_path / 'run')]
-    result = subprocess.run(train, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
-    test = [sys.executable, 'tools/test.py', str(config), str(tmp_path / 'run' / 'epoch_1.pth')]
-    out = ['--work-dir', str(tmp_path / 'test'), '--out', str(tmp_path / 'metrics.json'), '--out-item', 'metrics']
-    show = ['--show-dir', str(tmp_path / 'pictures')]
-    result = subprocess.run([*test, *out, *show], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
+    """In new processes, which import everything in the order of the tools."""
+
+    def tool(*arguments):
+        done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    tool('tools/train.py', config, '--work-dir', tmp_path / 'run')
+    tool(
+        *('tools/test.py', config, tmp_path / 'run' / 'epoch_1.pth', '--work-dir', tmp_path / 'test'),
+        *('--out', tmp_path / 'metrics.json', '--out-item', 'metrics', '--show-dir', tmp_path / 'pictures'),
+    )
     assert 'coco/bbox_mAP' in json.loads((tmp_path / 'metrics.json').read_text())
     assert len(list(tmp_path.glob('test/*/pictures/*.png')) + list(tmp_path.glob('**/pictures/*.png'))) >= 2
 
@@ -115,16 +118,15 @@ def folder_with_scenes(tmp_path, monkeypatch, pytestconfig):
     return tmp_path
 
 
-def test_a_makd_detector_trains_on_scenes_shows_what_it_learnt_and_is_exported(folder_with_scenes, pytestconfig):
+def test_a_makd_detector_trains_on_scenes_shows_what_it_learnt_and_is_exported(
+    folder_with_scenes, pytestconfig, python
+):
     root = pytestconfig.rootpath
     config = str(root / 'configs' / 'makd' / 'faster_rcnn_r18_fpn_emoji_scenes.py')
 
     def tool(name, *args):
-        command = [sys.executable, str(root / 'tools' / name), config, *map(str, args)]
         environment = {**os.environ, 'PYTHONPATH': str(root)}
-        done = subprocess.run(
-            command, cwd=folder_with_scenes, env=environment, capture_output=True, text=True, check=False
-        )
+        done = python(root / 'tools' / name, config, *args, cwd=folder_with_scenes, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout + done.stderr
 

@@ -3,43 +3,10 @@
 import json
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-
-def tool(*argv, cwd=None):
-    return subprocess.run([sys.executable, *map(str, argv)], capture_output=True, text=True, cwd=cwd, check=False)
-
-
-@pytest.mark.parametrize(
-    'name',
-    [
-        'train',
-        'test',
-        'compare',
-        'export_student',
-        'extract_backbone',
-        'prepare_dataset',
-        'convert_targets',
-        'annotate',
-        'analyze_log',
-        'browse',
-        'predict',
-    ],
-)
-def test_help_does_not_import_torch(name):
-    code = (
-        f'import runpy, sys; sys.argv = ["{name}.py", "--help"]\n'
-        f'try: runpy.run_path("tools/{name}.py", run_name="__main__")\n'
-        'finally: assert "torch" not in sys.modules'
-    )
-    result = tool('-c', code)
-    assert result.returncode == 0, result.stderr
-    assert 'usage:' in result.stdout
-
 
 MISTAKES = {
     'no such config': (['tools/train.py', 'configs/makd/resnet81_emoji.py'], 'resnet81_emoji.py'),
@@ -89,9 +56,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize('mistake', MISTAKES)
-def test_a_mistake_is_one_message_and_a_status(mistake, tmp_path):
+def test_a_mistake_is_one_message_and_a_status(mistake, python, tmp_path):
     argv, named = MISTAKES[mistake]
-    result = tool(*(arg.replace('WORK_DIR', str(tmp_path)) for arg in argv))
+    result = python(*(arg.replace('WORK_DIR', str(tmp_path)) for arg in argv))
     assert result.returncode == 1
     assert 'Traceback' not in result.stderr + result.stdout
     (message,) = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
@@ -111,11 +78,11 @@ REDUCED = [
 ]
 
 
-def test_compare_in_a_reduced_form_end_to_end(tmp_path):
+def test_compare_in_a_reduced_form_end_to_end(python, tmp_path):
     """What `make train` does: train and test baseline and MaKD, show table and curves; the second time, nothing."""
     configs = ['configs/baseline/resnet18_emoji.py', 'configs/makd/resnet18_emoji.py']
     command = ['tools/compare.py', *configs, '--jobs', '2', '--work-dir', tmp_path, '--cfg-options', *REDUCED]
-    result = tool(*command)
+    result = python(*command)
     assert result.returncode == 0, result.stdout + result.stderr
     table = (tmp_path / 'comparison.md').read_text()
     assert table.strip() in result.stdout
@@ -135,15 +102,15 @@ def test_compare_in_a_reduced_form_end_to_end(tmp_path):
     assert [epoch for epoch, _ in saved['curve']] == [1, 2]
     assert 0 <= saved['metrics']['aspect/agreement'] <= 1
 
-    again = tool(*command)
+    again = python(*command)
     assert '2 runs, of which 2 are finished already' in again.stdout
     assert table.strip() in again.stdout
 
-    export = tool('tools/export_student.py', configs[1], work_dir / 'epoch_2.pth', tmp_path / 'plain.pth')
+    export = python('tools/export_student.py', configs[1], work_dir / 'epoch_2.pth', tmp_path / 'plain.pth')
     assert export.returncode == 0, export.stderr
     assert 'a plain ImageClassifier, the same scores as the student' in export.stdout
 
-    pictures = tool(
+    pictures = python(
         *('tools/test.py', configs[1], work_dir / 'epoch_2.pth', '--work-dir', tmp_path / 'shown'),
         *('--show-dir', tmp_path / 'pictures', '--out', tmp_path / 'predictions.pkl', '--cfg-options'),
         *('test_dataloader.dataset.indices=2', 'test_dataloader.num_workers=0'),
@@ -153,11 +120,11 @@ def test_compare_in_a_reduced_form_end_to_end(tmp_path):
     assert (tmp_path / 'predictions.pkl').stat().st_size > 0
 
 
-def test_a_cell_on_two_ranks_without_a_gpu(tmp_path):
+def test_a_cell_on_two_ranks_without_a_gpu(python, tmp_path):
     """What `reproduce.py --launcher pytorch --gpus 2` does with a cell, here with gloo."""
     config = 'configs/makd/resnet18_emoji.py'
     cell = ['--seed', '0', '--root', tmp_path, '--tools', 'tools', '--gpus', '2', '--overrides', *REDUCED]
-    result = tool('-m', 'makd.experiments.job', config, *cell)
+    result = python('-m', 'makd.experiments.job', config, *cell)
     assert result.returncode == 0, result.stdout + result.stderr
     (work_dir,) = tmp_path.glob('makd/resnet18_emoji/*/seed_0')
     log = (work_dir / 'train.txt').read_text()
@@ -166,18 +133,18 @@ def test_a_cell_on_two_ranks_without_a_gpu(tmp_path):
     assert 'accuracy/top1' in json.loads((work_dir / 'result.json').read_text())['metrics']
 
 
-def test_curves_for_tensorboard_if_asked_for(tmp_path):
+def test_curves_for_tensorboard_if_asked_for(python, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     command = ['tools/train.py', 'configs/makd/resnet18_emoji.py', '--no-validate', '--work-dir', tmp_path]
-    result = tool(*command, '--log-to', 'tensorboard', '--cfg-options', *REDUCED)
+    result = python(*command, '--log-to', 'tensorboard', '--cfg-options', *REDUCED)
     assert result.returncode == 0, result.stderr
     (events,) = tmp_path.glob('*/vis_data/events.out.tfevents.*')
     accumulator = EventAccumulator(str(events)).Reload()
     assert [event.step for event in accumulator.Scalars('loss_makd')] == [1, 2, 3, 4]
 
 
-def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):
+def test_a_failing_cell_is_reported_and_the_others_are_kept(python, tmp_path):
     failing = tmp_path / 'kd' / 'no_teacher.py'
     failing.parent.mkdir()
     failing.write_text(
@@ -185,7 +152,7 @@ def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):
         "model = dict(teacher_checkpoint='no.pth')\n"
     )
     configs = ['configs/baseline/resnet18_emoji.py', failing]
-    result = tool('tools/compare.py', *configs, '--work-dir', tmp_path / 'root', '--cfg-options', *REDUCED)
+    result = python('tools/compare.py', *configs, '--work-dir', tmp_path / 'root', '--cfg-options', *REDUCED)
     assert result.returncode == 1
     assert "model.teacher_checkpoint='no.pth': there is no such file" in result.stdout
     baseline, broken = (tmp_path / 'root' / 'comparison.md').read_text().splitlines()[2:]
@@ -193,13 +160,13 @@ def test_a_failing_cell_is_reported_and_the_others_are_kept(tmp_path):
     assert '0 (no result: 0)' in broken
 
 
-def test_a_comparison_asks_for_each_run_once():
+def test_a_comparison_asks_for_each_run_once(python):
     config = 'configs/baseline/resnet18_emoji.py'
     for twice in ([config, config], [config, '--seeds', '1', '1']):
-        result = tool('tools/compare.py', *twice)
+        result = python('tools/compare.py', *twice)
         assert result.returncode == 1
         assert 'asked for twice' in result.stderr
-    result = tool('tools/compare.py', config, '--cfg-options', 'randomness.seed=3')
+    result = python('tools/compare.py', config, '--cfg-options', 'randomness.seed=3')
     assert 'with --seeds' in result.stderr
 
 

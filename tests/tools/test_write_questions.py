@@ -1,7 +1,6 @@
 import json
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -38,12 +37,12 @@ def answer(request):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, run_tool):
     """Run the tool on a config in a folder of its own; return its output, and what it ends with."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('OPENAI_API_KEY', raising=False)
 
-    def run_tool(*arguments, **fields):
+    def run(*arguments, **fields):
         config = dict(
             client=dict(model='m', max_retries=0),
             question_writer=dict(num_generated=4, num_selected=2),
@@ -52,15 +51,9 @@ def run(tmp_path, monkeypatch, capsys):
         )
         config.update(fields)
         Config({key: value for key, value in config.items() if value is not None}).dump('config.py')
-        monkeypatch.setattr(sys, 'argv', ['write_questions.py', 'config.py', *arguments])
-        end = None
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as exit_:
-            end = exit_.code
-        return capsys.readouterr(), end
+        return run_tool('write_questions', 'config.py', *arguments)
 
-    return run_tool
+    return run
 
 
 def test_writes_and_prints_the_list(run):

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -182,8 +180,3 @@ def test_prepare_writes_pictures_annotations_and_answers(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r'emoji\.json is absent'):
         prepare(tmp_path / 'new', None, tmp_path / 'emoji_scenes')
     assert not (tmp_path / 'new').exists()
-
-
-def test_the_tool_lists_it():
-    command = [sys.executable, 'tools/prepare_dataset.py', '--help']
-    assert 'emoji_scenes' in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,27 @@
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capfd):
+    """Return a function that runs a tool in this process, since each start of another costs seconds.
+
+    It returns what was printed, as (out, err), and what the tool ended with: None, a number, or a message.
+    """
+
+    def run(name, *arguments):
+        tool = TOOLS / f'{name}.py'
+        monkeypatch.setattr(sys, 'argv', [str(tool), *map(str, arguments)])
+        end = None
+        try:
+            runpy.run_path(str(tool), run_name='__main__')
+        except SystemExit as error:
+            end = error.code
+        return capfd.readouterr(), end
+
+    return run
