@@ -81,7 +81,7 @@ def main() -> None:
                 label=images.classes[images.labels[index]],
                 predicted=images.classes[outputs.predicted[index]],
                 confidence=float(outputs.class_probability[index].max()),
-                teacher=teacher[index, columns],
+                annotator=teacher[index, columns],
                 student=student[index, columns],
             )
         )
