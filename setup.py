@@ -43,7 +43,8 @@ setup(
         'onedl-mmdetection>=3.5.1',
         'onedl-mmpretrain>=1.3.6',
         'transformers>=4.57,<5',  # with 5, importing mmpretrain.models fails
-        'openai>=1',
+        'openai>=3',
+        'pydantic>=2',
         'tqdm>=4.60',
         'numpy>=1.26',
         'pillow>=10',

@@ -1,7 +1,7 @@
-"""Let a language model write yes/no questions about the classes of a data set, and choose the best (paper section 3.1).
+"""Let a language model write yes/no questions about the classes of a dataset, and select the best (paper section 3.1).
 
-The config names the server (`client`), what to ask for (`question_writer`), the classes (a list or a text file in
-`classes`, or any mmpretrain or mmdet data set in `dataset`) and the file to write (`out`). Read the list before you
+The config names the server (`client`), the number of questions (`question_writer`), the classes (a list or a text file
+in `classes`, or any mmpretrain or mmdet dataset in `dataset`) and the output file (`out`). Read the list before you
 annotate images with it: change, drop or add questions in the file as you like.
 
 examples:
@@ -35,10 +35,8 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--dry-run', action='store_true', help='print the prompts, ask nothing and write nothing')
-    parser.add_argument(
-        '--force', action='store_true', help='overwrite the file of questions, which someone may have edited'
-    )
+    parser.add_argument('--dry-run', action='store_true', help='print the prompts; send and write nothing')
+    parser.add_argument('--force', action='store_true', help='overwrite the output file, which someone may have edited')
     add_options(parser)
     return parser.parse_args()
 
@@ -59,7 +57,7 @@ def load(args: argparse.Namespace) -> Config:
 
 
 def read_classes(cfg: Config) -> list[str]:
-    """Return the names of the classes: as listed, from the lines of a file, or from a data set."""
+    """Return the names of the classes, from a list, the lines of a file, or a dataset."""
     if 'dataset' in cfg:
         return list(_classes_of(cfg))
     if isinstance(cfg.classes, str):
@@ -78,8 +76,8 @@ def _classes_of(cfg: Config) -> tuple[str, ...]:
     inner = without_pipelines(cfg.dataset)
     while 'dataset' in inner or 'datasets' in inner:  # a wrapper
         inner = inner.get('dataset') or inner['datasets'][0]
-    # Many know their classes without a file, and some of them cannot be built without one.
-    with DATASETS.switch_scope_and_registry(None) as registry:  # that of the config's library
+    # Many datasets know their classes without their files, and some cannot be built without them.
+    with DATASETS.switch_scope_and_registry(None) as registry:  # the registry of the config's library
         known = (getattr(registry.get(inner['type']), 'METAINFO', None) or {}).get('classes')
     if known and 'metainfo' not in inner:
         return known
@@ -93,7 +91,7 @@ def _classes_of(cfg: Config) -> tuple[str, ...]:
 
 
 def show(questions: QuestionSet) -> None:
-    """Print the questions, and how many were dropped for which reason."""
+    """Print the questions, and the number of dropped questions per reason."""
     for number, question in enumerate(questions, start=1):
         print(f'{number:4}. {question.text}' + (f' ({question.kind})' if question.kind else ''))
     reasons = Counter(entry['reason'].split(" '")[0].split(' "')[0] for entry in questions.metadata['dropped'])
@@ -108,7 +106,7 @@ def main() -> None:
     out = Path(cfg.out)
     if out.exists() and not (args.force or args.dry_run):
         raise QuestionsError(
-            f'{out} exists, and someone may have edited it: nothing was asked. Give --force to overwrite it, or '
+            f'{out} exists, and someone may have edited it: nothing was sent. Give --force to overwrite it, or '
             'another file with --cfg-options out=FILE.'
         )
     classes = read_classes(cfg)
@@ -126,7 +124,7 @@ def main() -> None:
     try:
         questions = QuestionWriter(client, **arguments).write(classes, progress_file)
     except ServerError as error:
-        kept = f'\nWhat was written so far is in {progress_file}; the same command goes on from there.'
+        kept = f'\nThe questions so far are in {progress_file}; the same command resumes from there.'
         raise ServerError(f'{error}{kept if progress_file.exists() else ""}') from None
     finally:
         logger.info('%s', client.usage)

@@ -8,6 +8,6 @@ client = dict(model='gpt-4o', max_requests=50)
 question_writer = dict(
     num_generated=100,
     num_selected=50,
-    class_names='keep',  # eye, leg, key: as names of classes they would rule out most questions
+    class_names='keep',  # eye, leg, key: these class names would exclude most questions
 )
 out = 'work_dirs/questions/emoji_gpt4o.json'

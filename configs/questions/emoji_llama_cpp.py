@@ -7,10 +7,10 @@ _base_ = ['emoji_gpt4o.py']
 client = dict(
     model='local',
     base_url='http://localhost:8000/v1',
-    api_key_env='LLAMA_API_KEY',  # not the key of another server
+    api_key_env='LLAMA_API_KEY',  # so that no other server's key is sent
     timeout=600.0,
     _delete_=True,
 )
-# Shorter prompts, which leave half of the context to the reply.
+# Shorter prompts leave half of the context for the reply.
 question_writer = dict(max_prompt_tokens=3000, parameters=dict(temperature=0.7, max_tokens=4000))
 out = 'work_dirs/questions/emoji_llama_cpp.json'

@@ -1,35 +1,38 @@
-"""The one client of OpenAI-compatible servers: OpenAI itself, vLLM, SGLang, llama.cpp and others."""
+"""The client of all OpenAI-compatible servers: OpenAI itself, vLLM, SGLang, llama.cpp and others."""
 
 import ipaddress
 import logging
 import os
-import random
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, ValidationError
 
 from makd.errors import ConfigError, RequestRefused, ServerError
 
 _logger = logging.getLogger(__name__)
 
 _REFUSED = {400, 413, 415, 422}
-_WORTH_ANOTHER_TRY = {408, 409, 425, 429}
-_LONGEST_BACKOFF = 60.0
-_LONGEST_RETRY_AFTER = 600.0
-_SHOWN = 500
+_MALFORMED = 599  # stands for a reply that is not a chat completion: the SDK retries every status from 500
+_HINTS = {
+    401: '. Check the key in the environment variable that api_key_env names',
+    403: '. This key may not use this model: check both',
+    404: '. Check model and base_url, which usually ends with /v1',
+}
+_SHOWN = 500  # characters of a server's message
 
 
 @dataclass
 class Usage:
-    """What has been asked of a server.
+    """Count the requests and tokens that a server was sent.
 
     Attributes:
-        requests: Requests sent, with those that were repeated.
-        repeated: How many of them were repetitions of one that failed.
+        requests: Requests sent, retries included.
+        repeated: How many of them were retries.
         prompt_tokens: Tokens sent, as the server counts them.
         completion_tokens: Tokens written by the server.
     """
@@ -51,28 +54,38 @@ class Usage:
         )
 
 
+class _Choice(BaseModel):
+    message: dict[str, Any]
+
+
+class _Reply(BaseModel):
+    """The part of a chat completion that every server sends."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: dict[str, Any] | None = None
+
+
 class OpenAIClient:
     """Ask an OpenAI-compatible server for chat completions. Threads can share one client.
 
-    Too many requests (429, where Retry-After is honoured), errors of the server (5xx), time-outs, cut connections and
-    replies that are none are tried again after a wait that doubles from one second to a minute, with jitter. Whatever
-    else the server refuses is not. Once the server is given up, all further requests fail at once.
+    The SDK retries status 408, 409, 429 and 5xx, time-outs and failed connections, with exponential back-off or after
+    the time that Retry-After names, up to two minutes. Malformed replies are retried, too. Other errors are not. After
+    a fatal error no thread sends another request; a thread that waits for a retry notices when its wait is over.
 
     Args:
         model: Name of the model, as the server calls it.
-        base_url: Where the server is, such as 'http://localhost:8000/v1'. Defaults to None: the environment variable
+        base_url: URL of the server, such as 'http://localhost:8000/v1'. Defaults to None: the environment variable
             OPENAI_BASE_URL, or OpenAI.
-        api_key_env: Name of the environment variable with the key. A server on this machine or in a private network
-            is asked without one if it is not set.
+        api_key_env: Name of the environment variable with the key. It need not be set for a server on this machine or
+            in a private network.
         timeout: Seconds that a reply may take.
-        max_retries: How often a request is repeated.
-        max_requests: Stop before another request once so many were sent. Defaults to None: no limit.
-        max_tokens_total: Stop before another request once the server counted so many tokens, sent and received;
-            requests that are under way at that moment still end. Defaults to None: no limit.
-        wait: Called with the seconds to wait before a request is repeated. Defaults to None: wait.
+        max_retries: How often a request is retried. The default waits about a minute in total.
+        max_requests: Send no more requests than this; each retry counts. Defaults to None: no limit.
+        max_tokens_total: Send no further request or retry once the server has counted this many tokens, sent and
+            received; requests under way at that moment still finish. Defaults to None: no limit.
 
     Raises:
-        ConfigError: The key is absent, or an argument has no meaning.
+        ConfigError: The key is missing, or an argument is invalid.
     """
 
     def __init__(
@@ -81,10 +94,9 @@ class OpenAIClient:
         base_url: str | None = None,
         api_key_env: str = 'OPENAI_API_KEY',
         timeout: float = 120.0,
-        max_retries: int = 6,
+        max_retries: int = 10,
         max_requests: int | None = None,
         max_tokens_total: int | None = None,
-        wait: Callable[[float], Any] | None = None,
     ) -> None:
         # Not at the top: it takes a second, which --help should not.
         import openai
@@ -98,164 +110,157 @@ class OpenAIClient:
             )
         self.model = model
         self.base_url = base_url
-        self.max_retries = max_retries
         self.max_requests = max_requests
         self.max_tokens_total = max_tokens_total
         self.usage = Usage()
         self._openai = openai
-        # Its own repetitions are off: they know neither broken replies nor a budget, and ignore a long Retry-After.
-        self._sdk = openai.OpenAI(base_url=base_url, api_key=self._key or 'none', timeout=timeout, max_retries=0)
+        # The SDK calls these for every attempt, so that budget and latch hold for its retries and all its methods.
+        hooks: dict[str, list[Callable[..., Any]]] = {
+            'request': [self._before_attempt],
+            'response': [self._after_attempt],
+        }
+        self._sdk = openai.OpenAI(
+            base_url=base_url,
+            api_key=self._key or 'none',
+            timeout=timeout,
+            max_retries=max_retries,
+            http_client=openai.DefaultHttpxClient(event_hooks=hooks),
+        )
         self._lock = threading.Lock()
-        self._given_up: ServerError | None = None
-        self._over = threading.Event()
-        self._wait = wait or self._over.wait  # ends early once another thread has given up
+        self._fatal: ServerError | None = None
 
     def __repr__(self) -> str:
         return f'OpenAIClient(model={self.model!r}, base_url={self.base_url!r})'
 
-    def chat(self, messages: Sequence[Mapping[str, Any]], **parameters: Any) -> dict[str, Any]:
-        """Return the server's reply to a chat, as JSON, with at least one entry in ``choices``.
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], form: type | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """Return the server's reply to a chat, as JSON, with at least one message in ``choices``.
 
         Args:
             messages: The turns, in OpenAI's form.
+            form: A pydantic model. The server is asked to reply in its form (``response_format``); some ignore that.
             **parameters: Further fields of the request.
 
         Raises:
-            RequestRefused: The server does not take this request.
-            ServerError: There is no point in any further request.
+            RequestRefused: The server does not accept this request.
+            ServerError: No further request would succeed.
         """
-        body = {'model': self.model, 'messages': list(messages), **parameters}
-        for attempt in range(self.max_retries + 1):
-            self._begin(repeated=attempt > 0)
-            reply, fault, retry_after = self._try('/chat/completions', body)
-            if isinstance(reply, dict) and _is_list_of_dicts(reply.get('choices')):
-                self._count(reply.get('usage'))
-                return reply
-            if fault is None:
-                fault = f'the reply is not a chat completion: {self._shown(reply)}'
-            if retry_after is not None and retry_after > _LONGEST_RETRY_AFTER:
-                raise self._give_up(f'{fault}; it asks to come back in {retry_after:.0f} s')
-            if attempt < self.max_retries:
-                seconds = min(2.0**attempt, _LONGEST_BACKOFF) * random.uniform(0.5, 1)
-                if retry_after is not None:
-                    seconds = retry_after + random.uniform(0, 1)
-                _logger.info('%s: %s; again in %.1f s', self, fault, seconds)
-                self._wait(seconds)
-        raise self._give_up(f'{fault}; tried {self.max_retries + 1} times')
+        completions: Any = self._sdk.chat.completions.with_raw_response
+        send = completions.create if form is None else partial(completions.parse, response_format=form)
+        try:
+            return send(model=self.model, messages=messages, extra_body=parameters).http_response.json()
+        except self._openai.OpenAIError as error:
+            raise self._makd_error(error) from None
 
     def probe(self, path: str, body: Mapping[str, Any]) -> Any:
         """Ask, once, for something that the server may not offer.
 
         Args:
-            path: Under the root of the server, that is, without the /v1 of ``base_url``.
+            path: Path below the root of the server, that is, without the /v1 of ``base_url``.
             body: The request, as JSON.
 
         Returns:
-            The reply as JSON, or None if there is none.
+            The reply as JSON, or None if the request failed.
 
         Raises:
-            ServerError: The budget is spent, or the server wants another key.
+            ServerError: The budget is spent, or the server rejects the key.
         """
-        self._begin(repeated=False)
-        return self._try(self.base_url.rstrip('/').removesuffix('/v1') + path, body, probing=True)[0]
-
-    def _try(self, path: str, body: Mapping[str, Any], probing: bool = False) -> tuple[Any, str | None, float | None]:
-        """Send a request once; return the reply, or None with the fault and how many seconds the server asks for."""
+        url = self.base_url.rstrip('/').removesuffix('/v1') + path
         try:
-            return self._sdk.post(path, body=body, cast_to=object), None, None
-        except self._openai.APITimeoutError:
-            return None, f'no reply within {self._sdk.timeout} s', None
-        except self._openai.APIConnectionError as error:
-            return None, f'no connection ({error.__cause__ or error})', None
-        except self._openai.APIStatusError as error:
-            status, message = error.status_code, self._shown(error.message)
-            fault = f'status {status}: {message.removeprefix(f"Error code: {status}").removeprefix(" - ")}'
-            # llama-cpp-python answers a form that it does not know with 500.
-            form_refused = status == 500 and 'response_format' in body and 'response_format' in message
-            again = status >= 500 or (status in _WORTH_ANOTHER_TRY and error.code != 'insufficient_quota')
-            if (again and not form_refused) or (probing and status not in (401, 403)):
-                return None, fault, _retry_after(error.response.headers)
-            if form_refused or status in _REFUSED:
-                raise RequestRefused(f'{self} refuses a request, {fault}') from None
-            raise self._give_up(fault + _HINTS.get(status, '')) from None
-        except ValueError as error:
-            return None, f'the reply is not JSON ({error})', None
+            return self._sdk.with_options(max_retries=0).post(url, body=dict(body), cast_to=object)
+        except self._openai.OpenAIError as error:
+            if not isinstance(error, self._openai.APIError) or getattr(error, 'status_code', None) in (401, 403):
+                raise self._makd_error(error) from None
+        except ValueError:
+            pass  # not JSON
+        return None
 
-    def _begin(self, repeated: bool) -> None:
-        """Take a request from the budget."""
+    def _before_attempt(self, request: Any) -> None:
+        """Take an attempt from the budget, or end the request if there was a fatal error."""
+        retry = int(request.headers.get('x-stainless-retry-count', 0))
         with self._lock:
-            if self._given_up is None:
-                spent = self.usage
-                for field, used in (('max_requests', spent.requests), ('max_tokens_total', spent.tokens)):
-                    limit = getattr(self, field)
-                    if limit is not None and used >= limit:
-                        self._given_up = ServerError(
-                            f'The budget is spent, {field}={limit}: {spent}. What is done is kept; raise {field} and '
-                            'start again.'
-                        )
-                        self._over.set()
-            if self._given_up is not None:
-                raise self._given_up
+            for field, used in (('max_requests', self.usage.requests), ('max_tokens_total', self.usage.tokens)):
+                limit = getattr(self, field)
+                if self._fatal is None and limit is not None and used >= limit:
+                    self._fatal = ServerError(
+                        f'The budget is spent, {field}={limit}: {self.usage}. What is done is kept; raise {field} and '
+                        'start again.'
+                    )
+            if self._fatal is not None:
+                raise self._openai.OpenAIError  # which the SDK does not retry
             self.usage.requests += 1
-            self.usage.repeated += repeated
+            self.usage.repeated += retry > 0
+        if retry:
+            _logger.info('%s: retry %d', self, retry)
 
-    def _count(self, usage: Any) -> None:
-        with self._lock:
-            for field in ('prompt_tokens', 'completion_tokens'):
-                if isinstance(usage, Mapping) and isinstance(tokens := usage.get(field), int):
-                    setattr(self.usage, field, getattr(self.usage, field) + tokens)
+    def _after_attempt(self, response: Any) -> None:
+        """Count tokens, and correct the SDK's idea of which replies are worth a retry."""
+        response.read()
+        if response.is_success and response.request.url.path.endswith('/chat/completions'):
+            try:
+                usage = _Reply.model_validate_json(response.content).usage or {}
+            except ValidationError:
+                response.status_code = _MALFORMED
+            else:
+                with self._lock:
+                    self.usage.prompt_tokens += usage.get('prompt_tokens') or 0
+                    self.usage.completion_tokens += usage.get('completion_tokens') or 0
+        if response.is_error:
+            _logger.info('%s: status %d: %s', self, response.status_code, self._shown(response.text))
+            if 'insufficient_quota' in response.text or _refuses_form(response):
+                response.headers['x-should-retry'] = 'false'
 
-    def _give_up(self, fault: str) -> ServerError:
-        with self._lock:
-            self._given_up = self._given_up or ServerError(f'{self}: {fault}')
-        self._over.set()
-        return self._given_up
+    def _makd_error(self, error: Any) -> ServerError:
+        """Return what to raise for an error of the SDK; all but a refusal stop the client for good."""
+        if self._fatal is not None:
+            return self._fatal
+        hint = ''
+        if isinstance(error, self._openai.APIStatusError):
+            status, message = error.status_code, self._shown(error.message)
+            fault = f'status {status}: {message.removeprefix(f"Error code: {status} - ")}'
+            if status in _REFUSED or _refuses_form(error.response):
+                return RequestRefused(f'{self} refuses a request, {fault}')
+            if status == _MALFORMED:
+                fault = f'the reply is not a chat completion: {self._shown(error.response.text)}'
+            hint = _HINTS.get(status, '')
+            if seconds := error.response.headers.get('retry-after'):
+                hint = f'; the server sent Retry-After: {seconds}'
+        elif isinstance(error, self._openai.APITimeoutError):
+            fault = f'no reply within {self._sdk.timeout} s'
+        else:
+            fault = f'no connection ({error.__cause__ or error})'
+        if retries := int(error.request.headers.get('x-stainless-retry-count', 0)):
+            fault += f'; tried {retries + 1} times'
+        self._fatal = ServerError(f'{self}: {fault}{hint}')
+        return self._fatal
 
-    def _shown(self, what: object) -> str:
+    def _shown(self, text: str) -> str:
         """Return a text that may be printed: short, and without the key, which some servers repeat."""
-        text = str(what)
         if self._key:
             text = text.replace(self._key, '***')
         return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'
 
 
-_HINTS = {
-    401: '. Check the key in the environment variable that api_key_env names',
-    403: '. This key has no right to this model; check both',
-    404: '. Check model and base_url, which usually ends with /v1',
-}
-
-
-def _is_list_of_dicts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a Retry-After header, which may also be a date."""
-    value = headers.get('retry-after')
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+def _refuses_form(response: Any) -> bool:
+    """Tell whether a server refuses ``response_format``; llama-cpp-python does so with status 500."""
+    field = 'response_format'
+    return response.status_code == 500 and field in response.text and field.encode() in response.request.content
 
 
 def _check_url(base_url: str, api_key_env: str, has_key: bool) -> None:
-    """Raise a ConfigError for a URL that is none or holds a secret, and for a public server without a key."""
+    """Raise a ConfigError for an invalid URL, one with a secret in it, and a public server without a key."""
     url = urlsplit(base_url)
     if url.scheme not in ('http', 'https') or not url.hostname:
         raise ConfigError(f'base_url={base_url!r} must begin with http:// or https:// and name a host.')
     if '@' in url.netloc:
-        raise ConfigError('base_url must not hold a name or password: put the key into the environment (api_key_env).')
+        raise ConfigError(
+            'base_url must not contain a name or password: put the key into the environment (api_key_env).'
+        )
     if not has_key and not _is_local(url.hostname):
         raise ConfigError(
-            f'The server at {url.hostname} wants a key: set the environment variable {api_key_env}, or name another '
-            'one in the field api_key_env (any text does for a server that asks for none).'
+            f'The server at {url.hostname} needs a key: set the environment variable {api_key_env}, or name another '
+            'variable in the field api_key_env (if the server needs no key, set it to any text).'
         )
 
 

@@ -1,11 +1,11 @@
-"""Tell the questions that are worth asking from those that are not."""
+"""Decide which questions are worth asking."""
 
 import re
 from collections.abc import Iterable, Sequence
 
 _LONGEST = 300
 _OPEN = {'what', 'which', 'who', 'whose', 'whom', 'where', 'when', 'why', 'how'}
-# Words that do not tell two questions about a picture apart.
+# Words that do not make two questions about an image different.
 _EMPTY_WORDS = """
     a an the this that its it is are was does do did has have had can could would will been being of in on at with to
     for from by and as there any some one you see image picture photo photograph object objects thing class present
@@ -16,13 +16,13 @@ _EMPTY = frozenset(_EMPTY_WORDS.split())
 
 
 class QuestionFilter:
-    """Give the reason why a text is not to be asked, if there is one.
+    """Find the reason to drop a question, if there is one.
 
     Args:
-        class_names: Names that a question must not contain; synonyms between commas count each, and so do plurals.
-        similarity: From which share of common words two questions are the same, in (0, 1]: 2 M / T, where T counts the
-            words of both and M those in common. Word endings, order, and words that say nothing about a picture ('Is
-            there a visible ...') do not count.
+        class_names: Names that a question must not contain. Each synonym between commas counts, and so do plurals.
+        similarity: Share of common words at which two questions count as the same, in (0, 1]: 2 M / T, where T is the
+            number of words in both and M the number in common. Word endings, order, and words that say nothing about
+            an image ('Is there a visible ...') do not count.
     """
 
     def __init__(self, class_names: Iterable[str] = (), similarity: float = 0.9) -> None:
@@ -35,11 +35,11 @@ class QuestionFilter:
                     self._names.setdefault(stems[0], []).append((stems, synonym.strip()))
 
     def reason_against(self, text: str, others: Iterable[str]) -> str | None:
-        """Return why a question is to be dropped, or None.
+        """Return why to drop a question, or None.
 
         Args:
             text: The question.
-            others: The questions that were taken before.
+            others: The questions that were accepted before.
         """
         words = _words(text)
         if not text.endswith('?') or len(words) < 3:
@@ -67,7 +67,7 @@ class QuestionFilter:
 
 
 def content_words(text: str) -> list[str]:
-    """Return the words of a question that say what it asks about, or all words if none does."""
+    """Return the words of a question that say what it asks about, or else all of its words."""
     words = _words(text)
     return [word for word in words if word not in _EMPTY] or words
 
@@ -85,7 +85,7 @@ def _stems(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    """Take the ending off an English word, so that wings, wing and winged are one."""
+    """Remove the ending of an English word, so that wings, wing and winged become one."""
     if len(word) <= 3:
         return word
     word = re.sub(r'(?<=[^aeiou])ies$', 'y', word)

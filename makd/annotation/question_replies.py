@@ -1,148 +1,109 @@
-"""Read questions, or a choice of them, out of whatever a language model writes."""
+"""The forms in which a language model is asked to reply, and a fall-back for servers that ignore them."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import pydantic_core
+from pydantic import BaseModel, Field, ValidationError
 
 from makd.questions.question_set import KINDS
 
 _THOUGHTS = re.compile(r'<think>.*?(</think>|$)', re.DOTALL)
-_FLAT_OBJECT = re.compile(r'\{[^{}]*\}')
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-_NUMBERS = re.compile(r'\[[\d\s,"]+')
-_UP_TO_QUESTION_MARK = re.compile(r'[^?]*\?|[^?]+$')
-_MARKER = re.compile(r'^[\s>#*_]*(?:(?:[-•]|(?:question|q)?\s*\(?\d{1,4}\s*[.):\]])[\s*_]*)*', re.IGNORECASE)
-_KIND = re.compile(rf'\b({"|".join(KINDS)})\b', re.IGNORECASE)
-_KIND_IN_FRONT = re.compile(rf'^[\[(*_]*({"|".join(KINDS)})[\])*_:]+\s*', re.IGNORECASE)
-_SAME = 0.9
-
-Candidate = tuple[str, str | None]
+_KIND = re.compile(rf'[\[(]({"|".join(KINDS)})[\])]', re.IGNORECASE)
+_MARKER = re.compile(r'^\W*(?:(?:question|q)?\s*\d{1,4}[.):\]]\W*)?', re.IGNORECASE)
+# Up to a question mark, with a kind in brackets; or an entry of a list.
+_IN_TEXT = re.compile(r'[^?\n]+\?(?:[ *]*[\[(]\w+[\])])?|^\s*(?:[-*•]|\d+[.)])\s.+', re.MULTILINE)
 
 
-def parse_questions(text: str) -> list[Candidate]:
-    """Return the candidates in a text, each with its kind if the text says it.
+class WrittenQuestion(BaseModel):
+    """A question as the model writes it. The schema allows only :data:`~makd.questions.KINDS`, a reply any text."""
 
-    JSON (whole, in a code fence, or cut off), a list with numbers or bullets, under headings or not, and bare lines are
-    understood. Of prose only sentences with a question mark are taken, of a list every entry.
-
-    Args:
-        text: What a model wrote.
-
-    Returns:
-        (question, one of :data:`~makd.questions.KINDS` or None), in order.
-    """
-    text = _THOUGHTS.sub('', text)
-    found = [entry for value in _json_values(text) for entry in _entries(value)] or list(_from_lines(text))
-    return [entry for entry in found if entry[0]]
+    text: str
+    kind: Annotated[str, Field(json_schema_extra={'enum': list(KINDS)})]
 
 
-def parse_selection(text: str, questions: Sequence[str]) -> list[int]:
-    """Return which questions of a numbered list a model chose.
+class WrittenQuestions(BaseModel):
+    """The reply to a request for questions."""
 
-    Args:
-        text: What it wrote: numbers from 1, the questions' texts, or both, as JSON, as a list, or with commas. Where a
-            question's text stands behind a number, the text counts: the number may be that of the model's own list.
-        questions: The list, in order.
+    questions: list[WrittenQuestion]
+
+
+class Selection(BaseModel):
+    """The reply to a request to select questions: their numbers, from 1, the best first."""
+
+    selected: list[int]
+
+
+def read_questions(reply: str) -> list[tuple[str, str | None]]:
+    """Return the questions in a reply, in order.
+
+    Without structured output, this is what the first JSON value in the reply contains, even if it is cut off, or else
+    what looks like a question or an entry of a list.
 
     Returns:
-        Distinct indices from 0, in the order in which they were chosen. What is not in the list is left out.
+        (question, one of :data:`~makd.questions.KINDS` or None).
     """
-    text = _THOUGHTS.sub('', text)
-    chosen: list[object] = [entry for value in _json_values(text) for entry in _leaves(value)]
-    if not chosen:
-        chosen = list(_NUMBERS.findall(text)) or [
-            piece for line in text.splitlines() for piece in _UP_TO_QUESTION_MARK.findall(line)
-        ]
-    index_of = {_key(question): index for index, question in enumerate(questions)}
-    indices = [index for entry in chosen for index in _indices(str(entry), index_of)]
-    return list(dict.fromkeys(index for index in indices if index in range(len(questions))))
+    reply = _THOUGHTS.sub('', reply)
+    try:
+        entries = [(question.text, question.kind) for question in WrittenQuestions.model_validate_json(reply).questions]
+    except ValidationError:
+        entries = []
+        for entry in _json_entries(reply) or _IN_TEXT.findall(reply):
+            entry = entry if isinstance(entry, dict) else {'text': entry}
+            entries.append((str(entry.get('text', entry.get('question', ''))), str(entry.get('kind', ''))))
+    return [cleaned for entry in entries if (cleaned := _clean(*entry))[0]]
 
 
-def _indices(entry: str, index_of: Mapping[str, int]) -> list[int]:
-    """Return what an entry of a choice means: the question that it repeats, or else the numbers in it."""
-    key = _key(entry)
-    if key in index_of:
-        return [index_of[key]]
-    bare = re.sub(r'\b(?:questions?|no|q)(?![^\W\d_])', '', key or entry, flags=re.IGNORECASE)
-    if re.search(r'[^\W\d_]', bare):
-        return [index_of[close] for close in get_close_matches(key, index_of, n=1, cutoff=_SAME)]
-    return [int(number) - 1 for number in re.findall(r'\d+', bare)]
+def read_selection(reply: str, questions: Sequence[str]) -> list[int]:
+    """Return which questions of a numbered list a reply selects.
+
+    Without structured output, an entry of the reply that repeats the text of a question stands for this question, and
+    other entries for their numbers: models that repeat questions often number them anew.
+
+    Returns:
+        Distinct indices from 0, the best first.
+    """
+    reply = _THOUGHTS.sub('', reply)
+    try:
+        numbers = Selection.model_validate_json(reply).selected
+    except ValidationError:
+        texts = {_words(question): number for number, question in enumerate(questions, start=1)}
+        numbers = []
+        for entry in map(str, _json_entries(reply) or reply.splitlines()):
+            if repeated := [text for text in texts if text in _words(entry)]:
+                numbers.append(texts[max(repeated, key=len)])
+            elif not re.search(r'[^\W\d_]', entry):
+                numbers += map(int, re.findall(r'\d+', _MARKER.sub('', entry) or entry))
+    return list(dict.fromkeys(number - 1 for number in numbers if 1 <= number <= len(questions)))
 
 
-def _key(text: str) -> str:
-    return ' '.join(re.findall(r'\w+', _clean(text)[0].lower()))
-
-
-def _json_values(text: str) -> list[Any]:
-    """Return the JSON value in a text; of one that is broken, the objects or else the questions that are whole."""
-    starts = [position for position in (text.find('{'), text.find('[')) if position >= 0]
-    if not starts:
+def _json_entries(text: str) -> list[Any]:
+    """Return the entries of all lists in the first JSON value of a text."""
+    start = re.search(r'[{\[]', text)
+    if start is None:
         return []
     try:
-        return [json.JSONDecoder().raw_decode(text, min(starts))[0]]
+        value = json.JSONDecoder().raw_decode(text, start.start())[0]
     except ValueError:
-        objects = [value for piece in _FLAT_OBJECT.findall(text) if (value := _loads(piece)) is not None]
-        return objects or [value for piece in _STRING.findall(text) if '?' in (value := _loads(piece) or '')]
+        try:
+            value = pydantic_core.from_json(text[start.start() :], allow_partial=True)
+        except ValueError:
+            return []
+    lists = [value] if isinstance(value, list) else [inner for inner in value.values() if isinstance(inner, list)]
+    return [entry for inner in lists for entry in inner]
 
 
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+def _words(text: str) -> str:
+    return ' '.join(re.findall(r'\w+', text.lower()))
 
 
-def _entries(value: Any, kind: Any = None) -> Iterator[Candidate]:
-    """Yield the questions in a JSON value: strings and objects with a text, in lists or under their kind."""
-    if isinstance(value, str):
-        yield _clean(value, kind)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _entries(inner, kind)
-    elif isinstance(value, dict):
-        text = value.get('text', value.get('question'))
-        if isinstance(text, str):
-            yield _clean(text, value.get('kind', kind))
-        else:
-            for key, inner in value.items():
-                yield from _entries(inner, key if key.lower() in KINDS else kind)
-
-
-def _leaves(value: Any) -> Iterator[object]:
-    """Yield the numbers and texts in a JSON value."""
-    if isinstance(value, dict):
-        named = [value[field] for field in ('text', 'question', 'number', 'id') if field in value]
-        value = named[:1] or list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _leaves(inner)
-    else:
-        yield value
-
-
-def _from_lines(text: str) -> Iterator[Candidate]:
-    heading = None
-    for line in text.splitlines():
-        *questions, rest = [*_UP_TO_QUESTION_MARK.findall(line), '']
-        if questions and '?' not in questions[-1]:
-            rest = questions.pop()
-        named = match.group(1) if (match := _KIND.search(rest)) else None
-        for question in questions:
-            question, kind = _clean(question, named or heading)
-            # In prose, what stands before the question in the same line is not part of it.
-            yield re.split(r'(?<=[.!:])\s+', question)[-1], kind
-        if not questions and named:
-            heading = named
-        elif not questions and _MARKER.match(line).group().strip('\t *_>#'):  # type: ignore[union-attr]
-            yield _clean(line, heading)
-
-
-def _clean(text: str, kind: Any = None) -> Candidate:
-    """Put a question on one line, without number, bullet, quotes and kind."""
+def _clean(text: str, kind: str) -> tuple[str, str | None]:
+    """Return a question without number, bullet, quotes, kind and what follows it; and its kind."""
+    if match := _KIND.search(text):
+        text, kind = _KIND.sub('', text), match.group(1)
     text = _MARKER.sub('', ' '.join(text.split()))
-    if match := _KIND_IN_FRONT.match(text):
-        text, kind = text[match.end() :], match.group(1)
-    kind = str(kind).lower()
+    text = text[: text.rfind('?') + 1] or text
+    kind = kind.lower()
     return text.strip(' *_"\'“”`'), kind if kind in KINDS else None

@@ -1,23 +1,24 @@
-"""A language model writes questions from the names of the classes, and chooses the best (paper section 3.1)."""
+"""A language model writes questions from the names of the classes, and selects the best (paper section 3.1)."""
 
-import json
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from makd.annotation.openai_client import OpenAIClient
 from makd.annotation.question_filter import QuestionFilter, content_words
-from makd.annotation.question_replies import parse_questions, parse_selection
+from makd.annotation.question_replies import Selection, WrittenQuestions, read_questions, read_selection
 from makd.errors import ConfigError, QuestionsError, RequestRefused
 from makd.files import atomic_file
-from makd.questions.question_set import KINDS, Question, QuestionSet
+from makd.questions.question_set import Question, QuestionSet
 
 _logger = logging.getLogger(__name__)
 
@@ -33,218 +34,154 @@ RANK = (
     'distinguish different class in the dataset.'
 )
 
-# What the paper says around them, and the form of the answer.
+# What the paper says about them, and the form of the reply.
 ASPECTS = (
     'Consider visual, categorical, environmental and abstract aspects, such as shape, color and background. Yes or no '
     'must answer each question from the image alone.'
 )
 NO_NAMES = 'Do not use the name of a class in a question.'
-_CHARACTERS_A_TOKEN = 3  # fewer than English has, so that the estimate errs on the safe side
+_FORMS: dict[type[BaseModel], str] = {
+    WrittenQuestions: 'Answer in JSON: {"questions": [{"text": the question, "kind": "visual" or ...}, ...]}.',
+    Selection: 'Answer in JSON with the numbers of your selection, the best first: {"selected": [number, ...]}.',
+}
+_CHARACTERS_PER_TOKEN = 3  # fewer than in English, so that the estimate errs on the safe side
 _SHOWN = 300  # characters of a dropped question
-_SHARE_OF_CLASSES = 2 / 3  # of a prompt; the rest is for the questions that are there already
+_SHARE_OF_CLASSES = 2 / 3  # of a prompt; the rest is for the questions that were written before
 
 
-@dataclass(frozen=True)
-class _Form:
-    """In which form a reply is asked for.
-
-    Attributes:
-        in_lines: The words that ask for text.
-        in_json: The words that ask for JSON.
-        field: The one field of the JSON object, an array.
-        items: The JSON schema of its items.
-    """
-
-    in_lines: str
-    in_json: str
-    field: str
-    items: Mapping[str, Any]
-
-    def request(self, way: str) -> dict[str, Any]:
-        """Return the field ``response_format`` of a request, in OpenAI's way or in llama.cpp's older one."""
-        schema = {
-            'type': 'object',
-            'properties': {self.field: {'type': 'array', 'items': self.items}},
-            'required': [self.field],
-            'additionalProperties': False,
-        }
-        if way == 'json_object':
-            return {'type': way, 'schema': schema}
-        return {'type': way, 'json_schema': {'name': self.field, 'strict': True, 'schema': schema}}
-
-
-_QUESTIONS = _Form(
-    'Write one question a line, with its kind in brackets: (visual), (categorical), (environmental) or (abstract).',
-    'Answer in JSON: {"questions": [{"text": the question, "kind": "visual", "categorical", ...}, ...]}.',
-    'questions',
-    {
-        'type': 'object',
-        'properties': {'text': {'type': 'string'}, 'kind': {'type': 'string', 'enum': list(KINDS)}},
-        'required': ['text', 'kind'],
-        'additionalProperties': False,
-    },
-)
-_SELECTION = _Form(
-    'Write only the numbers of the selected questions, the best first, with commas between them.',
-    'Answer in JSON with the numbers of the selected questions, the best first: {"selected": [number, ...]}.',
-    'selected',
-    {'type': 'integer'},
-)
-
-
-@dataclass
-class _Progress:
+class _Progress(BaseModel):
     """What has been written so far; saved after each reply, so that a failure costs one request.
 
     Attributes:
-        order: Everything that decides what is asked; what was saved under another order is not used.
-        questions: The questions that were taken.
-        dropped: ``{'text': ..., 'reason': ...}`` of those that were not.
-        server_models: What the server called the model.
+        order: Everything that decides what is asked; progress with another order is not resumed.
+        questions: The accepted questions.
+        dropped: The others, as ``{'text': ..., 'reason': ...}``.
+        server_models: Names that the server gave the model.
     """
 
     order: dict[str, Any]
-    questions: list[Question] = field(default_factory=list)
-    dropped: list[dict[str, str]] = field(default_factory=list)
-    server_models: list[str] = field(default_factory=list)
+    questions: list[Question] = []
+    dropped: list[dict[str, str]] = []
+    server_models: list[str] = []
 
-    def save(self, path: Path | None) -> None:
-        if path is not None:
-            with atomic_file(path) as file:
-                file.write(json.dumps(asdict(self), indent=2, ensure_ascii=False).encode('utf-8'))
-
-    def load(self, path: Path | None) -> None:
-        """Take over what a file holds, if it belongs to the same order."""
-        if path is None or not path.is_file():
-            return
-        try:
-            saved = json.loads(path.read_text(encoding='utf-8'))
-        except ValueError:
-            saved = {}
-        if saved.get('order') != self.order:
-            _logger.warning('%s belongs to another model, list of classes or setting: it is not used', path)
-            return
-        self.questions = [Question(**entry) for entry in saved['questions']]
-        self.dropped, self.server_models = saved['dropped'], saved['server_models']
-        _logger.info('going on with the %d questions in %s', len(self.questions), path)
+    @classmethod
+    def resume(cls, order: dict[str, Any], path: Path | None) -> '_Progress':
+        """Return the progress in a file if it has this order, or else a new one."""
+        if path is not None and path.is_file():
+            try:
+                saved = cls.model_validate_json(path.read_bytes())
+            except ValueError:
+                saved = cls(order={})
+            if saved.order == order:
+                _logger.info('resuming with the %d questions in %s', len(saved.questions), path)
+                return saved
+            _logger.warning('%s is for another model, list of classes or setting: it is not used', path)
+        return cls(order=order)
 
 
+@dataclass
 class QuestionWriter:
-    """Let a language model write yes/no questions about the classes of a data set, and choose the best.
+    """Let a language model write yes/no questions about the classes of a dataset, and select the best.
 
-    The model is asked for ``num_generated`` questions; those that are none, name a class or repeat another are dropped
-    and asked for again. Then it ranks them, and the first ``num_selected`` are kept in its order. Lists that are too
-    long for one prompt are dealt out over several, like cards, so that each has classes from everywhere.
+    The model is asked for ``num_generated`` questions. Replies that are not yes/no questions, name a class or repeat
+    another question are dropped, and replacements are requested. Then the model ranks the questions, and the first
+    ``num_selected`` are kept in its order. Lists that are too long for one prompt are dealt out over several, like
+    cards, so that each prompt has classes from the whole list.
 
     Args:
-        client: Where the model is.
-        num_generated: N, the questions to choose from. Defaults to the paper's 100.
+        client: Client of the model's server.
+        num_generated: N, the questions to select from. Defaults to the paper's 100.
         num_selected: Q, the questions to keep. Defaults to the paper's 50.
-        seed: Sent along with the requests; not all servers heed it.
-        similarity: From which share of common words two questions are the same
+        seed: Seed of the first request, sent to the server; not all servers use it.
+        similarity: Share of common words at which two questions count as the same
             (:class:`~makd.annotation.question_filter.QuestionFilter`).
         class_names: 'drop' questions that contain the name of a class, or 'keep' them, for classes whose names are
             everyday words, such as 'eye'.
-        structured: Ask for JSON by ``response_format``; a server that refuses all its forms is asked for lines of text.
-        max_prompt_tokens: Longest prompt, estimated at three characters a token.
-        max_rounds: How often to ask for what is missing.
+        structured: Request JSON by ``response_format``, unless the server rejects it. Otherwise the prompt alone asks
+            for JSON.
+        max_prompt_tokens: Longest prompt, estimated at three characters per token.
+        max_rounds: How often to ask for missing questions.
         parameters: Further fields of each request, such as ``dict(temperature=1.0, max_tokens=4000)``.
 
     Raises:
-        ConfigError: An argument has no meaning.
+        ConfigError: An argument is invalid.
     """
 
-    def __init__(
-        self,
-        client: OpenAIClient,
-        num_generated: int = 100,
-        num_selected: int = 50,
-        seed: int = 0,
-        similarity: float = 0.9,
-        class_names: str = 'drop',
-        structured: bool = True,
-        max_prompt_tokens: int = 8000,
-        max_rounds: int = 5,
-        parameters: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not 1 <= num_selected <= num_generated:
+    client: OpenAIClient
+    num_generated: int = 100
+    num_selected: int = 50
+    seed: int = 0
+    similarity: float = 0.9
+    class_names: str = 'drop'
+    structured: bool = True
+    max_prompt_tokens: int = 8000
+    max_rounds: int = 5
+    parameters: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_selected <= self.num_generated:
             raise ConfigError(
-                f'num_selected={num_selected} must be from 1 to num_generated={num_generated}: the questions that are '
-                'kept are chosen among those that are generated.'
+                f'num_selected={self.num_selected} must be from 1 to num_generated={self.num_generated}: the selected '
+                'questions are some of the generated ones.'
             )
-        if class_names not in ('drop', 'keep'):
-            raise ConfigError(f"class_names={class_names!r} must be 'drop' or 'keep'.")
-        if max_rounds < 1 or max_prompt_tokens < 100:
+        if self.class_names not in ('drop', 'keep'):
+            raise ConfigError(f"class_names={self.class_names!r} must be 'drop' or 'keep'.")
+        if self.max_rounds < 1 or self.max_prompt_tokens < 100:
             raise ConfigError('max_rounds must be at least 1, and max_prompt_tokens at least 100.')
-        self.client = client
-        self.num_generated = num_generated
-        self.num_selected = num_selected
-        self.seed = seed
-        self.similarity = similarity
-        self.class_names = class_names
-        self._ways = ['json_schema', 'json_object', 'text'] if structured else ['text']
-        self.max_prompt_tokens = max_prompt_tokens
-        self.max_rounds = max_rounds
-        self.parameters = dict(parameters or {})
-        self._asked = 0
+        # llama-cpp-python knows only the second; the last is for servers without structured output.
+        self._outputs = ['json_schema', 'json_object', 'text'] if self.structured else ['text']
+        self._num_requests = 0
 
     def write(self, classes: Sequence[str], progress_file: Path | None = None) -> QuestionSet:
-        """Write and choose questions.
+        """Write and select questions.
 
         Args:
             classes: The names of the classes.
-            progress_file: Keeps what was generated if the server fails; the next call goes on from there. Removing it
-                is left to the caller.
+            progress_file: Keeps the generated questions if the server fails; the next call resumes from it. The caller
+                removes it.
 
         Returns:
-            At most ``num_selected`` questions, the best first. What is missing was said by a warning. The metadata has
+            At most ``num_selected`` questions, the best first; a warning is logged if there are fewer. The metadata has
             model, prompts, seed, date, counts, and the dropped questions with their reasons.
 
         Raises:
-            QuestionsError: There is no question at all.
-            ServerError: The server cannot be asked any more.
+            QuestionsError: The model wrote no usable question.
+            ServerError: The server can no longer be used.
         """
-        progress = _Progress(self._order(classes))
-        progress.load(progress_file)
+        progress = _Progress.resume(self._order(classes), progress_file)
         for _ in self._generate(progress, classes):
-            progress.save(progress_file)
-        if not progress.questions:
-            reasons = '; '.join(f'{entry["text"]!r}: {entry["reason"]}' for entry in progress.dropped[:3])
+            if progress_file is not None:
+                with atomic_file(progress_file) as file:
+                    file.write(progress.model_dump_json(indent=2).encode())
+        written, dropped = progress.questions, progress.dropped
+        if not written:
+            reasons = '; '.join(f'{entry["text"]!r}: {entry["reason"]}' for entry in dropped[:3])
             raise QuestionsError(
                 f'{self.client.model} wrote no usable question in {self.max_rounds} rounds ({reasons or "nothing"}). '
-                'Take a larger model, or write the questions by hand, one a line.'
+                'Use a larger model, or write the questions by hand, one per line.'
             )
-        if len(progress.questions) < self.num_generated:
-            _logger.warning(
-                'the model wrote %d usable questions instead of %d in %d rounds; %d were dropped',
-                len(progress.questions),
-                self.num_generated,
-                self.max_rounds,
-                len(progress.dropped),
-            )
+        if len(written) < self.num_generated:
+            counts = (len(written), self.num_generated, self.max_rounds, len(dropped))
+            _logger.warning('the model wrote %d usable questions instead of %d in %d rounds; %d were dropped', *counts)
         ranked = self._rank(progress, classes)
-        # A choice that is too short is filled up: a person reviews the list and can do better than with fewer.
-        rest = [question for question in progress.questions if question not in ranked]
-        chosen = [*ranked, *rest][: self.num_selected]
-        if len(ranked) < len(chosen):
-            _logger.warning(
-                'the model selected %d questions; %d more follow in the order in which they were written',
-                len(ranked),
-                len(chosen) - len(ranked),
-            )
-        if len(chosen) < self.num_selected:
-            _logger.warning('there are %d questions instead of %d', len(chosen), self.num_selected)
-        return QuestionSet(chosen, self._metadata(progress, min(len(ranked), len(chosen))))
+        # A selection that is too short is filled up: a person reviews the list and can do better than with fewer.
+        selected = [*ranked, *(question for question in written if question not in ranked)][: self.num_selected]
+        if added := len(selected) - len(ranked):
+            order = 'follow in the order in which they were written'
+            _logger.warning('the model selected %d questions; %d more %s', len(ranked), added, order)
+        if len(selected) < self.num_selected:
+            _logger.warning('there are %d questions instead of %d', len(selected), self.num_selected)
+        return QuestionSet(selected, self._metadata(progress, len(ranked)))
 
     def prompts(self, classes: Sequence[str]) -> list[str]:
-        """Return what the model is asked first, without asking: the prompts for questions, and one for the choice."""
+        """Return the first prompts, without asking: those for questions, and one for the selection."""
         parts = self._split(classes)
         number = ceil(self.num_generated / len(parts))
-        asked = [self._generate_prompt(len(classes), part, number, ()) for part in parts]
-        return [*asked, self._rank_prompt(classes, ['...'], self.num_selected)]
+        prompts = [self._generate_prompt(len(classes), part, number, ()) for part in parts]
+        return [*prompts, self._rank_prompt(classes, ['...'], self.num_selected)]
 
     def _generate(self, progress: _Progress, classes: Sequence[str]) -> Iterator[None]:
-        """Fill ``progress`` up, and stop after each reply."""
+        """Add questions to ``progress`` until there are enough, and stop after each reply."""
         taken = progress.questions
         question_filter = QuestionFilter(classes if self.class_names == 'drop' else (), self.similarity)
         parts = self._split(classes)
@@ -256,8 +193,8 @@ class QuestionWriter:
                 number = ceil(missing / (len(parts) - index))
                 texts = [question.text for question in taken]
                 prompt = self._generate_prompt(len(classes), part, number, texts)
-                candidates = parse_questions(self._ask(prompt, _QUESTIONS, progress))
-                # Small models go on and on: what exceeds the order is not read.
+                candidates = read_questions(self._ask(prompt, WrittenQuestions, progress))
+                # Small models go on and on: most of what exceeds the number is not read.
                 for text, kind in candidates[: 2 * number]:
                     reason = question_filter.reason_against(text, (question.text for question in taken))
                     if reason is not None:
@@ -268,7 +205,7 @@ class QuestionWriter:
                 yield
 
     def _rank(self, progress: _Progress, classes: Sequence[str]) -> list[Question]:
-        """Return the questions that the model chooses, the best first; at most ``num_selected``."""
+        """Return the questions that the model selects, the best first; at most ``num_selected``."""
         questions = progress.questions
         groups = _deal(questions, lambda group: self._fits('\n'.join(q.text for q in group), _SHARE_OF_CLASSES))
         ranked = []
@@ -288,18 +225,18 @@ class QuestionWriter:
             missing = number - len(selected)
             if missing == 0:
                 break
-            reply = self._ask(self._rank_prompt(classes, texts, missing), _SELECTION, progress)
-            selected += [rest[index] for index in parse_selection(reply, texts)[:missing]]
+            reply = self._ask(self._rank_prompt(classes, texts, missing), Selection, progress)
+            selected += [rest[index] for index in read_selection(reply, texts)[:missing]]
         return selected
 
-    def _generate_prompt(self, num_classes: int, part: Sequence[str], number: int, there: Sequence[str]) -> str:
-        text = DATASET.format(num_classes=num_classes, classes=_listed(part)) + ', ' + GENERATE.format(number=number)
-        names = [NO_NAMES] if self.class_names == 'drop' else []
-        text += '\n' + ' '.join([ASPECTS, *names])
-        if there:
+    def _generate_prompt(self, num_classes: int, part: Sequence[str], number: int, written: Sequence[str]) -> str:
+        names = f' {NO_NAMES}' if self.class_names == 'drop' else ''
+        dataset = DATASET.format(num_classes=num_classes, classes=_listed(part))
+        text = f'{dataset}, {GENERATE.format(number=number)}\n{ASPECTS}{names}'
+        if written:
             text += '\nDo not repeat these questions:'
             # The latest first: they are the likeliest to be written again.
-            for question in reversed(there):
+            for question in reversed(written):
                 if not self._fits(f'{text}\n{question}'):
                     break
                 text += f'\n{question}'
@@ -310,63 +247,52 @@ class QuestionWriter:
         # As many classes as fit, from all over the list.
         shown = _deal(classes, lambda part: self._fits(numbered + _listed(part), 0.9))[0]
         of_them = '' if len(shown) == len(classes) else f' ({len(shown)} of them)'
-        return '\n'.join(
-            [
-                DATASET.format(num_classes=len(classes), classes=f'{_listed(shown)}{of_them}.'),
-                numbered,
-                RANK.format(number=number),
-            ]
-        )
+        dataset = DATASET.format(num_classes=len(classes), classes=f'{_listed(shown)}{of_them}.')
+        return f'{dataset}\n{numbered}\n{RANK.format(number=number)}'
 
-    def _ask(self, prompt: str, form: _Form, progress: _Progress) -> str:
-        # Not the same seed twice, or the same prompt would bring the same reply.
-        parameters = {'seed': self.seed + self._asked, **self.parameters}
-        self._asked += 1
+    def _ask(self, prompt: str, form: type[BaseModel], progress: _Progress) -> str:
+        """Return the content of the model's reply; it is empty if the model refuses."""
+        # A new seed for each request, or the same prompt would bring the same reply.
+        parameters = {'seed': self.seed + self._num_requests, **(self.parameters or {})}
+        self._num_requests += 1
+        turns = [{'role': 'system', 'content': SYSTEM}, {'role': 'user', 'content': f'{prompt}\n{_FORMS[form]}'}]
+        requests: dict[str, dict[str, Any]] = {
+            'json_schema': {'form': form},
+            'json_object': {'response_format': {'type': 'json_object', 'schema': form.model_json_schema()}},
+            'text': {},
+        }
         while True:
-            way = self._ways[0]
-            if way == 'text':
-                words, structure = form.in_lines, {}
-            else:
-                words, structure = form.in_json, {'response_format': form.request(way)}
             try:
-                reply = self.client.chat(_turns(f'{prompt}\n{words}'), **structure, **parameters)
+                reply = self.client.chat(turns, **requests[self._outputs[0]], **parameters)
                 break
             except RequestRefused as refusal:
-                if way == 'text':
+                if len(self._outputs) == 1:
                     raise
-                del self._ways[0]
-                _logger.info('%s; asking for %s instead', refusal, self._ways[0])
-        server_model = str(reply.get('model'))
-        if server_model not in progress.server_models:
+                del self._outputs[0]
+                _logger.info('%s; asking for %s instead', refusal, self._outputs[0])
+        if (server_model := str(reply.get('model'))) not in progress.server_models:
             progress.server_models.append(server_model)
-        message = reply['choices'][0].get('message')
-        content = message.get('content') if isinstance(message, dict) else None
+        content = reply['choices'][0]['message'].get('content')
         return content if isinstance(content, str) else ''
 
     def _split(self, classes: Sequence[str]) -> list[list[str]]:
         return _deal(classes, lambda part: self._fits(_listed(part), _SHARE_OF_CLASSES))
 
     def _fits(self, text: str, share: float = 1) -> bool:
-        return len(text) <= share * self.max_prompt_tokens * _CHARACTERS_A_TOKEN
+        return len(text) <= share * self.max_prompt_tokens * _CHARACTERS_PER_TOKEN
 
     def _order(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return what decides the generated questions."""
         if not classes:
             raise ConfigError('There are no classes to write questions about.')
-        return {
-            'model': self.client.model,
-            'classes': list(classes),
-            'num_generated': self.num_generated,
-            'seed': self.seed,
-            'similarity': self.similarity,
-            'class_names': self.class_names,
-            'parameters': self.parameters,
-        }
+        settings = {name: getattr(self, name) for name in ('num_generated', 'seed', 'similarity', 'class_names')}
+        model = {'model': self.client.model, 'classes': list(classes)}
+        return {**model, **settings, 'parameters': dict(self.parameters or {})}
 
     def _metadata(self, progress: _Progress, num_ranked: int) -> dict[str, Any]:
-        order = {**progress.order, 'classes': len(progress.order['classes'])}
         return {
-            **order,
+            **progress.order,
+            'classes': len(progress.order['classes']),
             'server_models': progress.server_models,
             'system_prompt': SYSTEM,
             'prompts': {'generate': f'{DATASET}, {GENERATE}', 'rank': RANK},
@@ -378,16 +304,12 @@ class QuestionWriter:
         }
 
 
-def _turns(prompt: str) -> list[dict[str, str]]:
-    return [{'role': 'system', 'content': SYSTEM}, {'role': 'user', 'content': prompt}]
-
-
 def _listed(classes: Sequence[str]) -> str:
     # ImageNet's names have commas in them.
     return f'[{("; " if any("," in name for name in classes) else ", ").join(classes)}]'
 
 
-def _deal(items: Sequence[Any], fits: Any) -> list[list[Any]]:
+def _deal(items: Sequence[Any], fits: Callable[[list[Any]], bool]) -> list[list[Any]]:
     """Deal items out over as few parts as it takes until each fits, or holds one item."""
     for number in range(1, len(items)):
         parts = [list(items[start::number]) for start in range(number)]
@@ -397,11 +319,8 @@ def _deal(items: Sequence[Any], fits: Any) -> list[list[Any]]:
 
 
 def _id(text: str, taken: set[str]) -> str:
-    """Return a short name for a question: its first words that say something, in ASCII."""
-    words = chain.from_iterable(
-        re.findall('[a-z0-9]+', unicodedata.normalize('NFKD', word).encode('ascii', 'ignore').decode())
-        for word in content_words(text)[:4]
-    )
-    name = '_'.join(words) or 'q'
-    numbered = (name if number == 1 else f'{name}_{number}' for number in range(1, len(taken) + 2))
-    return next(candidate for candidate in numbered if candidate not in taken)
+    """Return a short name for a question: its first four words that carry meaning, in ASCII."""
+    words = unicodedata.normalize('NFKD', ' '.join(content_words(text)[:4])).encode('ascii', 'ignore').decode()
+    name = '_'.join(re.findall('[a-z0-9]+', words)) or 'q'
+    candidates = [name, *(f'{name}_{number}' for number in range(2, len(taken) + 2))]
+    return next(candidate for candidate in candidates if candidate not in taken)

@@ -3,6 +3,7 @@ import io
 import json
 import pickle
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -33,18 +34,16 @@ def image_of(request):
 
 
 @pytest.fixture
-def serve():
-    running = []
+def serve(waits):
+    with ExitStack() as servers:
 
-    def start(answer, faults=(), client=None, **arguments):
-        server = ScriptedServer(lambda r: Reply({}, 404) if r.path == '/tokenize' else answer(r), faults).__enter__()
-        running.append(server)
-        settings = {'model': 'm', 'base_url': server.url, 'wait': lambda seconds: None, **(client or {})}
-        return server, OpenAIAnnotator(settings, QUESTIONS, **{'image_format': 'png', **arguments})
+        def start(answer, faults=(), client=None, **arguments):
+            script = ScriptedServer(lambda r: Reply({}, 404) if r.path == '/tokenize' else answer(r), faults)
+            server = servers.enter_context(script)
+            settings = {'model': 'm', 'base_url': server.url, **(client or {})}
+            return server, OpenAIAnnotator(settings, QUESTIONS, **{'image_format': 'png', **arguments})
 
-    yield start
-    for server in running:
-        server.__exit__()
+        yield start
 
 
 def ask(annotator, *images):

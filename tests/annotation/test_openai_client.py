@@ -2,9 +2,11 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from email.utils import formatdate
 
 import pytest
+from pydantic import BaseModel
 from scripted_server import Reply, ScriptedServer, completion
 
 from makd.annotation.openai_client import OpenAIClient
@@ -21,23 +23,19 @@ def _environment(monkeypatch):
 
 
 @pytest.fixture
-def serve():
-    """Start servers that fail as told, then say 'Hi'; return the server, a client and the list of its waits."""
-    running = []
+def serve(waits):
+    """Start servers that reply with ``faults``, then with 'Hi'; return the server and a client of it."""
+    with ExitStack() as servers:
 
-    def start(*faults, answer=lambda request: completion('Hi'), **client):
-        server = ScriptedServer(answer, faults).__enter__()
-        running.append(server)
-        waits = []
-        return server, OpenAIClient('m', server.url, **{'wait': waits.append, **client}), waits
+        def start(*faults, answer=lambda request: completion('Hi'), **client):
+            server = servers.enter_context(ScriptedServer(answer, faults))
+            return server, OpenAIClient('m', server.url, **client)
 
-    yield start
-    for server in running:
-        server.__exit__()
+        yield start
 
 
-def test_a_reply_comes_back_whole_and_is_counted(serve):
-    server, client, waits = serve()
+def test_a_reply_comes_back_whole_and_is_counted(serve, waits):
+    server, client = serve()
     reply = client.chat(HELLO, temperature=0, vendor_field=[1])
     assert reply['choices'][0]['message']['content'] == 'Hi'
     assert reply['model'] == 'scripted-2024'
@@ -53,6 +51,8 @@ def test_a_reply_comes_back_whole_and_is_counted(serve):
     'fault',
     [
         Reply({'error': {'message': 'slow down'}}, 429),
+        Reply({'error': {'message': 'conflict'}}, 409),
+        Reply({'error': {'message': 'time-out'}}, 408),
         Reply({'error': {'message': 'boom'}}, 500),
         Reply(b'<html>Bad gateway</html>', 502, {'Content-Type': 'text/html'}),
         Reply(cut=True),
@@ -61,47 +61,64 @@ def test_a_reply_comes_back_whole_and_is_counted(serve):
         Reply({'choices': []}),
         Reply({'error': {'message': 'overloaded'}}),
     ],
-    ids=['429', '500', '502', 'cut', 'half JSON', 'text', 'no choices', 'error with status 200'],
+    ids=['429', '409', '408', '500', '502', 'cut', 'half JSON', 'text', 'no choices', 'error with status 200'],
 )
-def test_what_may_pass_is_tried_again(serve, fault):
-    server, client, waits = serve(fault, fault)
+def test_transient_faults_are_retried(serve, waits, fault):
+    server, client = serve(fault, fault)
     assert client.chat(HELLO)['choices']
     assert len(server.requests) == client.usage.requests == 3
     assert client.usage.repeated == 2
-    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2  # doubles, with jitter
+    assert len(waits) == 2
+    assert 0 < waits[0] < waits[1]
 
 
-def test_a_slow_reply_is_tried_again(serve):
-    _, client, waits = serve(Reply(silent=True), timeout=0.2)
+def test_a_slow_reply_is_retried(serve, waits):
+    _, client = serve(Reply(silent=True), timeout=0.2)
     assert client.chat(HELLO)['choices']
     assert len(waits) == 1
 
 
-def test_retry_after_is_honoured_in_seconds_and_as_a_date(serve):
+def test_the_default_waits_about_a_minute_for_a_server(serve, waits):
+    _, client = serve(answer=lambda request: Reply({}, 503))
+    with pytest.raises(ServerError, match='tried 11 times'):
+        client.chat(HELLO)
+    assert 40 < sum(waits) < 80
+
+
+def test_retry_after_is_honoured_in_seconds_and_as_a_date(serve, waits):
     in_90_s = formatdate(time.time() + 90, usegmt=True)
-    _, client, waits = serve(
+    server, client = serve(
         Reply({}, 429, {'Retry-After': '17'}),
         Reply({}, 503, {'Retry-After': in_90_s}),
         Reply({}, 429, {'Retry-After': '?'}),
     )
     client.chat(HELLO)
-    assert 17 <= waits[0] <= 18
+    assert waits[0] == 17
     assert 85 <= waits[1] <= 91
-    assert 2 <= waits[2] <= 4
+    assert 1 <= waits[2] <= 2
+    assert len(server.requests) == client.usage.requests == 4
 
 
-def test_a_server_that_asks_for_hours_is_given_up(serve):
-    server, client, waits = serve(Reply({}, 429, {'Retry-After': '7200'}))
-    with pytest.raises(ServerError, match=r'429.*come back in 7200 s'):
+def test_a_server_that_asks_for_hours_is_given_up(serve, waits):
+    server, client = serve(Reply({}, 429, {'Retry-After': '7200'}))
+    with pytest.raises(ServerError, match=r'status 429.*Retry-After: 7200'):
         client.chat(HELLO)
     assert len(server.requests) == 1
     assert waits == []
 
 
-def test_repetitions_are_bounded_and_then_nothing_is_sent_any_more(serve):
-    server, client, waits = serve(*[Reply({'error': {'message': 'boom'}}, 500)] * 9, max_retries=2)
+@pytest.mark.parametrize(
+    ('fault', 'message'),
+    [
+        (Reply({'error': {'message': 'boom'}}, 500), r'status 500.*boom.*tried 3 times'),
+        (Reply(cut=True), r'no connection \(.*tried 3 times'),
+        (Reply({'error': 'overloaded'}), r'the reply is not a chat completion: .*overloaded.*tried 3 times'),
+    ],
+)
+def test_retries_are_bounded_and_then_nothing_is_sent_any_more(serve, waits, fault, message):
+    server, client = serve(*[fault] * 9, max_retries=2)
     for _ in range(2):
-        with pytest.raises(ServerError, match=r'status 500.*boom.*tried 3 times'):
+        with pytest.raises(ServerError, match=message):
             client.chat(HELLO)
     assert len(server.requests) == 3
     assert len(waits) == 2
@@ -116,8 +133,8 @@ def test_repetitions_are_bounded_and_then_nothing_is_sent_any_more(serve):
         (429, {'message': 'pay first', 'code': 'insufficient_quota'}, 'status 429.*pay first'),
     ],
 )
-def test_what_cannot_pass_stops_at_once(serve, status, error, message):
-    server, client, _ = serve(Reply({'error': error}, status))
+def test_fatal_errors_stop_at_once(serve, status, error, message):
+    server, client = serve(Reply({'error': error}, status))
     with pytest.raises(ServerError, match=message) as caught:
         client.chat(HELLO)
     assert not isinstance(caught.value, RequestRefused)
@@ -127,24 +144,31 @@ def test_what_cannot_pass_stops_at_once(serve, status, error, message):
 
 
 def test_a_refused_request_does_not_stop_the_next(serve):
-    server, client, _ = serve(Reply({'error': {'message': 'image too large'}}, 400))
+    server, client = serve(Reply({'error': {'message': 'image too large'}}, 400))
     with pytest.raises(RequestRefused, match=r'status 400.*image too large'):
         client.chat(HELLO)
     assert client.chat(HELLO)['choices']
     assert len(server.requests) == 2
 
 
-def test_the_budget_of_requests_counts_repetitions(serve):
-    server, client, _ = serve(Reply({}, 500), max_requests=3)
-    client.chat(HELLO)
+def test_the_budget_of_requests_counts_retries(serve):
+    server, client = serve(Reply({}, 500), max_requests=3)
+    client.chat(HELLO)  # two requests
     client.chat(HELLO)
     with pytest.raises(ServerError, match='max_requests=3: 3 requests'):
         client.chat(HELLO)
     assert len(server.requests) == 3
 
 
+def test_the_budget_ends_retries(serve):
+    server, client = serve(answer=lambda request: Reply({}, 500), max_requests=3)
+    with pytest.raises(ServerError, match='max_requests=3: 3 requests'):
+        client.chat(HELLO)
+    assert len(server.requests) == 3
+
+
 def test_the_budget_of_tokens(serve):
-    server, client, _ = serve(max_tokens_total=16)
+    server, client = serve(max_tokens_total=16)
     client.chat(HELLO)
     client.chat(HELLO)
     with pytest.raises(ServerError, match=r'max_tokens_total=16: .* 20 tokens sent and 10 received'):
@@ -153,7 +177,7 @@ def test_the_budget_of_tokens(serve):
 
 
 def test_threads_share_a_client_and_its_budget(serve):
-    server, client, _ = serve(max_requests=20)
+    server, client = serve(max_requests=20)
     outcomes = []
 
     def ask(_):
@@ -169,39 +193,70 @@ def test_threads_share_a_client_and_its_budget(serve):
     assert client.usage.tokens == 20 * 15
 
 
-def test_one_thread_that_gives_up_wakes_those_that_wait(serve):
-    limited, gone = Reply({}, 429, {'Retry-After': '20'}), Reply({}, 401)
-    asked = threading.Event()
+def test_a_fatal_error_in_one_thread_ends_the_retries_of_others(serve, monkeypatch):
+    waiting, fatal = threading.Event(), threading.Event()
 
-    def answer(request):
-        asked.set()
-        return limited if request.prompt == 'Hello' else gone
+    def sleep(seconds):
+        waiting.set()
+        assert fatal.wait(10)
 
-    _, client, _ = serve(answer=answer, wait=None)
+    monkeypatch.setattr(time, 'sleep', sleep)
+    server, client = serve(answer=lambda request: Reply({}, 429 if request.prompt == 'Hello' else 401))
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.chat, HELLO)
-        assert asked.wait(10)
+        retried = pool.submit(client.chat, HELLO)
+        assert waiting.wait(10)
         with pytest.raises(ServerError, match='401'):
             client.chat([{'role': 'user', 'content': 'Bye'}])
+        fatal.set()
         with pytest.raises(ServerError, match='401'):
-            waiting.result(timeout=10)
+            retried.result(timeout=10)
+    assert server.prompts == ['Hello', 'Bye']
+
+
+class Form(BaseModel):
+    words: list[str]
+
+
+def test_a_reply_is_asked_for_in_a_form(serve):
+    server, client = serve()
+    assert client.chat(HELLO, Form, seed=3)['choices'][0]['message']['content'] == 'Hi'  # the form was ignored
+    (request,) = server.requests
+    asked_form = request.body.pop('response_format')
+    assert (request.body['messages'], request.body['seed']) == (HELLO, 3)
+    assert asked_form['type'] == 'json_schema'
+    assert asked_form['json_schema']['strict']
+    assert asked_form['json_schema']['schema']['required'] == ['words']
+    assert asked_form['json_schema']['schema']['additionalProperties'] is False
+
+
+def test_llama_cpp_refuses_a_form_with_status_500(serve, waits):
+    refusal = {'error': {'message': "{'loc': ('body', 'response_format', 'type'), 'msg': 'Input should be'}"}}
+    server, client = serve(Reply(refusal, 500), Reply(refusal, 500))
+    with pytest.raises(RequestRefused, match='response_format'):
+        client.chat(HELLO, Form)
+    assert len(server.requests) == 1
+    client.chat(HELLO)  # without a form, 500 is transient
+    assert len(waits) == 1
 
 
 def test_probe_finds_what_the_root_of_the_server_offers(serve):
     def answer(request):
         return Reply({'tokens': [1]}) if request.path == '/tokenize' else Reply({}, 404)
 
-    server, client, _ = serve(answer=answer)
+    server, client = serve(answer=answer)
     assert client.probe('/tokenize', {'prompt': 'Yes'}) == {'tokens': [1]}
     assert client.probe('/generate', {}) is None
     assert server.requests[0].body == {'prompt': 'Yes'}
     with pytest.raises(ServerError, match='401'):
         serve(Reply({}, 401))[1].probe('/tokenize', {})
+    with pytest.raises(ServerError, match='max_requests=0'):
+        serve(max_requests=0)[1].probe('/tokenize', {})
 
 
 def test_the_key_shows_nowhere(serve, caplog):
     caplog.set_level(logging.DEBUG)
-    _, client, _ = serve(Reply({'error': {'message': f'bad {KEY}'}}, 400), Reply({'echo': KEY}, 200), max_retries=0)
+    faults = [Reply({'error': {'message': f'bad {KEY}'}}, status) for status in (400, 500, 500)]
+    _, client = serve(*faults[:2], Reply({'echo': KEY}), *faults[2:], max_retries=2)
     texts = [repr(client), str(client)]
     for _ in range(2):
         with pytest.raises(MakdError) as caught:
@@ -226,7 +281,7 @@ def test_a_public_server_needs_a_key_and_a_local_one_does_not(monkeypatch):
     ('arguments', 'message'),
     [
         ({'base_url': 'localhost:8000/v1'}, "base_url='localhost:8000/v1' must begin with http"),
-        ({'base_url': 'http://me:pass@host/v1'}, 'must not hold a name or password'),
+        ({'base_url': 'http://me:pass@host/v1'}, 'must not contain a name or password'),
         ({'max_retries': -1}, 'must not be negative'),
     ],
 )

@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+from contextlib import ExitStack
 
 import pytest
 from scripted_server import Reply, ScriptedServer, completion
@@ -8,7 +9,7 @@ from scripted_server import Reply, ScriptedServer, completion
 from makd.annotation.openai_client import OpenAIClient
 from makd.annotation.question_writer import GENERATE, RANK, SYSTEM, QuestionWriter
 from makd.errors import ConfigError, QuestionsError, ServerError
-from makd.questions import QuestionSet
+from makd.questions import KINDS, QuestionSet
 
 CLASSES = ['lion', 'tiger', 'eagle', 'shark']
 WORDS = 'red, blue, green, round, long, short, wet, dry, soft, hard, big, small, old, new, hot, cold'
@@ -25,7 +26,7 @@ class Model:
         number = int(re.search(r'(?:Generate|Select) (\d+)', request.prompt).group(1))
         if 'Select' in request.prompt:
             listed = re.findall(r'^(\d+)\. ', request.prompt, re.MULTILINE)
-            return self.say({'selected': [int(one) for one in listed[-number:]]}, ', '.join(listed[-number:]))
+            return self.say({'selected': [int(last) for last in listed[-number:]]}, ', '.join(listed[-number:]))
         texts = self.extra + [self.questions.pop(0) for _ in range(min(number, len(self.questions)))]
         self.extra = []
         return self.say(
@@ -39,17 +40,14 @@ class Model:
 
 @pytest.fixture
 def serve():
-    running = []
+    with ExitStack() as servers:
 
-    def start(answer, faults=(), max_retries=0, **arguments):
-        server = ScriptedServer(answer, faults).__enter__()
-        running.append(server)
-        client = OpenAIClient('big', server.url, max_retries=max_retries, wait=lambda seconds: None)
-        return server, QuestionWriter(client, **{'num_generated': 6, 'num_selected': 4, **arguments})
+        def start(answer, faults=(), **arguments):
+            server = servers.enter_context(ScriptedServer(answer, faults))
+            client = OpenAIClient('big', server.url, max_retries=0)
+            return server, QuestionWriter(client, **{'num_generated': 6, 'num_selected': 4, **arguments})
 
-    yield start
-    for server in running:
-        server.__exit__()
+        yield start
 
 
 @pytest.mark.parametrize('as_json', [True, False])
@@ -69,7 +67,8 @@ def test_generates_then_selects(serve, as_json):
     assert RANK.format(number=4) in second.prompt
     assert '6. Is its body short?' in second.prompt
     schema = first.body['response_format']['json_schema']['schema']
-    assert schema['properties']['questions']['items']['properties']['kind']['enum'][0] == 'visual'
+    assert schema['$defs']['WrittenQuestion']['properties']['kind']['enum'] == list(KINDS)
+    assert list(second.body['response_format']['json_schema']['schema']['properties']) == ['selected']
     assert [request.body['seed'] for request in server.requests] == [7, 8]
     assert first.body['temperature'] == 1.0
 
@@ -149,19 +148,43 @@ def test_a_short_selection_is_asked_for_again_then_filled_up(serve, caplog):
     assert QUESTIONS[5] not in server.prompts[2]
 
 
-def test_a_server_without_response_format_is_asked_for_lines(serve):
-    # The second is what llama-cpp-python says.
-    refusals = [
-        Reply({'error': {'message': 'json_schema is not supported'}}, 400),
-        Reply({'error': {'message': "{'loc': ('body', 'response_format', 'type'), 'msg': 'Input should be'}"}}, 500),
-    ]
-    server, writer = serve(Model(QUESTIONS, as_json=False), faults=refusals)
+REFUSALS = [
+    Reply({'error': {'message': 'json_schema is not supported'}}, 400),
+    Reply({'error': {'message': "{'loc': ('body', 'response_format', 'type'), 'msg': 'Input should be'}"}}, 500),
+]
+
+
+@pytest.mark.parametrize(
+    ('refusals', 'forms'),
+    [
+        (REFUSALS[:1], ['json_schema', 'json_object', 'json_object']),
+        (REFUSALS[1:], ['json_schema', 'json_object', 'json_object']),  # what llama-cpp-python says
+        (REFUSALS, ['json_schema', 'json_object', None, None]),
+    ],
+)
+def test_a_server_that_refuses_a_form_is_asked_for_the_next(serve, refusals, forms):
+    server, writer = serve(Model(QUESTIONS), faults=refusals)
     assert len(writer.write(CLASSES)) == 4
-    forms = [request.body.get('response_format', {}).get('type') for request in server.requests]
-    assert forms == ['json_schema', 'json_object', None, None]
-    assert 'JSON' in server.prompts[0]
-    assert 'JSON' in server.prompts[1]
-    assert 'JSON' not in ''.join(server.prompts[2:])
+    assert [request.body.get('response_format', {}).get('type') for request in server.requests] == forms
+    assert all('in JSON' in prompt for prompt in server.prompts)
+    if refusals != REFUSALS:
+        assert list(server.requests[-1].body['response_format']['schema']['properties']) == ['selected']
+
+
+def test_structured_output_can_be_switched_off(serve):
+    server, writer = serve(Model(QUESTIONS, as_json=False), structured=False)
+    assert len(writer.write(CLASSES)) == 4
+    assert not any('response_format' in request.body for request in server.requests)
+
+
+def test_a_reply_that_is_cut_off_counts_as_far_as_it_goes(serve):
+    cut = completion(json.dumps({'questions': [{'text': QUESTIONS[9], 'kind': 'visual'}]})[:-2] + ', {"text": "Is it')
+    cut.body['choices'][0]['finish_reason'] = 'length'
+    server, writer = serve(Model(QUESTIONS), faults=[cut], num_selected=6)
+    questions = writer.write(CLASSES)
+    assert set(questions.texts) == {QUESTIONS[9], *QUESTIONS[:5]}
+    assert questions.metadata['dropped'] == []
+    assert 'Generate 5' in server.prompts[1]
 
 
 def test_what_is_refused_in_every_form_is_an_error(serve):
@@ -214,17 +237,21 @@ def test_what_was_generated_outlives_a_failure_and_is_used_again(serve, tmp_path
     server, writer = serve(Model([]))
     assert writer.write(CLASSES, progress).texts == tuple(QUESTIONS[2:6])
     assert len(server.requests) == 1
-    assert 'going on with the 6 questions' in caplog.text
+    assert 'resuming with the 6 questions' in caplog.text
 
     server, writer = serve(Model(QUESTIONS))
     writer.write([*CLASSES, 'whale'], progress)
     assert len(server.requests) == 2
-    assert 'belongs to another model' in caplog.text
+    assert 'is for another model' in caplog.text
 
 
-def test_a_reply_without_content_counts_as_nothing(serve):
-    _, writer = serve(Model(QUESTIONS), faults=[completion(None), completion(None, message='broken')])
+def test_refusals_and_replies_without_content_count_as_nothing(serve):
+    refusal = {'role': 'assistant', 'content': None, 'refusal': 'I cannot help with that.'}
+    parts = {'role': 'assistant', 'content': [{'type': 'text', 'text': 'Is it red?'}]}
+    faults = [completion(None), completion(''), completion(None, message=refusal), completion(None, message=parts)]
+    server, writer = serve(Model(QUESTIONS), faults=faults)
     assert len(writer.write(CLASSES)) == 4
+    assert len(server.requests) == 4 + 2
 
 
 def test_prompts_are_shown_without_a_request(serve):

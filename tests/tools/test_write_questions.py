@@ -73,7 +73,7 @@ def test_never_overwrites_without_force(run):
     with ScriptedServer(answer) as server:
         client = dict(model='m', base_url=server.url)
         _, end = run(client=client)
-        assert 'sub/questions.json exists, and someone may have edited it: nothing was asked. Give --force' in end
+        assert 'sub/questions.json exists, and someone may have edited it: nothing was sent. Give --force' in end
         assert server.requests == []
         assert QuestionSet.load('sub/questions.json').ids == ('mine',)
         _, end = run('--force', client=client)
@@ -88,7 +88,7 @@ def test_goes_on_after_a_failure(run):
     with ScriptedServer(without_choice) as server:
         _, end = run(client=dict(model='m', base_url=server.url, max_retries=0))
     assert 'status 503' in end
-    assert 'What was written so far is in sub/.questions.json.partial; the same command goes on' in end
+    assert 'The questions so far are in sub/.questions.json.partial; the same command resumes' in end
     with ScriptedServer(answer) as server:
         _, end = run(client=dict(model='m', base_url=server.url))
         assert len(server.requests) == 1

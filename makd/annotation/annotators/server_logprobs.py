@@ -111,7 +111,7 @@ def by_id(
             return None
         ids.append(sorted(set(resolved.values())))
     yes, no = ({f'token_id:{id_}' for id_ in of_one} for of_one in ids)
-    request = {
+    request: dict[str, Any] = {
         'logprobs': True,
         'top_logprobs': _TRIAL,
         'logprob_token_ids': sorted(ids[0] + ids[1]),
