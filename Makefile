@@ -14,14 +14,15 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENV5 ?= .venv-transformers5
 SERVER_VENV ?= .venv-server
 
-.PHONY: help setup train annotate test test-transformers5 test-server lint docs
+.PHONY: help setup train annotate test test-fast test-transformers5 test-server lint docs
 
 help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
 	@echo 'make train                train the baseline and its MaKD student on the emoji that ship, and compare them'
 	@echo 'make train CONFIG=FILE    train any one config; ARGS="--amp --work-dir DIR" goes to tools/train.py'
 	@echo 'make annotate             ask the small MLLM that ships about every emoji that ships; CONFIG=FILE, ARGS=...'
-	@echo 'make test                 run all tests; ARGS="-k NAME" goes to pytest'
+	@echo 'make test                 run all tests, in two processes; ARGS="-k NAME" goes to pytest'
+	@echo 'make test-fast            leave out the slow ones, those in a browser and those of several ranks: 90 seconds'
 	@echo 'make test-transformers5   run the tests of annotation with transformers 5, in $(VENV5)'
 	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'
 	@echo 'make docs                 build the documentation, docs/_build/html/index.html; Python 3.11 or later'
@@ -71,10 +72,11 @@ $(READY): setup.py $(CONSTRAINTS)
 	  echo 'Creating $(VENV) with $(PYTHON)'; \
 	  $(PYTHON) -m venv $(CLEAR) $(VENV); \
 	fi
-	$(RUN) -m pip install -c $(CONSTRAINTS) -e '.[dev]'
+# Python compiles the modules that are imported; to compile all of them here would take longer.
+	$(RUN) -m pip install --no-compile -c $(CONSTRAINTS) -e '.[dev]'
 # mmcv asks for opencv-python, which needs libGL, imaug for opencv-python-headless, which does not, and each overwrites
 # the other's files: the headless one has to come last.
-	$(RUN) -m pip install -c $(CONSTRAINTS) --no-deps --force-reinstall opencv-python-headless
+	$(RUN) -m pip install --no-compile -c $(CONSTRAINTS) --no-deps --force-reinstall opencv-python-headless
 	@touch $@
 
 endif
@@ -93,8 +95,15 @@ annotate: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))} \
 	  $(RUN) tools/annotate.py $(or $(CONFIG),configs/annotate/tiny_mllm_emoji.py) $(ARGS)
 
+# worksteal: each process begins with one half of the tests, in their order, so that files share what their tests prepare;
+# whoever has finished takes over some of what the other has left.
+PYTEST := -m pytest -n 2 --dist worksteal
+
 test: setup
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) $(PYTEST) $(ARGS)
+
+test-fast: setup
+	$(RUN) $(PYTEST) -m 'not slow and not browser and not gloo' $(ARGS)
 
 test-transformers5: $(VENV5)/.makd-ready
 	$(VENV5)/bin/python -m pytest tests/annotation projects/tiny_mllm $(ARGS)

@@ -76,6 +76,8 @@ setup(
             'psutil>=5.9',
             'pyarrow>=16',
             'pytest>=8',
+            'pytest-cov>=7',
+            'pytest-xdist>=3.6',
             'ruff>=0.6',
             'sphinx>=8.1; python_version >= "3.11"',
             'sphinx-copybutton>=0.5; python_version >= "3.11"',

@@ -131,7 +131,7 @@ def each(trials: Trials) -> Iterator[Trial]:
 
 def absent_data(trials: Iterable[Trial]) -> str:
     """Say what data the trials lack: of each data set and targets folder one place that needs it, and what makes it."""
-    from makd.cli import config as checks
+    from makd import config as checks
 
     places: dict[str, str] = {}
     for trial in {trial.config: trial for trial in trials}.values():

@@ -99,8 +99,8 @@ def install():
 
 
 if __name__ == '__main__':
-    install()
     sys.argv = sys.argv[1:]
     sys.path[0] = 'tools'
+    install()
     sys.path.append(os.getcwd())
     runpy.run_path(sys.argv[0], run_name='__main__')
