@@ -22,8 +22,6 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader
 
-from makd.datasets.load_aspect_targets import aspect_datasets
-
 
 def stopwatch() -> float:
     """Return the time so far, of everything that the device was given to do."""
@@ -82,8 +80,6 @@ def loading(cfg: Config, steps: int, first_time: bool) -> Callable[[], None]:
             pass
 
     def work() -> None:
-        for _, transform in aspect_datasets(dataset) if first_time else ():
-            transform.targets = transform.targets  # forgets the answers that it has kept
         for _ in range(steps):
             next(batches)
 

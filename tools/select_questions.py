@@ -17,7 +17,7 @@ from makd.errors import ConfigError, QuestionsError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from makd.datasets.labelled_answers import LabelledAnswers
+    from makd.datasets.targets_join import TargetsJoin
 
 RANDOM = 5  # draws
 EXAMPLES = """examples:
@@ -73,12 +73,13 @@ def main() -> None:
     if args.targets:
         use_targets(cfg, args.targets)
     check_data_roots(cfg, ('train_dataloader',))
-    answers = read_answers(cfg)
+    images = read_answers(cfg)
+    answers = images.annotated()
     questions, mass = answers.questions, np.nanmean(answers.mass, axis=0)
     if not 1 <= args.top <= len(questions):
         raise ConfigError(f'--top {args.top}: there are {len(questions)} questions to choose from.')
     print(
-        f'{len(answers.labels)} of {answers.num_images} training images have answers to {len(questions)} questions; '
+        f'{len(answers.labels)} of {len(images.labels)} training images have answers to {len(questions)} questions; '
         f'they are of {len(set(answers.labels.tolist()))} classes.'
     )
 
@@ -129,14 +130,14 @@ def use_targets(cfg: Config, targets: str) -> None:
         node['targets'] = targets
 
 
-def read_answers(cfg: Config) -> LabelledAnswers:
+def read_answers(cfg: Config) -> TargetsJoin:
     """Read answers and classes of the training set of a config."""
     from mmengine.registry import DATASETS, init_default_scope
 
-    from makd.datasets.labelled_answers import read_labelled_answers
+    from makd.datasets.targets_join import join_training_set
 
     init_default_scope(cfg.default_scope)
-    return read_labelled_answers(DATASETS.build(cfg.train_dataloader.dataset))
+    return join_training_set(DATASETS.build(cfg.train_dataloader.dataset))
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch.utils.data import Dataset
 
 from makd.config import without_pipelines
-from makd.datasets.dataset_wrappers import inner_datasets, walk_datasets
+from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.errors import ConfigError
 from makd.registry import DATASETS
 from makd.targets.exchange import list_images
@@ -144,9 +144,7 @@ def _image_paths(config: Mapping[str, Any]) -> Iterable[str]:
             f'{error.args[0]} makd.AnnotationImages takes data sets of every library: write mmpretrain.NAME or '
             'mmdet.NAME, for inner ones, too.'
         ) from None
-    for dataset in walk_datasets(outermost):
-        if inner_datasets(dataset):
-            continue
+    for dataset in leaf_datasets(outermost):
         for index in range(len(dataset)):
             path = dataset.get_data_info(index).get('img_path') if hasattr(dataset, 'get_data_info') else None
             if not isinstance(path, str):

@@ -22,7 +22,7 @@ from makd.analysis.weight_of_evidence import WeightOfEvidence
 from makd.config import absent_data, check_makd_types, load_config, require_checkpoint
 from makd.datasets.config_questions import find_questions
 from makd.datasets.inference_pipeline import build_inference_pipeline
-from makd.datasets.labelled_answers import read_labelled_answers
+from makd.datasets.targets_join import join_training_set
 from makd.errors import ConfigError, DataError, MakdError
 from makd.models.heads import MaKDHeadMixin
 from makd.models.load_student import load_student
@@ -255,7 +255,7 @@ def _find_evidence(cfg: Config, num_classes: int) -> tuple[WeightOfEvidence | No
         return None, f'{next(iter(absent))} is not there'
     try:
         with DefaultScope.overwrite_default_scope('mmpretrain'):
-            answers = read_labelled_answers(DATASETS.build(cfg.train_dataloader.dataset))
+            answers = join_training_set(DATASETS.build(cfg.train_dataloader.dataset)).annotated()
     except (MakdError, OSError, RuntimeError) as error:  # mmpretrain's for a folder without images
         return None, str(error)
     return WeightOfEvidence(answers.probability, answers.labels, num_classes), ''

@@ -13,7 +13,7 @@ from makd.config import first_pipeline, load_config, walk_dicts
 from makd.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from makd.datasets.labelled_images import LabelledImages
+    from makd.datasets.targets_join import TargetsJoin
 
 SPLITS = ('train', 'val', 'test')
 
@@ -110,7 +110,7 @@ def _loads_answers(transform: Mapping) -> bool:
     return transform['type'] == 'makd.LoadAspectTargets'
 
 
-def read_images(cfg: Config, config: str, split: str) -> 'LabelledImages':
+def read_images(cfg: Config, config: str, split: str) -> 'TargetsJoin':
     """Read what is known of the images of ``load_split(...)``, and their answers; say how many there are.
 
     Raises:
@@ -119,9 +119,9 @@ def read_images(cfg: Config, config: str, split: str) -> 'LabelledImages':
     """
     from mmengine.registry import DATASETS
 
-    from makd.datasets.labelled_images import read_labelled_images
+    from makd.datasets.targets_join import join_dataset
 
-    images = read_labelled_images(DATASETS.build(cfg.split_dataloader['dataset']))
+    images = join_dataset(DATASETS.build(cfg.split_dataloader['dataset']))
     if images.questions is None:
         raise ConfigError(
             f'{config}: the pipeline of its {split} split loads no answers; a config of a MaKD student is needed here, '

@@ -1,11 +1,10 @@
-"""Where the annotator's answers meet the images."""
+"""Give each image the annotator's answers about it."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
-from makd.datasets.load_targets import LoadTargets, target_transforms
+from makd.datasets.load_targets import LoadTargets
 from makd.errors import ConfigError
 from makd.registry import TRANSFORMS
 from makd.targets import AspectTargets
@@ -15,26 +14,25 @@ from makd.targets import AspectTargets
 class LoadAspectTargets(LoadTargets):
     """Set ``gt_aspects``, the annotator's P(yes) for each question, on a packed data sample.
 
-    It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one
-    transform serves classification and detection. An image's key is its path relative to ``data_root``.
+    It stands after ``PackInputs`` or ``PackDetInputs``, in classification and detection alike.
 
     Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
     [0, 1]; NaN where the annotator has no answer.
 
     Args:
-        targets (str): A targets folder (see ``makd.targets.AspectTargets``).
-        data_root (str): The folder that the targets' keys are relative to.
-        missing (str): What an image without targets is: an 'error', or 'ignore' for NaN, which the loss leaves out.
-            Defaults to 'error'.
-        top (int, optional): Take only the first ``top`` questions. Defaults to None.
-        question_ids (Sequence[str], optional): Take only these questions, in this order. Defaults to None.
+        targets: A targets folder (see ``makd.targets.AspectTargets``).
+        data_root: The folder that the targets' keys are relative to.
+        missing: 'error' to refuse an image without targets, or 'ignore' to give it NaN, which the loss leaves out.
+        top: Take only the first ``top`` questions.
+        question_ids: Take only these questions, in this order.
 
     Raises:
-        ConfigError: If ``missing`` is neither 'error' nor 'ignore', or an image lies outside ``data_root``.
-        TargetsError: If the folder is absent or damaged; while loading, if an image has no targets.
+        ConfigError: ``missing`` has another value; while loading, an image lies outside ``data_root``.
+        TargetsError: The folder is absent or damaged; while loading, an image has no targets.
     """
 
     field = 'gt_aspects'
+    content = 'aspect targets'
 
     def __init__(
         self,
@@ -61,19 +59,3 @@ class LoadAspectTargets(LoadTargets):
         if self.missing == 'ignore' and key not in self.targets:
             return torch.full((self.num_aspects,), torch.nan)
         return torch.from_numpy(self.targets.probability(key))
-
-
-def aspect_datasets(dataset: Any) -> Iterator[tuple[Any, LoadAspectTargets]]:
-    """Yield each data set that loads aspect targets, with its transform: this one, or those that it wraps."""
-    return target_transforms(dataset, LoadAspectTargets)
-
-
-def training_aspect_datasets(dataset: Any) -> list[tuple[Any, LoadAspectTargets]]:
-    """Return ``aspect_datasets`` of the training set; raise a ConfigError if it loads no aspect targets."""
-    pairs = list(aspect_datasets(dataset))
-    if not pairs:
-        raise ConfigError(
-            'No pipeline of train_dataloader.dataset has aspect targets. End it with '
-            "dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
-        )
-    return pairs

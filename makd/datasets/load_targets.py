@@ -1,4 +1,4 @@
-"""What the transforms have in common that bring stored answers to the images."""
+"""What the transforms that bring stored answers to the images have in common."""
 
 import os
 from abc import abstractmethod
@@ -9,9 +9,8 @@ from mmcv.transforms import BaseTransform
 from torch import Tensor
 
 from makd.datasets.dataset_wrappers import walk_datasets
+from makd.errors import ConfigError
 from makd.targets.image_key import image_key
-
-SEEN_AT_MOST = 10_000  # images whose answers a worker keeps: a few MB
 
 
 class LoadTargets(BaseTransform):
@@ -19,28 +18,19 @@ class LoadTargets(BaseTransform):
 
     It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one
     transform serves classification and detection. An image's key is its path relative to ``data_root``. A subclass
-    names the field and says what goes into it.
+    names the field and looks its value up.
 
     Args:
-        targets: The targets.
+        targets: ``AspectTargets``; ``AblateAspectTargetsHook`` puts a control in their place.
         data_root: The folder that the targets' keys are relative to.
     """
 
     field: str
+    content: str  # what the field holds, for messages
 
     def __init__(self, targets: Any, data_root: str) -> None:
         self.targets = targets
         self.data_root = os.path.join(data_root, '')
-
-    @property
-    def targets(self) -> Any:
-        """The targets: ``AspectTargets``, or a control that ``AblateAspectTargetsHook`` has put in their place."""
-        return self._targets
-
-    @targets.setter
-    def targets(self, targets: Any) -> None:
-        self._targets = targets
-        self._seen: dict[str, Tensor] = {}
 
     def key(self, img_path: str) -> str:
         """Return the targets' key of an image: its POSIX path relative to ``data_root``."""
@@ -49,18 +39,12 @@ class LoadTargets(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Set the field on ``results['data_samples']``."""
         data_sample = results['data_samples']
-        value = self._seen.get(data_sample.img_path)
-        if value is None:
-            value = self.look_up(self.key(data_sample.img_path))
-            # Small pictures are loaded so fast that looking up the answers would be felt; small sets are soon all here.
-            if len(self._seen) < SEEN_AT_MOST:
-                self._seen[data_sample.img_path] = value
-        data_sample.set_field(value, self.field)
+        data_sample.set_field(self.look_up(self.key(data_sample.img_path)), self.field)
         return results
 
     @abstractmethod
     def look_up(self, key: str) -> Tensor:
-        """Return what the field of this image is set to."""
+        """Return the value of the field for the image of this key."""
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(targets={str(self.targets.path)!r}, data_root={self.data_root!r})'
@@ -70,9 +54,20 @@ _Transform = TypeVar('_Transform', bound=LoadTargets)
 
 
 def target_transforms(dataset: Any, kind: type[_Transform]) -> Iterator[tuple[Any, _Transform]]:
-    """Yield each data set that has a transform of this kind, with it: the data set itself, or those that it wraps."""
+    """Yield each dataset that has a transform of this kind, with the transform: the dataset itself or inner ones."""
     for inner in walk_datasets(dataset):
         pipeline = getattr(inner, 'pipeline', None)
         for transform in getattr(pipeline, 'transforms', None) or ():
             if isinstance(transform, kind):
                 yield inner, transform
+
+
+def training_transforms(dataset: Any, kind: type[_Transform]) -> list[tuple[Any, _Transform]]:
+    """Return ``target_transforms`` of the training set; raise a ConfigError if there are none."""
+    pairs = list(target_transforms(dataset, kind))
+    if not pairs:
+        raise ConfigError(
+            f'No pipeline of train_dataloader.dataset has {kind.content}. End it with '
+            f"dict(type='makd.{kind.__name__}', targets=..., data_root=...)."
+        )
+    return pairs

@@ -1,4 +1,4 @@
-"""Where a teacher's stored class probabilities meet the images."""
+"""Give each image the class probabilities that a teacher has stored about it."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -35,6 +35,7 @@ class LoadTeacherLogits(LoadTargets):
     """
 
     field = 'teacher_logits'
+    content = 'teacher logits'
 
     def __init__(self, targets: str, data_root: str) -> None:
         super().__init__(AspectTargets.open(targets), data_root)

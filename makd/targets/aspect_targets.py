@@ -218,13 +218,17 @@ class AspectTargets:
             count += (~np.isnan(mass)).sum(axis=0)
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
+    def find(self, key: str) -> int | None:
+        """Return the row of an image, or None."""
+        return self._keys.find(key)
+
     def row(self, key: str) -> int:
         """Return the row of an image, in microseconds.
 
         Raises:
             TargetsError: The image has no row.
         """
-        row = self._keys.find(key)
+        row = self.find(key)
         if row is None:
             raise TargetsError(self._explain_missing(key))
         return row
@@ -250,6 +254,10 @@ class AspectTargets:
             TargetsError: The image has no row.
         """
         return self._array[self.row(key)][self._columns]
+
+    def logprobs_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return [log p(yes), log p(no)] of some rows (n,): (n, Q, 2) float32; NaN where there is no answer."""
+        return self._array[rows][:, self._columns]
 
     def select(self, question_ids: Iterable[str] | None = None, top: int | None = None) -> 'AspectTargets':
         """Return the same folder with fewer questions: those of the ids in the order given, or the first ``top``.

@@ -27,8 +27,12 @@ class _Control:
         """The folder of the targets."""
         return self._targets.path
 
+    def find(self, key: str) -> int | None:
+        """Return the row of an image in the targets, or None."""
+        return self._targets.find(key)
+
     def __contains__(self, key: object) -> bool:
-        return key in self._targets
+        return isinstance(key, str) and self.find(key) is not None
 
 
 class ShuffledTargets(_Control):
@@ -67,8 +71,10 @@ class ShuffledTargets(_Control):
             rows = rows_of_class[class_]
             self._donor_row[rows] = np.resize(rows_of_class[classes[donor]], len(rows))
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._targets and self._donor_row[self._targets.row(str(key))] >= 0
+    def find(self, key: str) -> int | None:
+        """Return the row of an image in the targets; None also for an image without a label."""
+        row = super().find(key)
+        return None if row is None or self._donor_row[row] < 0 else row
 
     def probability(self, key: str) -> np.ndarray:
         """Return P(yes) of an image of another class.

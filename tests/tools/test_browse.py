@@ -130,7 +130,7 @@ def test_mistakes_are_one_message(browse):
     root = 'train_dataloader.dataset.dataset.data_root'
     assert f"{root}='no'" in browse('answers', '--config', 'training.py', '--cfg-options', f'{root}=no')[1]
     options = 'train_dataloader.dataset.dataset.pipeline.1.data_root=images/train'
-    assert 'none of the 6 images of the data sets has answers' in browse(
+    assert 'none of the 6 images of the datasets has answers' in browse(
         'answers', '--config', 'training.py', '--cfg-options', options
     )[1]  # fmt: skip
     Path('empty.py').write_text('model = dict()')

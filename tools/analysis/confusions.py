@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from makd.analysis.confusion import Confusion
     from makd.analysis.figures.confusion_pairs import Pair
-    from makd.datasets.labelled_images import LabelledImages
+    from makd.datasets.targets_join import TargetsJoin
 
 EXAMPLES = """examples:
   python tools/analysis/confusions.py --baseline configs/baseline/resnet18_emoji.py plain.pth \\
@@ -92,11 +92,11 @@ def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int 
 
     from makd.analysis.confusion import Confusion
     from makd.analysis.student_outputs import run_student
-    from makd.datasets.labelled_images import read_labelled_images
+    from makd.datasets.targets_join import join_dataset
 
     config, *checkpoints = run
     cfg = load_split(config, args.cfg_options, args.split)
-    images = read_labelled_images(DATASETS.build(cfg.split_dataloader['dataset']))
+    images = join_dataset(DATASETS.build(cfg.split_dataloader['dataset']))
     outputs = (run_student(cfg, config, one, cfg.split_dataloader, num_questions) for one in checkpoints)
     return Confusion.of_runs((one.class_probability for one in outputs), images.labels)
 
@@ -123,7 +123,7 @@ def report_totals(baseline: Confusion, makd: Confusion, means: np.ndarray) -> st
 
 
 def report_blocks(
-    args: argparse.Namespace, baseline: Confusion, makd: Confusion, train: LabelledImages, means: np.ndarray
+    args: argparse.Namespace, baseline: Confusion, makd: Confusion, train: TargetsJoin, means: np.ndarray
 ) -> list[tuple[str, str, list[Pair], str]]:
     """Return heading, what remains in runs that were left out, pairs and Markdown table, of both directions."""
     from makd.analysis.confusion import answer_distance, held_out, strongest_pairs, telling_questions

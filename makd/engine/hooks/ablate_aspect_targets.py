@@ -3,7 +3,9 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from makd.datasets.load_aspect_targets import training_aspect_datasets
+from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.datasets.load_targets import training_transforms
+from makd.datasets.targets_join import TargetsJoin
 from makd.errors import ConfigError
 from makd.registry import HOOKS
 from makd.targets.controls import RandomTargets, ShuffledTargets
@@ -37,11 +39,12 @@ class AblateAspectTargetsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Put the control in the place of the targets that the training pipeline reads."""
         seed = runner.seed if self.seed is None else self.seed
-        for dataset, transform in training_aspect_datasets(runner.train_dataloader.dataset):
+        for dataset, transform in training_transforms(runner.train_dataloader.dataset, LoadAspectTargets):
             if self.kind == 'random':
                 transform.targets = RandomTargets(transform.targets, seed=seed)
             else:
-                infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-                labels = {transform.key(info['img_path']): int(info.get('gt_label', i)) for i, info in enumerate(infos)}
+                join = TargetsJoin.of_dataset(dataset, transform)
+                groups = join.labels if (join.labels >= 0).all() else range(len(join.labels))
+                labels = dict(zip(join.keys(range(len(join.paths))), map(int, groups)))
                 transform.targets = ShuffledTargets(transform.targets, labels, seed=seed)
         runner.logger.info(f'Training targets are replaced by {self.kind} ones, seed {seed}.')

@@ -10,7 +10,9 @@ from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor
 
 from makd.datasets.dataset_wrappers import walk_datasets
-from makd.datasets.load_aspect_targets import LoadAspectTargets, aspect_datasets, training_aspect_datasets
+from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.datasets.load_targets import target_transforms, training_transforms
+from makd.datasets.targets_join import TargetsJoin
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.registry import HOOKS
@@ -42,10 +44,10 @@ class AspectTargetCheckHook(Hook):
                 'No module of the model has num_aspects. Give the model a MaKD head, for example model.head.type='
                 "'makd.MaKDLinearClsHead', or take makd.AspectTargetCheckHook out of the config."
             )
-        pairs = training_aspect_datasets(runner.train_dataloader.dataset)
+        pairs = training_transforms(runner.train_dataloader.dataset, LoadAspectTargets)
         _check_transforms(runner.train_dataloader.dataset)
         if runner.val_loop is not None:
-            pairs += aspect_datasets(runner.val_dataloader.dataset)
+            pairs += target_transforms(runner.val_dataloader.dataset, LoadAspectTargets)
         for dataset, transform in pairs:
             _check_number_of_questions(heads, transform)
             _check_images(dataset, transform, runner)
@@ -103,15 +105,12 @@ def _check_number_of_questions(heads: dict[str, int], transform: LoadAspectTarge
 
 
 def _check_images(dataset: Any, transform: LoadAspectTargets, runner: Runner) -> None:
-    keys = {transform.key(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))}
-    missing = sorted(key for key in keys if key not in transform.targets)
-    if not missing:
-        return
-    first = '\n  '.join(missing[:10])
-    message = f'{len(missing)} of {len(keys)} images have no targets in {transform.targets.path}:\n  {first}'
-    if transform.missing == 'error':
+    join = TargetsJoin.of_dataset(dataset, transform)
+    missing = join.describe(join.rows < 0, f'no targets in {transform.targets.path}')
+    if missing and transform.missing == 'error':
         raise TargetsError(
-            f'{message}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '
+            f'{missing}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '
             "relative to, or set its missing='ignore' to train on these images' classes alone."
         )
-    runner.logger.warning(message)
+    if missing:
+        runner.logger.warning(missing)

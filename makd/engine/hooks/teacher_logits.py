@@ -1,12 +1,12 @@
 """Stored class logits in the order of the data set's classes, and found to be complete before the first step."""
 
-import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from makd.datasets.load_targets import target_transforms
+from makd.datasets.load_targets import training_transforms
 from makd.datasets.load_teacher_logits import LoadTeacherLogits
-from makd.errors import ConfigError, TargetsError
+from makd.datasets.targets_join import TargetsJoin
+from makd.errors import TargetsError
 from makd.registry import HOOKS
 
 
@@ -21,21 +21,11 @@ class TeacherLogitsHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Order and check."""
-        pairs = list(target_transforms(runner.train_dataloader.dataset, LoadTeacherLogits))
-        if not pairs:
-            raise ConfigError(
-                'No pipeline of train_dataloader.dataset has teacher logits. End it with '
-                "dict(type='makd.LoadTeacherLogits', targets=..., data_root=...)."
-            )
-        for dataset, transform in pairs:
+        for dataset, transform in training_transforms(runner.train_dataloader.dataset, LoadTeacherLogits):
             transform.order(dataset.metainfo['classes'])
-            targets = transform.targets
-            keys = {transform.key(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))}
-            missing = sorted(key for key in keys if key not in targets or np.isnan(targets.logprobs_of(key)).any())
-            if missing:
-                first = '\n  '.join(missing[:10])
+            join = TargetsJoin.of_dataset(dataset, transform)
+            if missing := join.describe(~join.answered, f'no class probabilities in {transform.targets.path}'):
                 raise TargetsError(
-                    f'{len(missing)} of {len(keys)} images have no class probabilities in {targets.path}:\n  {first}\n'
-                    'Annotate them, or set data_root of makd.LoadTeacherLogits to the folder that the keys are '
-                    'relative to.'
+                    f'{missing}\nAnnotate them, or set data_root of makd.LoadTeacherLogits to the folder that the keys '
+                    'are relative to.'
                 )

@@ -1,12 +1,15 @@
-"""The answers about the images of a data set, in its order."""
+"""The images of a dataset, in its order, with the answers about them."""
 
 import numpy as np
 import pytest
-from mmengine.dataset import ConcatDataset
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmpretrain.registry import DATASETS
 
-from makd.datasets.labelled_images import read_labelled_images
-from makd.errors import DataError
+from makd.datasets import targets_join
+from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.datasets.load_targets import target_transforms
+from makd.datasets.targets_join import join_dataset, join_training_set
+from makd.errors import ConfigError, DataError
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
@@ -35,7 +38,7 @@ def build(tmp_path):
 
 
 def test_answers_stand_in_the_order_of_the_images(build):
-    images = read_labelled_images(build('red', 'round'))
+    images = join_dataset(build('red', 'round'))
     assert [path[-7:] for path in images.paths] == KEYS
     assert images.labels.tolist() == [0, 0, 1]
     assert images.classes == ('a', 'b')
@@ -46,18 +49,18 @@ def test_answers_stand_in_the_order_of_the_images(build):
     assert images.answered.tolist() == [True, False, True]
 
 
-def test_data_sets_that_are_wrapped(build):
+def test_datasets_that_are_wrapped(build):
     twice = ConcatDataset([build('red', 'round'), build('red', 'round', folder='copy')])
-    images = read_labelled_images(twice)
+    images = join_dataset(twice)
     assert images.logits.shape == (6, 2)
     assert images.questions.ids == ('red', 'round')
     other = ConcatDataset([build('red', folder='one'), build('round', 'red', folder='two')])
     with pytest.raises(DataError, match='2 different sets of questions'):
-        read_labelled_images(other)
+        join_dataset(other)
 
 
 def test_a_data_set_without_answers(build):
-    images = read_labelled_images(build())
+    images = join_dataset(build())
     assert images.questions is None
     assert images.logits.shape == (3, 0)
 
@@ -66,4 +69,29 @@ def test_an_image_without_one_class(build):
     dataset = build('red')
     dataset.get_data_info = lambda index: dict(img_path='x.png', gt_label=[0, 1])
     with pytest.raises(DataError, match=r'x.png has gt_label=\[0, 1\]'):
-        read_labelled_images(dataset)
+        join_dataset(dataset)
+
+
+def test_an_image_that_a_wrapper_repeats_is_one_training_image(build):
+    repeated = RepeatDataset(build('red', 'round'), 2)
+    assert len(join_dataset(repeated).paths) == 6
+    images = join_training_set(repeated)
+    assert images.rows.tolist() == [1, -1, 0]
+    annotated = images.annotated()
+    assert annotated.labels.tolist() == [0, 1]
+    assert annotated.classes == ('a', 'b')
+    np.testing.assert_allclose(annotated.probability, images.probability[[0, 2]])
+    yes_no = LOGPROBS[::-1].astype(np.float64)
+    np.testing.assert_allclose(annotated.mass, np.exp(yes_no).sum(-1), rtol=1e-6)
+    np.testing.assert_allclose(annotated.probability, 1 / (1 + np.exp(yes_no[..., 1] - yes_no[..., 0])), rtol=1e-6)
+    with pytest.raises(ConfigError, match=r"has aspect targets.*type='makd.LoadAspectTargets'"):
+        join_training_set(build())
+
+
+def test_selected_questions_are_read_in_their_order_a_few_images_at_a_time(build, monkeypatch):
+    monkeypatch.setattr(targets_join, 'BLOCK_BYTES', 16)  # one image of two questions
+    dataset = build('red', 'round')
+    whole = join_dataset(dataset).logits
+    (load,) = [transform for _, transform in target_transforms(dataset, LoadAspectTargets)]
+    load.targets = load.targets.select(['round', 'red'])
+    np.testing.assert_array_equal(join_dataset(dataset).logits, whole[:, ::-1])
