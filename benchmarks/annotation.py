@@ -9,7 +9,7 @@ counted in floating-point operations: those of the plain way over those of one p
 Times are the process's CPU seconds where there is no accelerator, wall-clock otherwise.
 
 Then the same model annotates some photographs of 640 x 480 pixels, which a loader worker decodes and prepares, in a
-real run of `makd.AnnotateLoop`: how much of the time is the model busy?
+real run of `makd.AnnotationRunner`: how much of the time is the model busy?
 """
 
 import argparse
@@ -23,13 +23,13 @@ from statistics import mean, median
 import numpy as np
 import torch
 from mmengine.device import get_device
-from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from makd.annotation.annotation_runner import AnnotationRunner
 from makd.annotation.annotators import Annotator, Answers
 from makd.annotation.annotators.prefix_scorer import PrefixScorer
 from makd.questions import Question, QuestionSet
@@ -146,17 +146,14 @@ def busy(annotator: ReferenceAnnotator, images: int) -> float:
             small = noise.integers(0, 256, (15, 20, 3), dtype=np.uint8)
             photograph = Image.fromarray(small).resize((640, 480), Image.Resampling.BICUBIC)
             photograph.save(f'{folder}/{index:04}.jpg', quality=90)
-        runner = Runner(
+        runner = AnnotationRunner(
             model=annotator,
             work_dir=f'{folder}/work_dir',
-            test_dataloader=dict(
-                batch_size=1, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root=folder)
-            ),
-            test_cfg=dict(type='makd.AnnotateLoop'),
-            test_evaluator=dict(type='makd.ShardWriter', out_dir=f'{folder}/aspects'),
+            dataloader=dict(batch_size=1, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root=folder)),
+            writer=dict(type='makd.ShardWriter', out_dir=f'{folder}/aspects'),
             log_level='WARNING',
         )
-        return runner.test()['busy']
+        return runner.annotate()['busy']
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from makd import registry
+from makd.compat.annotation_config import update_annotation_config
 from makd.errors import ConfigError, DataError
 
 # What tools/prepare_dataset.py prepares.
@@ -69,7 +70,7 @@ def load_config(
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config and merge options into it; nothing is filled in and nothing is checked."""
     cfg = Config.fromfile(find_config(path))
-    merge_options(cfg, options)
+    merge_options(cfg, update_annotation_config(cfg, options))
     return cfg
 
 

@@ -92,12 +92,13 @@ TRANSFORMS = StagedRegistry(
 MODELS = StagedRegistry(
     root.MODELS, light=('makd.annotation.annotators',), heavy=('makd.models',), mmdet=('makd.models.detectors',)
 )
-MODEL_WRAPPERS = StagedRegistry(root.MODEL_WRAPPERS, light=('makd.annotation.frozen_model_wrapper',))
-LOOPS = StagedRegistry(root.LOOPS, light=('makd.annotation.annotate_loop',))
+RUNNERS = StagedRegistry(root.RUNNERS, light=('makd.annotation.annotation_runner',))
+# mmengine has no registry for what annotation writes its answers with.
+WRITERS = StagedRegistry(Registry('writer', scope='mmengine'), light=('makd.annotation.shard_writer',))
 HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))
-METRICS = StagedRegistry(root.METRICS, light=('makd.annotation.annotate_loop',), heavy=('makd.evaluation',))
+METRICS = StagedRegistry(root.METRICS, heavy=('makd.evaluation',))
 
-_ALL = (DATASETS, TRANSFORMS, LOOPS, MODEL_WRAPPERS, MODELS, HOOKS, METRICS)
+_ALL = (DATASETS, TRANSFORMS, RUNNERS, WRITERS, MODELS, HOOKS, METRICS)
 
 
 def find(key: str) -> type | None:
@@ -120,11 +121,11 @@ def names() -> list[str]:
 __all__ = [
     'DATASETS',
     'HOOKS',
-    'LOOPS',
     'METRICS',
     'MODELS',
-    'MODEL_WRAPPERS',
+    'RUNNERS',
     'TRANSFORMS',
+    'WRITERS',
     'StagedRegistry',
     'find',
     'names',

@@ -29,7 +29,7 @@ NOT_TRAINED = ('configs/annotate', 'configs/questions')
 TRAINED = [path for path in CONFIGS if not str(path).startswith(NOT_TRAINED)]
 
 
-ANNOTATED = {str(Config.fromfile(path).test_evaluator.out_dir) for path in ROOT.glob('configs/annotate/*.py')}
+ANNOTATED = {str(Config.fromfile(path).writer.out_dir) for path in ROOT.glob('configs/annotate/*.py')}
 
 
 def test_there_are_configs():

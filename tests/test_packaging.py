@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 REGISTERED = {
     'DATASETS': ['AnnotationImages', 'EmojiDataset'],
     'TRANSFORMS': ['LoadAspectTargets', 'LoadTeacherLogits'],
-    'LOOPS': ['AnnotateLoop'],
+    'RUNNERS': ['AnnotationRunner'],
     'MODELS': ['DistillImageClassifier', 'DKDLoss', 'KDLoss', 'MaKDKLLoss', 'MaKDLinearClsHead', 'MaKDLoss'],
     'HOOKS': ['AspectTargetCheckHook', 'DistillWarmupHook', 'TeacherLogitsHook'],
-    'METRICS': ['AspectMetric', 'ShardWriter'],
+    'METRICS': ['AspectMetric'],
 }
 
 

@@ -15,18 +15,17 @@ def test_what_annotation_needs_is_found_without_mmpretrain():
     code = """
 import sys
 sys.modules['mmpretrain'] = sys.modules['mmdet'] = None  # importing them fails
-from mmengine.registry import DATASETS, LOOPS, METRICS, MODEL_WRAPPERS, MODELS
+from mmengine.registry import DATASETS, MODELS, RUNNERS
 from makd import registry
 assert MODELS.get('makd.HFAnnotator') is registry.find('makd.HFAnnotator')
 for root, name in (
     (DATASETS, 'AnnotationImages'),
-    (LOOPS, 'AnnotateLoop'),
-    (METRICS, 'ShardWriter'),
-    (MODEL_WRAPPERS, 'FrozenModelWrapper'),
+    (RUNNERS, 'AnnotationRunner'),
+    (registry.WRITERS, 'ShardWriter'),
 ):
     assert root.get('makd.' + name).__name__ == name
 try:
-    registry.find('makd.FrozenModelWrappers')
+    registry.find('makd.ShardWriters')
 except ImportError as error:
     assert 'mmpretrain' in str(error) or 'mmdet' in str(error), error
 else:

@@ -1,4 +1,4 @@
-"""Ask an annotator about every image of a data set, and write the answers as a targets folder."""
+"""Ask an annotator about every image of a dataset, and write the answers as a targets folder."""
 
 import argparse
 import sys
@@ -13,13 +13,13 @@ FAILED = 3
 EXAMPLES = f"""examples:
   python tools/annotate.py configs/annotate/internvl2_8b_emoji.py
   python tools/annotate.py CONFIG --limit 20             a trial on 20 images, in a folder of its own
-  python tools/annotate.py CONFIG --cfg-options test_dataloader.batch_size=4 test_evaluator.out_dir=data/emoji/aspects/x
-  bash tools/dist_annotate.sh CONFIG 8                   on 8 GPUs; also with NNODES on several machines
+  python tools/annotate.py CONFIG --cfg-options dataloader.batch_size=4 writer.out_dir=data/emoji/aspects/x
+  bash tools/dist_annotate.sh CONFIG 8                   on 8 GPUs; with NNODES, on several machines
 
-An interrupted run goes on where it was: give the same command again, on as many GPUs as you like. Images without
-answers are listed in failed.jsonl of the folder; the same command tries them again, and them only.
+To resume an interrupted run, give the same command again, on any number of GPUs. Images without answers are listed in
+failed.jsonl of the folder; the same command tries them again, and no others.
 
-exit status: 0 all images have answers; {FAILED} some have not (1 under torchrun, which knows no other); 1 an error"""
+exit status: 0 all images have answers; {FAILED} some have none (1 under torchrun, which knows no other); 1 an error"""
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,10 +29,10 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         action=argparse.BooleanOptionalAction,
         default=True,
-        help='go on with what an earlier run left behind; --no-resume discards it, and replaces a finished folder',
+        help='continue what an earlier run left behind; --no-resume discards it, and replaces a finished folder',
     )
     p.add_argument(
-        '--limit', type=int, metavar='N', help='a trial: N images from all over the data set, to OUT_DIR.trial-N'
+        '--limit', type=int, metavar='N', help='a trial: N images from all over the dataset, to OUT_DIR.trial-N'
     )
     return parse(p)
 
@@ -43,25 +43,23 @@ def main() -> None:
     cfg = load_config(
         args.config,
         args.cfg_options,
-        loaders=('test_dataloader',),
+        loaders=('dataloader',),
         work_dir=args.work_dir,
         launcher=args.launcher,
     )
-    for key in ('model', 'test_cfg', 'test_dataloader', 'test_evaluator'):
+    for key in ('runner_type', 'model', 'dataloader', 'writer'):
         if key not in cfg:
-            raise ConfigError(
-                f'{args.config} has no {key}: configs of annotation have configs/_base_/annotate.py below.'
-            )
-    if not cfg.test_evaluator.get('out_dir'):
-        raise ConfigError(f'{args.config} does not set test_evaluator.out_dir, the targets folder that is to be.')
-    cfg.test_evaluator.resume = args.resume
+            raise ConfigError(f'{args.config} has no {key}: an annotation config inherits configs/_base_/annotate.py.')
+    if not cfg.writer.get('out_dir'):
+        raise ConfigError(f'{args.config} does not set writer.out_dir, the targets folder to write.')
+    cfg.writer.resume = args.resume
     if args.limit is not None:
         if args.limit < 1:
             raise ConfigError(f'--limit {args.limit}: a trial needs at least one image.')
-        cfg.test_dataloader.dataset.limit = args.limit
-        cfg.test_evaluator.out_dir += f'.trial-{args.limit}'
+        cfg.dataloader.dataset.limit = args.limit
+        cfg.writer.out_dir += f'.trial-{args.limit}'
 
-    if build_runner(cfg).test()['failed']:
+    if build_runner(cfg).annotate()['failed']:
         sys.exit(FAILED)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from makd.datasets.answered_images import AnsweredImages
     from makd.targets import AspectTargets
 
+ALL_LOADERS = (*LOADERS, 'dataloader')  # the last is annotation's
 WHITE = (255, 255, 255)
 EXAMPLES = """examples:
   python tools/browse.py data/emoji/aspects/cldr --images data/emoji/images
@@ -117,14 +118,14 @@ def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredIma
     from makd.datasets.answered_images import images_of_datasets, images_of_folder
 
     cfg = load_config(args.config, args.cfg_options)
-    loaders = [cfg[loader] for loader in LOADERS if cfg.get(loader)]
+    loaders = [cfg[loader] for loader in ALL_LOADERS if cfg.get(loader)]
     nodes = [node for loader in loaders for _, node in walk_dicts(loader)]
     # These say which folder the keys are relative to; without them, the dataset's root is the best guess.
     exact = [node for node in nodes if node.get('type') in ('makd.LoadAspectTargets', 'makd.AnnotationImages')]
     roots = list(dict.fromkeys(node['data_root'] for node in exact or nodes if node.get('data_root')))
     for loader in loaders:
         loader.dataset = without_pipelines(loader.dataset)
-    check_data_roots(cfg, LOADERS)
+    check_data_roots(cfg, ALL_LOADERS)
     configs = []
     for dataset in (loader.dataset for loader in loaders):
         if dataset['type'] == 'makd.AnnotationImages':  # which knows no classes, but may be made of what does

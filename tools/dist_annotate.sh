@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Annotate on several GPUs of one or more machines: tools/dist_annotate.sh CONFIG GPUS [options of tools/annotate.py]
 # On more than one machine, start it on each with NNODES, NODE_RANK and MASTER_ADDR set; PORT is the master's. All of
-# them write to test_evaluator.out_dir, which has to be on a file system that they share.
+# them write to writer.out_dir, which has to be on a file system that they share.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

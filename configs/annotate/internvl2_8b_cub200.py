@@ -8,4 +8,4 @@ _base_ = [
 ]
 
 model = dict(questions='data/cub200/aspects/questions.json', top=50)
-test_evaluator = dict(out_dir='data/cub200/aspects/internvl2_8b')
+writer = dict(out_dir='data/cub200/aspects/internvl2_8b')

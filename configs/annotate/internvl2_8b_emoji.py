@@ -7,4 +7,4 @@ _base_ = [
 ]
 
 model = dict(questions='data/emoji/aspects/questions.json')
-test_evaluator = dict(out_dir='work_dirs/targets/emoji_internvl2_8b')
+writer = dict(out_dir='work_dirs/targets/emoji_internvl2_8b')

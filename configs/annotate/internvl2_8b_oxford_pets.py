@@ -8,4 +8,4 @@ _base_ = [
 ]
 
 model = dict(questions='data/oxford_pets/aspects/questions.json', top=50)
-test_evaluator = dict(out_dir='data/oxford_pets/aspects/internvl2_8b')
+writer = dict(out_dir='data/oxford_pets/aspects/internvl2_8b')

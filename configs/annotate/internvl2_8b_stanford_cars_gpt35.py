@@ -4,4 +4,4 @@
 _base_ = ['./internvl2_8b_stanford_cars.py']
 
 model = dict(questions='data/stanford_cars/aspects/questions_gpt35.json')
-test_evaluator = dict(out_dir='data/stanford_cars/aspects/internvl2_8b_gpt35')
+writer = dict(out_dir='data/stanford_cars/aspects/internvl2_8b_gpt35')

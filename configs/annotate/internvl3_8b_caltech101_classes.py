@@ -5,4 +5,4 @@ _base_ = ['../_base_/annotate.py', '../_base_/annotators/internvl3_8b.py', '../_
 
 annotator = {key: value for key, value in _base_.model.items() if key not in ('type', 'prompt')}
 model = dict(_delete_=True, type='makd.HFClassAnnotator', classes='data/caltech101/meta/classes.txt', **annotator)
-test_evaluator = dict(out_dir='data/caltech101/aspects/internvl3_8b_classes')
+writer = dict(out_dir='data/caltech101/aspects/internvl3_8b_classes')

@@ -4,4 +4,4 @@
 _base_ = ['../_base_/annotate.py', '../_base_/annotators/internvl3_8b.py', '../_base_/datasets/coco_annotate.py']
 
 model = dict(questions='data/coco/aspects/questions.json', top=50)
-test_evaluator = dict(out_dir='data/coco/aspects/internvl3_8b', shard_size=1024)
+writer = dict(out_dir='data/coco/aspects/internvl3_8b', shard_size=1024)

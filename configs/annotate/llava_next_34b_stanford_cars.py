@@ -7,4 +7,4 @@ _base_ = [
 ]
 
 model = dict(questions='data/stanford_cars/aspects/questions.json', top=50)
-test_evaluator = dict(out_dir='data/stanford_cars/aspects/llava_next_34b')
+writer = dict(out_dir='data/stanford_cars/aspects/llava_next_34b')

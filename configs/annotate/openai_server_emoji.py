@@ -14,4 +14,4 @@ model = dict(
     image_format='png',
 )
 # A failure, and the end of the budget, lose what was asked about the current shard: 4 pictures are 264 requests.
-test_evaluator = dict(out_dir='work_dirs/targets/emoji_openai_server', shard_size=4)
+writer = dict(out_dir='work_dirs/targets/emoji_openai_server', shard_size=4)

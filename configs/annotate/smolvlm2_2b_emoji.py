@@ -3,4 +3,4 @@
 _base_ = ['../_base_/annotate.py', '../_base_/annotators/smolvlm2_2b.py', '../_base_/datasets/emoji_annotate.py']
 
 model = dict(questions='data/emoji/aspects/questions.json')
-test_evaluator = dict(out_dir='work_dirs/targets/emoji_smolvlm2_2b')
+writer = dict(out_dir='work_dirs/targets/emoji_smolvlm2_2b')

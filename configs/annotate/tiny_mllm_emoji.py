@@ -5,5 +5,5 @@ custom_imports = dict(imports=['makd', 'projects.tiny_mllm.hybrid_vision'], allo
 
 model = dict(questions='data/emoji/aspects/questions.json')
 # The colour that this model's training pictures lay on.
-test_dataloader = dict(dataset=dict(background=(124, 117, 104)))
-test_evaluator = dict(out_dir='work_dirs/targets/emoji_tiny_mllm')
+dataloader = dict(dataset=dict(background=(124, 117, 104)))
+writer = dict(out_dir='work_dirs/targets/emoji_tiny_mllm')

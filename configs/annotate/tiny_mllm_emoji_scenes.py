@@ -4,5 +4,5 @@
 _base_ = ['./tiny_mllm_emoji.py']
 
 model = dict(questions='data/emoji_scenes/aspects/questions.json')
-test_dataloader = dict(dataset=dict(data_root='data/emoji_scenes'))
-test_evaluator = dict(out_dir='work_dirs/targets/emoji_scenes_tiny_mllm')
+dataloader = dict(dataset=dict(data_root='data/emoji_scenes'))
+writer = dict(out_dir='work_dirs/targets/emoji_scenes_tiny_mllm')

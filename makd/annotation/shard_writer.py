@@ -17,6 +17,7 @@ import numpy as np
 from makd.errors import TargetsError
 from makd.files import atomic_file, read_text, remove_leftovers
 from makd.questions import QuestionSet
+from makd.registry import WRITERS
 from makd.targets.aspect_targets import AspectTargets, check_replaceable, find_damage, open_array, write_float32
 
 MANIFEST = 'manifest.json'
@@ -40,6 +41,7 @@ class Task:
     again: bool = False
 
 
+@WRITERS.register_module()
 class ShardWriter:
     """Writes the answers about N images, and knows after an interruption what is left to do.
 
@@ -300,7 +302,7 @@ class ShardWriter:
             listed = '\n  '.join(different[:_SHOWN] + ['...'] * (len(different) > _SHOWN))
             raise TargetsError(
                 f'{place} has answers that must not be mixed with those of this run:\n  {listed}\nSet the config back, '
-                'choose another folder (test_evaluator.out_dir), or start anew with --no-resume, which discards them.'
+                'choose another folder (writer.out_dir), or start anew with --no-resume, which discards them.'
             )
 
 

@@ -1,5 +1,6 @@
 """Every config for annotation: loads, says how it is run, and its annotator is built on a small model of its family."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from makd.config import check_makd_types
-from makd.registry import MODELS
+from makd.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path.relative_to(ROOT) for path in ROOT.glob('configs/annotate/*.py'))
@@ -28,8 +29,49 @@ def test_config(path):
     assert f'tools/annotate.py {path}' in text or f'tools/dist_annotate.sh {path}' in text
     cfg = Config.fromfile(ROOT / path)
     check_makd_types(cfg)
-    assert cfg.test_evaluator.out_dir
-    assert cfg.test_dataloader.dataset.type == 'makd.AnnotationImages'
+    assert cfg.writer.out_dir
+    assert cfg.dataloader.dataset.type == 'makd.AnnotationImages'
+    assert not any(cfg.get(f'{part}_dataloader') for part in ('train', 'val', 'test'))
+
+
+def write_pets(root):
+    (root / 'annotations').mkdir()
+    for part in ('trainval', 'test'):
+        (root / 'annotations' / f'{part}.txt').write_text(f'{part} 1 1 1\n')
+    return {'images/trainval.jpg', 'images/test.jpg'}
+
+
+def write_mini_imagenet(root):
+    names = [f'{number}.jpg' for number in range(501)]  # of which the last is for the test
+    for part in ('train', 'val', 'test'):
+        (root / f'{part}.csv').write_text('\n'.join(['filename,label', *(f'{name},n1' for name in names)]))
+        names = []
+    return {f'images/{number}.jpg' for number in range(501)}
+
+
+def write_coco(root):
+    (root / 'annotations').mkdir()
+    for part in ('train2017', 'val2017'):
+        image = dict(id=1, file_name=f'{part}.jpg', width=9, height=9)  # without objects, and too small for training
+        content = dict(images=[image], annotations=[], categories=[dict(id=1, name='person')])
+        (root / 'annotations' / f'instances_{part}.json').write_text(json.dumps(content))
+    return {'train2017/train2017.jpg', 'val2017/val2017.jpg'}
+
+
+@pytest.mark.parametrize(
+    ('config', 'write'),
+    [
+        ('internvl2_8b_oxford_pets', write_pets),
+        ('internvl2_8b_mini_imagenet', write_mini_imagenet),
+        ('internvl3_8b_coco', write_coco),
+    ],
+)
+def test_the_images_are_those_of_training_and_test(config, write, tmp_path):
+    expected = write(tmp_path)
+    images = Config.fromfile(ROOT / f'configs/annotate/{config}.py').dataloader.dataset
+    for node in (images, *images.datasets):
+        node.data_root = str(tmp_path)
+    assert set(DATASETS.build(images).keys) == expected
 
 
 @pytest.mark.parametrize('name', FAMILIES)

@@ -64,11 +64,6 @@ def test_each_question_is_one_request_behind_the_image(serve):
     assert body == {'model': 'm', 'max_tokens': 1, 'temperature': 0, 'logprobs': True, 'top_logprobs': 20}
 
 
-def test_a_runner_may_move_it(serve):
-    _, annotator = serve(lambda request: first_token(BOTH))
-    assert list(annotator.to('cpu').parameters()) == []
-
-
 def test_the_image_arrives_whole_or_shrunk(serve):
     server, annotator = serve(lambda request: first_token(BOTH), top=1)
     ask(annotator, RED)

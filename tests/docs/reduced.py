@@ -21,7 +21,7 @@ IMAGES, BATCH, ANALYSED = 12, 4, 64
 
 def reduce(cfg):
     """Make a Runner's config small, and return the number of epochs or iterations that it had."""
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'dataloader'):
         loader = cfg.get(name)
         if not loader:
             continue
@@ -38,8 +38,8 @@ def reduce(cfg):
         cfg.model.update({key: value for key, value in shipped.items() if key in cfg.model or key == 'model'})
         import projects.tiny_mllm.hybrid_vision  # noqa: F401, registers the architecture
 
-        if Path(cfg.test_evaluator.out_dir, 'meta.json').exists():  # the stand-in for what a reader has by then
-            cfg.test_evaluator.out_dir += '_reduced'
+        if Path(cfg.writer.out_dir, 'meta.json').exists():  # the stand-in for what a reader has by then
+            cfg.writer.out_dir += '_reduced'
     if not cfg.get('train_cfg'):
         return None
     whole = cfg.train_cfg.max_epochs
@@ -53,19 +53,25 @@ def install():
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    from makd.annotation.annotation_runner import AnnotationRunner
     from makd.cli import analysis
     from makd.experiments.teacher_training import TeacherTraining
     from makd.experiments.trial import Result, Trial
 
     split_loader = analysis._evaluation_loader
     read = cache(Config.fromfile)  # a table has a config for each seed
-    build, train = Runner.from_cfg.__func__, Runner.train
+    train = Runner.train
 
-    def from_cfg(cls, cfg):
-        epochs = reduce(cfg)
-        runner = build(cls, cfg)
-        runner.epochs_of_the_whole = epochs
-        return runner
+    def reduce_runs_of(kind):
+        build = kind.from_cfg.__func__
+
+        def from_cfg(cls, cfg):
+            epochs = reduce(cfg)
+            runner = build(cls, cfg)
+            runner.epochs_of_the_whole = epochs
+            return runner
+
+        kind.from_cfg = classmethod(from_cfg)
 
     def train_and_name(self):
         train(self)
@@ -91,7 +97,8 @@ def install():
 
     analysis._evaluation_loader = split_of_few
     Config.fromfile = staticmethod(lambda *arguments, **options: copy.deepcopy(read(*arguments, **options)))
-    Runner.from_cfg = classmethod(from_cfg)
+    for kind in (Runner, AnnotationRunner):
+        reduce_runs_of(kind)
     Runner.train = train_and_name
     Trial.run = run
     TeacherTraining.run = lambda teacher, report, environment: True

@@ -2,13 +2,13 @@
 
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import torch
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -16,7 +16,7 @@ from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
 ROOT = Path(__file__).parents[2]
-STAND_IN = ROOT / 'tests' / 'engine'
+STAND_IN = ROOT / 'tests' / 'annotation'
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def config(tmp_path):
 _base_ = ['{ROOT}/configs/_base_/annotate.py']
 custom_imports = dict(imports=['makd', 'stand_in_annotator'], allow_failed_imports=False)
 model = dict(type='makd.StandInAnnotator', questions='{tmp_path}/questions.json', log='{tmp_path}/log')
-test_dataloader = dict(
+dataloader = dict(
     batch_size=2, num_workers=1, dataset=dict(type='makd.AnnotationImages', data_root='{tmp_path}/images')
 )
-test_evaluator = dict(out_dir='{tmp_path}/aspects/t', shard_size=3)
+writer = dict(out_dir='{tmp_path}/aspects/t', shard_size=3)
 work_dir = '{tmp_path}/work_dir'
 experiment_name = '{uuid4().hex}'
 """)
@@ -43,7 +43,6 @@ experiment_name = '{uuid4().hex}'
 def annotate(config, monkeypatch, capsys):
     """Run the tool in this process, since each start of another costs seconds; return status, stdout and stderr."""
     monkeypatch.syspath_prepend(STAND_IN)
-    monkeypatch.setattr(torch.cuda, 'set_device', torch.cuda.set_device)  # which the tool replaces
     monkeypatch.setattr(Runner, '_log_env', lambda self, env_cfg: None)  # it asks the compiler for its version
     monkeypatch.setenv('LOCAL_RANK', '0')
 
@@ -58,6 +57,12 @@ def annotate(config, monkeypatch, capsys):
         return (1, out, status) if isinstance(status, str) else (status, out, err)
 
     return run
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
 
 
 def contents(folder):
@@ -84,7 +89,7 @@ def test_a_corrupt_image_is_status_3_until_it_is_repaired(annotate, tmp_path):
 
     status, _, err = annotate('--cfg-options', 'model.prompt=Q')
     assert status == 1
-    assert "annotator.prompt: on disk '{question}', in the config 'Q'" in err
+    assert "teacher.prompt: on disk '{question}', in the config 'Q'" in err
     assert annotate('--no-resume', '--cfg-options', 'model.prompt=Q')[0] == 0
     assert AspectTargets.open(folder).meta['teacher']['prompt'] == 'Q'
 
@@ -96,10 +101,10 @@ def test_a_trial_has_a_folder_of_its_own(annotate, tmp_path):
 
 
 def test_two_ranks_make_the_same_folder(annotate, config, tmp_path):
-    assert annotate('--cfg-options', f'test_evaluator.out_dir={tmp_path}/aspects/one')[0] == 0
+    assert annotate('--cfg-options', f'writer.out_dir={tmp_path}/aspects/one')[0] == 0
     process = subprocess.run(
         ['bash', 'tools/dist_annotate.sh', str(config), '2'],
-        env={**os.environ, 'PYTHONPATH': str(STAND_IN), 'PYTHON': sys.executable, 'PORT': '29617'},
+        env={**os.environ, 'PYTHONPATH': str(STAND_IN), 'PYTHON': sys.executable, 'PORT': str(free_port())},
         capture_output=True,
         text=True,
         check=False,
@@ -108,13 +113,36 @@ def test_two_ranks_make_the_same_folder(annotate, config, tmp_path):
     assert contents(tmp_path / 'aspects' / 't') == contents(tmp_path / 'aspects' / 'one')
 
 
+def test_a_config_and_options_from_before_the_runner_resume_what_they_began(annotate, config, tmp_path):
+    assert annotate('--cfg-options', 'test_dataloader.batch_size=3', f'test_evaluator.out_dir={tmp_path}/now')[0] == 0
+    text = config.read_text().replace('dataloader = dict(', 'test_dataloader = dict(')
+    text = text.replace('writer = dict(', "test_evaluator = dict(type='makd.ShardWriter', ")
+    base, former = text.split('\n', 2)[1:]
+    assert base.startswith('_base_')
+    config.write_text(
+        "test_cfg = dict(type='makd.AnnotateLoop')\n"
+        "default_scope = 'mmengine'\n"
+        'default_hooks = dict(timer=None, logger=dict(type="LoggerHook", interval=1_000_000), checkpoint=None)\n'
+        "model_wrapper_cfg = dict(type='makd.FrozenModelWrapper')\n"
+        "env_cfg = dict(dist_cfg=dict(backend='gloo'))\n" + former
+    )
+    (tmp_path / 'images' / '4.png').rename(tmp_path / '4.png')
+    (tmp_path / 'images' / '4.png').touch()
+    status, out, err = annotate()
+    assert status == 3
+    assert (out + err).count('Former fields') == 1
+    (tmp_path / '4.png').rename(tmp_path / 'images' / '4.png')
+    assert annotate('--cfg-options', 'test_dataloader.num_workers=0')[0] == 0
+    assert contents(tmp_path / 'aspects' / 't').keys() == contents(tmp_path / 'now').keys()
+
+
 MISTAKES = {
-    'no out_dir': (('--cfg-options', 'test_evaluator.out_dir=None'), 'test_evaluator.out_dir'),
-    'unknown annotator': (('--cfg-options', 'model.type=makd.HFAspectTeachr'), 'HFAnnotator'),
+    'no out_dir': (('--cfg-options', 'writer.out_dir=None'), 'writer.out_dir'),
+    'unknown annotator': (('--cfg-options', 'model.type=makd.HFAnotator'), 'HFAnnotator'),
     'unknown key': (('--cfg-options', 'model.promt=x'), 'model.promt'),
-    'no data': (('--cfg-options', 'test_dataloader.dataset.data_root=no'), "test_dataloader.dataset.data_root='no'"),
+    'no data': (('--cfg-options', 'dataloader.dataset.data_root=no'), "dataloader.dataset.data_root='no'"),
     'no images': (('--limit', '0'), '--limit 0'),
-    'another kind of data set': (('--cfg-options', 'test_dataloader.sampler.type=DefaultSampler'), 'sampler'),
+    'a sampler': (('--cfg-options', 'dataloader.sampler.type=DefaultSampler'), 'dataloader.sampler'),
 }
 
 

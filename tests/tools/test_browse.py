@@ -21,7 +21,8 @@ train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=data
 ANNOTATION = f"""
 default_scope = 'mmengine'
 datasets = [{DATASET.format('train')}, {DATASET.format('val')}]
-test_dataloader = dict(dataset=dict(type='makd.AnnotationImages', data_root='images', datasets=datasets))
+runner_type = 'makd.AnnotationRunner'
+dataloader = dict(dataset=dict(type='makd.AnnotationImages', data_root='images', datasets=datasets))
 """
 DETECTION = """
 default_scope = 'mmdet'

@@ -1,20 +1,12 @@
-# COCO 2017, training and validation, to be annotated: 123,287 images, those without objects as well. Layout as in
+# COCO 2017, training and validation, to be annotated: 123,287 images, those without objects included. Layout as in
 # mmdet; keys such as train2017/000000000009.jpg.
-test_dataloader = dict(
+_base_ = ['./coco_detection.py']
+
+images = [dict(part.dataset, pipeline=[]) for part in (_base_.train_dataloader, _base_.val_dataloader)]
+dataloader = dict(
     batch_size=4,
     num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/coco',
-        datasets=[
-            dict(
-                type='mmdet.CocoDataset',
-                data_root='data/coco',
-                ann_file=f'annotations/instances_{part}.json',
-                data_prefix=dict(img=f'{part}/'),
-                pipeline=[],
-            )
-            for part in ('train2017', 'val2017')
-        ],
-    ),
+    dataset=dict(type='makd.AnnotationImages', data_root='data/coco', datasets=images),
 )
+train_dataloader = val_dataloader = test_dataloader = val_evaluator = test_evaluator = custom_hooks = None
+train_pipeline = test_pipeline = None

@@ -1,13 +1,6 @@
 # CUB-200-2011, training and test, to be annotated.
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/cub200',
-        datasets=[
-            dict(type='mmpretrain.CUB', data_root='data/cub200', split=split, pipeline=[])
-            for split in ('train', 'test')
-        ],
-    ),
-)
+_base_ = ['./cub200.py', './photographs_annotate.py']
+
+images = [dict(part.dataset, _scope_='mmpretrain') for part in (_base_.train_dataloader, _base_.test_dataloader)]
+dataloader = dict(dataset=dict(data_root='data/cub200', datasets=images))
+train_dataloader = test_dataloader = test_evaluator = data_preprocessor = None

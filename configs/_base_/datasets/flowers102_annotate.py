@@ -1,13 +1,6 @@
 # 102Flowers, training and test, to be annotated.
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/flowers102',
-        datasets=[
-            dict(type='mmpretrain.Flowers102', data_root='data/flowers102', split=split, pipeline=[])
-            for split in ('trainval', 'test')
-        ],
-    ),
-)
+_base_ = ['./flowers102.py', './photographs_annotate.py']
+
+images = [dict(part.dataset, _scope_='mmpretrain') for part in (_base_.train_dataloader, _base_.test_dataloader)]
+dataloader = dict(dataset=dict(data_root='data/flowers102', datasets=images))
+train_dataloader = test_dataloader = test_evaluator = data_preprocessor = None

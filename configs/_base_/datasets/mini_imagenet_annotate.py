@@ -1,13 +1,6 @@
 # Mini-ImageNet, training and test, to be annotated.
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/mini_imagenet',
-        datasets=[
-            dict(type='makd.MiniImageNet', data_root='data/mini_imagenet', split=split, pipeline=[])
-            for split in ('train', 'test')
-        ],
-    ),
-)
+_base_ = ['./mini_imagenet.py', './photographs_annotate.py']
+
+images = [dict(part.dataset, _scope_='mmpretrain') for part in (_base_.train_dataloader, _base_.test_dataloader)]
+dataloader = dict(dataset=dict(data_root='data/mini_imagenet', datasets=images))
+train_dataloader = test_dataloader = test_evaluator = data_preprocessor = None

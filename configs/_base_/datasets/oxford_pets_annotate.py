@@ -1,13 +1,6 @@
 # OxfordPets, training and test, to be annotated.
-test_dataloader = dict(
-    batch_size=4,
-    num_workers=8,
-    dataset=dict(
-        type='makd.AnnotationImages',
-        data_root='data/oxford_pets',
-        datasets=[
-            dict(type='mmpretrain.OxfordIIITPet', data_root='data/oxford_pets', split=split, pipeline=[])
-            for split in ('trainval', 'test')
-        ],
-    ),
-)
+_base_ = ['./oxford_pets.py', './photographs_annotate.py']
+
+images = [dict(part.dataset, _scope_='mmpretrain') for part in (_base_.train_dataloader, _base_.test_dataloader)]
+dataloader = dict(dataset=dict(data_root='data/oxford_pets', datasets=images))
+train_dataloader = test_dataloader = test_evaluator = data_preprocessor = None

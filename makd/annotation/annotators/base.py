@@ -1,16 +1,21 @@
 """What an annotator is: images in, log p(yes) and log p(no) of every question out."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from mmengine.model import BaseModel
 from PIL.Image import Image
 
-from makd.errors import ConfigError
 from makd.questions import QuestionSet
+
+# The file format keeps the names of the first release: answers from before and after the renaming may be mixed.
+_NAMES_IN_META = {
+    'HFAnnotator': 'HFAspectTeacher',
+    'HFClassAnnotator': 'HFClassTeacher',
+    'OpenAIAnnotator': 'OpenAIAspectTeacher',
+}
 
 
 @dataclass(frozen=True)
@@ -28,21 +33,25 @@ class Answers:
     bounded: int = 0
 
 
-class Annotator(BaseModel):
-    """A multimodal LLM that answers yes/no questions about images.
+class Annotator(ABC):
+    """A multimodal LLM that answers yes/no questions about images; it places itself on the rank's device.
 
     Args:
-        questions: What is asked about every image.
+        questions: The questions about every image.
     """
 
     def __init__(self, questions: QuestionSet) -> None:
-        super().__init__()
         self.questions = questions
 
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """Everything beside the questions that decides the answers (model, prompt, precision), as JSON values."""
+        """Everything besides the questions that decides the answers (model, prompt, precision), as JSON values."""
+
+    @property
+    def name_in_meta(self) -> str:
+        """The name of the annotator's class in ``meta.json``."""
+        return _NAMES_IN_META.get(type(self).__name__, type(self).__name__)
 
     @property
     @abstractmethod
@@ -51,14 +60,14 @@ class Annotator(BaseModel):
 
     @property
     def usage(self) -> str | None:
-        """What answering has cost this rank so far, for the summary, if it costs more than time."""
+        """The costs of this rank's answers so far, for the summary, if they cost more than time."""
         return None
 
     def start(self, inputs: Any) -> dict[str, Any]:
-        """Get ready for a run, and check oneself on the first image.
+        """Get ready for a run, and check the first image's answers.
 
         Args:
-            inputs: The first readable image of the data set, as ``preparer`` gave it.
+            inputs: The first readable image of the dataset, as returned by ``preparer``.
 
         Returns:
             A report of JSON values, which is stored with the answers.
@@ -70,7 +79,7 @@ class Annotator(BaseModel):
         """Answer all questions about some images.
 
         Args:
-            inputs: One element an image, as ``preparer`` gave it.
+            inputs: One element per image, as returned by ``preparer``.
 
         Returns:
             The answers, in the same order.
@@ -78,15 +87,6 @@ class Annotator(BaseModel):
         Raises:
             AnnotatorStopped: There is no point in going on to the next image.
         """
-
-    def forward(self, inputs: list[Any], data_samples: None = None, mode: str = 'predict') -> list[Answers]:
-        """Answer, under the signature that mmengine's loops know."""
-        if mode != 'predict':
-            raise ConfigError(f'{type(self).__name__}: mode={mode!r} has no meaning; an annotator only answers.')
-        return self.answer(inputs)
-
-    def init_weights(self) -> None:
-        """Keep the weights: mmengine would call a Hugging Face model's ``init_weights``, which draws new ones."""
 
 
 def load_questions(questions: QuestionSet | str, top: int | None = None) -> QuestionSet:

@@ -110,16 +110,14 @@ class HFAnnotatorBase(Annotator):
         self.chunk_size = chunk_size
         self.on_failed_check = on_failed_check
         self.processor_arguments = dict(processor or {})
-        loaded, self.processor = _load(model, revision, dtype, attn_implementation, device_map, trust_remote_code)
-        # Unregistered: a runner would move a model that is spread over devices, and draw its weights anew.
-        object.__setattr__(self, 'model', loaded)
-        self._source = {'model': model, 'revision': revision, 'weights': _weights_id(model, loaded.config)}
+        self.model, self.processor = _load(model, revision, dtype, attn_implementation, device_map, trust_remote_code)
+        self._source = {'model': model, 'revision': revision, 'weights': _weights_id(model, self.model.config)}
 
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the answers."""
         return {
-            'type': type(self).__name__,
+            'type': self.name_in_meta,
             **self._source,
             'dtype': str(self.model.dtype).removeprefix('torch.'),
             'attention': self.model.config._attn_implementation,

@@ -113,7 +113,7 @@ class OpenAIAnnotator(Annotator):
     def identity(self) -> dict[str, Any]:
         """What decides the answers, as far as it is known on this side."""
         return {
-            'type': type(self).__name__,
+            'type': self.name_in_meta,
             'model': self.client.model,
             'prompt': self.template,
             'system_prompt': self.system_prompt,

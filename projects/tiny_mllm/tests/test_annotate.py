@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not WEIGHTS.is_file(), reason='projects/tiny_mll
 
 def test_annotate(tmp_path):
     command = [sys.executable, 'tools/annotate.py', 'configs/annotate/tiny_mllm_emoji.py', '--limit', '12']
-    options = ['--work-dir', str(tmp_path / 'run'), '--cfg-options', f'test_evaluator.out_dir={tmp_path / "aspects"}']
+    options = ['--work-dir', str(tmp_path / 'run'), '--cfg-options', f'writer.out_dir={tmp_path / "aspects"}']
     done = subprocess.run(command + options, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     targets = AspectTargets.open(tmp_path / 'aspects.trial-12')

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 from PIL import Image
 
+from makd.annotation.annotation_runner import AnnotationRunner
 from makd.annotation.shard_writer import ShardWriter
+from makd.cli.runner import initialize_gloo
 from makd.errors import ConfigError, DataError, MakdError
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
@@ -31,7 +31,8 @@ NUM_IMAGES = 23
 @pytest.fixture
 def stand_in(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    monkeypatch.setattr(Runner, '_log_env', lambda self, env_cfg: None)  # it asks the compiler for its version
+    # Which asks the compiler for its version.
+    monkeypatch.setattr(AnnotationRunner, '_log_env', lambda self, env_cfg: None)
     import stand_in_annotator
 
     return stand_in_annotator
@@ -54,10 +55,10 @@ def config(tmp_path, stand_in):
                 questions=str(tmp_path / 'questions.json'),
                 log=str(tmp_path / 'log'),
             ),
-            test_dataloader=dict(
+            dataloader=dict(
                 batch_size=3, dataset=dict(type='makd.AnnotationImages', data_root=str(tmp_path / 'images'))
             ),
-            test_evaluator=dict(out_dir=str(tmp_path / 'out' / 't'), shard_size=4),
+            writer=dict(out_dir=str(tmp_path / 'out' / 't'), shard_size=4),
             work_dir=str(tmp_path / 'work_dir'),
             log_level='ERROR',
         )
@@ -113,10 +114,10 @@ def annotate(config, stand_in, ranks=1, kill=None, resume=True):
                 cfg = config.copy()
                 if ranks > 1:
                     cfg.launcher = 'pytorch'
-                    torch.cuda.set_device = lambda device: None
-                cfg.test_evaluator.resume = resume
+                    initialize_gloo('pytorch')
+                cfg.writer.resume = resume
                 events = Kill(stand_in, kill[1] if kill and kill[0] == rank else None)
-                Runner.from_cfg(cfg).test()
+                AnnotationRunner.from_cfg(cfg).annotate()
                 os.write(writing, str(events.count).encode())
             except BaseException:
                 if kill is None:
@@ -143,20 +144,20 @@ def annotate(config, stand_in, ranks=1, kill=None, resume=True):
 
 
 def contents(config):
-    return {file.name: file.read_bytes() for file in Path(config.test_evaluator.out_dir).iterdir()}
+    return {file.name: file.read_bytes() for file in Path(config.writer.out_dir).iterdir()}
 
 
 def shards(config):
     """Return the numbers of the finished shards, with the time of the last change of each."""
-    partial = Path(config.test_evaluator.out_dir + '.partial')
+    partial = Path(config.writer.out_dir + '.partial')
     return {path.name: path.stat().st_mtime_ns for path in partial.glob('shard-*.npy')} if partial.exists() else {}
 
 
 def test_answers_are_those_of_the_annotator(config, stand_in):
     assert run_here(config)['failed'] == 0
-    targets = AspectTargets.open(config.test_evaluator.out_dir)
+    targets = AspectTargets.open(config.writer.out_dir)
     assert stand_in.asked(config.model.log) == NUM_IMAGES
-    root = Path(config.test_dataloader.dataset.data_root)
+    root = Path(config.dataloader.dataset.data_root)
     assert list(targets.keys) == sorted(path.relative_to(root).as_posix() for path in root.rglob('*.png'))
     for key in targets.keys:
         brightness = np.asarray(Image.open(root / key))[0, 0].mean() / 255
@@ -174,7 +175,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_changes_no_byte(config, stand_in
     """MAKD_TEST_KILLS=100 and another MAKD_TEST_SEED try more moments."""
     run_here(config)  # here and not in a fork, so that forks find all modules imported
     expected = contents(config)
-    shutil.rmtree(config.test_evaluator.out_dir)
+    shutil.rmtree(config.writer.out_dir)
     events = annotate(config, stand_in, first_ranks)
     assert None not in events
     assert contents(config) == expected
@@ -185,7 +186,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_changes_no_byte(config, stand_in
         kill = (rank, generator.randint(1, events[rank]))
         assert annotate(config, stand_in, first_ranks, kill, resume=False)[rank] is None
         done = shards(config)
-        started = Path(config.test_evaluator.out_dir + '.partial', 'manifest.json').exists()
+        started = Path(config.writer.out_dir + '.partial', 'manifest.json').exists()
         before = stand_in.asked(config.model.log)
         assert None not in annotate(config, stand_in, generator.randint(1, 2))
         assert contents(config) == expected
@@ -193,19 +194,19 @@ def test_a_kill_at_any_moment_loses_nothing_and_changes_no_byte(config, stand_in
             # 23 images: 5 shards of 4, one of 3.
             left = NUM_IMAGES - 4 * len(done) + ('shard-000005.npy' in done)
             assert stand_in.asked(config.model.log) - before == left
-        assert not Path(config.test_evaluator.out_dir + '.partial').exists()
-        assert not list(Path(config.test_evaluator.out_dir).parent.glob('.*'))
+        assert not Path(config.writer.out_dir + '.partial').exists()
+        assert not list(Path(config.writer.out_dir).parent.glob('.*'))
 
 
 def run_here(config, **changes):
     """Annotate in this process; return the figures."""
     cfg = config.copy()
     cfg.merge_from_dict({'experiment_name': uuid4().hex, **changes})
-    return Runner.from_cfg(cfg).test()
+    return AnnotationRunner.from_cfg(cfg).annotate()
 
 
 def test_what_cannot_be_answered_is_listed_and_tried_again_alone(config, stand_in):
-    root = Path(config.test_dataloader.dataset.data_root)
+    root = Path(config.dataloader.dataset.data_root)
     good = {name: (root / name).read_bytes() for name in ('00.png', '02.png', 'a/03.png', 'a/05.png')}
     (root / '00.png').write_bytes(b'')
     (root / '02.png').write_bytes(good['02.png'][:40])
@@ -213,7 +214,7 @@ def test_what_cannot_be_answered_is_listed_and_tried_again_alone(config, stand_i
     Image.new('RGB', (2, 2), (255, 0, 0)).save(root / 'a' / '05.png')
     metrics = run_here(config)
     assert (metrics['images'], metrics['failed'], metrics['bounded']) == (NUM_IMAGES, 4, 0)
-    targets = AspectTargets.open(config.test_evaluator.out_dir)
+    targets = AspectTargets.open(config.writer.out_dir)
     lines = (targets.path / 'failed.jsonl').read_text().splitlines()
     reasons = {entry['key']: entry['reason'] for entry in map(json.loads, lines)}
     assert reasons.pop('02.png')
@@ -237,15 +238,15 @@ def test_what_cannot_be_answered_is_listed_and_tried_again_alone(config, stand_i
     repaired = contents(config)
     assert 'failed.jsonl' not in repaired
     np.testing.assert_allclose(  # batches of other sizes: the same but for the last digit
-        AspectTargets.open(config.test_evaluator.out_dir).logprobs,
+        AspectTargets.open(config.writer.out_dir).logprobs,
         AspectTargets.open(run_and_return_folder(config)).logprobs,
         rtol=1e-6,
     )
 
 
 def run_and_return_folder(config):
-    run_here(config, **{'test_evaluator.out_dir': config.test_evaluator.out_dir + '2'})
-    return config.test_evaluator.out_dir + '2'
+    run_here(config, **{'writer.out_dir': config.writer.out_dir + '2'})
+    return config.writer.out_dir + '2'
 
 
 def test_a_second_run_of_a_finished_folder_does_nothing(config, stand_in):
@@ -260,8 +261,8 @@ def test_a_second_run_of_a_finished_folder_does_nothing(config, stand_in):
     [
         ({'model.prompt': 'Q: {question}'}, r"teacher\.prompt: on disk '{question}', in the config 'Q: {question}'"),
         ({'model.dtype': 'bfloat16'}, r"teacher\.dtype: on disk 'float32', in the config 'bfloat16'"),
-        ({'test_dataloader.dataset.background': (0, 0, 0)}, r'images\.background\.0: on disk 255, in the config 0'),
-        ({'test_dataloader.dataset.limit': 20}, r'images\.count: on disk 23, in the config 20'),
+        ({'dataloader.dataset.background': (0, 0, 0)}, r'images\.background\.0: on disk 255, in the config 0'),
+        ({'dataloader.dataset.limit': 20}, r'images\.count: on disk 23, in the config 20'),
     ],
 )
 def test_answers_of_another_kind_are_refused(config, changes, message):
@@ -302,17 +303,17 @@ def test_a_full_disk_keeps_what_is_done(config, stand_in, monkeypatch):
 def test_loader_workers_and_limits(config, stand_in):
     expected = None
     for workers in (0, 2):
-        out_dir = f'{config.test_evaluator.out_dir}{workers}'
-        changes = {'test_dataloader.num_workers': workers, 'test_evaluator.out_dir': out_dir}
+        out_dir = f'{config.writer.out_dir}{workers}'
+        changes = {'dataloader.num_workers': workers, 'writer.out_dir': out_dir}
         run_here(config, **changes)
         found = {file.name: file.read_bytes() for file in Path(out_dir).iterdir()}
         assert expected in (None, found)
         expected = found
-    assert run_here(config, **{'test_dataloader.dataset.limit': 5})['images'] == 5
+    assert run_here(config, **{'dataloader.dataset.limit': 5})['images'] == 5
 
 
 def test_nothing_readable_is_said_before_anything_is_asked(config, stand_in):
-    for path in Path(config.test_dataloader.dataset.data_root).rglob('*.png'):
+    for path in Path(config.dataloader.dataset.data_root).rglob('*.png'):
         path.write_bytes(b'')
     with pytest.raises(DataError, match=r'none of 23 images .* can be read.*00\.png: the file is empty'):
         run_here(config)
@@ -320,10 +321,10 @@ def test_nothing_readable_is_said_before_anything_is_asked(config, stand_in):
 
 
 def test_configs_that_do_not_fit_are_refused_in_words(config):
-    with pytest.raises(ConfigError, match=r'test_dataloader\.sampler has no meaning'):
-        run_here(config, **{'test_dataloader.sampler': dict(type='DefaultSampler')})
+    with pytest.raises(ConfigError, match=r'dataloader\.sampler has no meaning'):
+        run_here(config, **{'dataloader.sampler': dict(type='DefaultSampler')})
     config.model = dict(type='BaseDataPreprocessor')
-    with pytest.raises(ConfigError, match=r"model\.type='BaseDataPreprocessor' is none"):
+    with pytest.raises(ConfigError, match=r"model\.type='BaseDataPreprocessor' is not an annotator"):
         run_here(config)
 
 

@@ -1,0 +1,247 @@
+"""Annotation as a run: an annotator answers every question about every image, and a targets folder is written."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from mmengine import dump
+from mmengine.config import Config
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from makd.annotation.annotation_images import AnnotationImages
+from makd.annotation.annotators import Annotator, Answers
+from makd.annotation.progress import Progress, already_finished, summary
+from makd.annotation.shard_writer import ShardWriter, Task
+from makd.errors import AnnotatorStopped, ConfigError, DataError, MakdError
+from makd.registry import DATASETS, RUNNERS, WRITERS
+from makd.targets import AspectTargets
+from makd.version import __version__
+
+MAX_TRIED = 100  # images, in search of a readable one
+# What makd.Runner takes from mmengine's Runner, and so from the config under the same names.
+_RUNNER_FIELDS = (
+    *('model', 'work_dir', 'launcher', 'env_cfg', 'randomness', 'default_scope'),
+    *('experiment_name', 'log_level', 'log_processor', 'visualizer'),
+)  # fmt: skip
+_Result = TypeVar('_Result')
+
+
+@RUNNERS.register_module()
+class AnnotationRunner(Runner):
+    """Asks an annotator about every image that has no answers yet.
+
+    Of mmengine's Runner it keeps the launchers, the work directory, the log and the visualizer. It has no loops and no
+    hooks, and it neither moves the model nor wraps it: an annotator has nothing to train and places itself.
+
+    Each rank takes whole shards, and a batch lies within one shard. So the answers, and the bytes of the finished
+    folder, depend neither on the number of ranks nor on interruptions. The loader's workers read and prepare images
+    while the model answers.
+
+    Args:
+        model: An :class:`~makd.annotation.annotators.Annotator` or its config.
+        dataloader: ``dataset``, the config of :class:`~makd.annotation.annotation_images.AnnotationImages`;
+            ``batch_size``, images per call of the model; ``num_workers``; and other arguments of
+            ``torch.utils.data.DataLoader``, except those that choose or collate the items.
+        writer: Config of the :class:`~makd.annotation.shard_writer.ShardWriter`.
+        **kwargs: Arguments of mmengine's Runner: ``work_dir``, ``launcher``, ``env_cfg``, ``randomness``,
+            ``default_scope``, ``experiment_name``, ``log_level``, ``log_processor``, ``visualizer`` and ``cfg``.
+
+    Raises:
+        ConfigError: The model, the dataset or the writer is of another kind, or the loader has an argument without
+            meaning.
+    """
+
+    model: Annotator
+
+    def __init__(self, model: Any, dataloader: Mapping[str, Any], writer: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(model, **kwargs)
+        self._loader_settings = copy.deepcopy(dict(dataloader))
+        for key in ('sampler', 'batch_sampler', 'shuffle', 'drop_last', 'collate_fn'):
+            if key in self._loader_settings:
+                raise ConfigError(f'dataloader.{key} has no meaning: makd.AnnotationRunner takes each image once.')
+        self._batch_size = self._loader_settings.pop('batch_size', 1)
+        self.images = _build('dataloader.dataset', DATASETS, self._loader_settings.pop('dataset'), AnnotationImages)
+        self.writer = _build('writer', WRITERS, writer, ShardWriter)
+        self.images.prepare = self.model.preparer
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | Mapping[str, Any]) -> 'AnnotationRunner':
+        """Build the runner of a config."""
+        cfg = copy.deepcopy(cfg)
+        fields = ('dataloader', 'writer', *_RUNNER_FIELDS)
+        return cls(**{field: cfg[field] for field in fields if field in cfg}, cfg=cfg)
+
+    def build_model(self, model: Any) -> Annotator:
+        """Return the annotator of a config; an annotator is returned as it is."""
+        annotator = model if isinstance(model, Annotator) else super().build_model(model)
+        if not isinstance(annotator, Annotator):
+            raise ConfigError(f'model.type={type(annotator).__name__!r} is not an annotator; annotation needs one.')
+        return annotator
+
+    def wrap_model(self, model_wrapper_cfg: None, model: Annotator) -> Annotator:
+        """Return the annotator as it is: DistributedDataParallel refuses a model without trainable parameters."""
+        return model
+
+    def register_hooks(self, default_hooks: None = None, custom_hooks: None = None) -> None:
+        """Register nothing: there are no epochs, checkpoints or schedules, and progress logs itself."""
+
+    def annotate(self) -> dict[str, float]:
+        """Ask, write, and report.
+
+        Returns:
+            The figures of the summary. ``failed`` is the number of images that lack answers.
+
+        Raises:
+            AnnotatorStopped: The annotator cannot go on. Finished shards are kept.
+            MakdError: See :meth:`ShardWriter.open`; or no image can be read.
+        """
+        # 'teacher' is the annotator's name in the file format.
+        identity = {'teacher': self.model.identity, 'images': self.images.identity}
+        tasks, finished = _on_main_process(lambda: self._open(identity))
+        if finished:
+            targets = AspectTargets.open(self.writer.out_dir)
+            self.logger.info(already_finished(targets))
+            return {'images': len(targets), 'failed': len(targets.failures)}
+        if tasks:
+            self._begin()
+        num_images, num_questions = sum(len(task.rows) for task in tasks), len(self.model.questions)
+        progress = Progress(self.logger, self.visualizer, num_images, num_questions)
+        self._ask(tasks, progress)
+        in_model = all_gather_object(progress.in_model)  # waits for all ranks: now all shards are written
+        figures = progress.figures(num_images, float(np.mean(in_model)))
+        return _on_main_process(lambda: self._finish(num_images, {'seconds': progress.seconds, **figures}))
+
+    def _open(self, identity: dict[str, Any]) -> tuple[list[Task], bool]:
+        tasks = self.writer.open(self.model.questions, self.images.keys, identity)
+        if not self.writer.finished:
+            left = sum(len(task.rows) for task in tasks)
+            self.logger.info(
+                f'{self.writer.out_dir}: {left} of {len(self.images)} images are left to be asked '
+                f'{len(self.model.questions)} questions.'
+            )
+        return tasks, self.writer.finished
+
+    def _begin(self) -> None:
+        """Let the annotator check itself on each rank, and store its report before any shard is written."""
+        report = self.model.start(self._first_readable())
+        versions = _versions()
+
+        def begin() -> None:
+            notes = self.writer.begin({'self_check': report, 'versions': versions})
+            self.logger.info(f'Self-check of {type(self.model).__name__}: {report}')
+            if notes['versions'] != versions:
+                self.logger.warning(
+                    f'The first shards were made with other versions: {notes["versions"]}, now {versions}.'
+                )
+
+        _on_main_process(begin)
+
+    def _first_readable(self) -> Any:
+        """Return the inputs of the first readable image, among some from all over the dataset."""
+        tried = range(0, len(self.images), max(1, len(self.images) // MAX_TRIED))
+        items = (self.images[index] for index in tried)
+        first = next(items)
+        readable = first if first['error'] is None else next((item for item in items if item['error'] is None), None)
+        if readable is None:
+            raise DataError(
+                f'none of {len(tried)} images below {self.images.data_root} can be read and prepared; '
+                f'{first["key"]}: {first["error"]}. Is dataloader.dataset right?'
+            )
+        return readable['inputs']
+
+    def _ask(self, tasks: list[Task], progress: Progress) -> None:
+        """Do this rank's share of the tasks."""
+        mine = tasks[self.rank :: self.world_size]
+        others = [task for index, task in enumerate(tasks) if index % self.world_size != self.rank]
+        batches = [
+            list(task.rows[start : start + self._batch_size])
+            for task in mine
+            for start in range(0, len(task.rows), self._batch_size)
+        ]
+        settings = self._loader_settings if batches else {}
+        loader = iter(DataLoader(self.images, batch_sampler=batches, collate_fn=list, **settings))
+        for task in mine:
+            answers: list[Answers] = []
+            while len(answers) < len(task.rows):
+                answers += self._answer(next(loader), progress)
+            self.writer.write(
+                task,
+                np.stack([answer.logprobs for answer in answers]),
+                [answer.reason for answer in answers],
+                [answer.bounded for answer in answers],
+            )
+            if is_main_process():
+                progress.update_others(self.writer.written(others))
+        progress.close()
+        if others:
+            self.logger.info('This rank is done and waits for the others.')
+
+    @torch.no_grad()
+    def _answer(self, items: list[dict[str, Any]], progress: Progress) -> list[Answers]:
+        """Return the answers about a batch; for an unreadable image, NaN and the reason."""
+        inputs = [item['inputs'] for item in items if item['error'] is None]
+        start = time.perf_counter()
+        try:
+            answered = iter(self.model.answer(inputs) if inputs else [])
+        except AnnotatorStopped as error:
+            raise AnnotatorStopped(
+                f'{error}\nFinished shards are kept in {self.writer.partial}: give the same command again.'
+            ) from error
+        progress.advance(len(items), time.perf_counter() - start)
+        missing = np.full((len(self.model.questions), 2), np.nan, np.float32)
+        return [Answers(missing, item['error']) if item['error'] else next(answered) for item in items]
+
+    def _finish(self, num_asked: int, figures: dict[str, float]) -> dict[str, float]:
+        targets = self.writer.finish()
+        mass = targets.label_mass()
+        self.logger.info(summary(targets, mass, num_asked, figures, self.writer.num_bounded, self.model.usage))
+        metrics = {
+            'images': len(targets),
+            'questions': len(targets.questions),
+            **figures,
+            'label_mass': float(np.nanmean(mass)) if np.isfinite(mass).any() else float('nan'),
+            'failed': len(targets.failures),
+            'bounded': self.writer.num_bounded,
+        }
+        dump(metrics, Path(self.log_dir, f'{self.timestamp}.json'))
+        return metrics
+
+
+def _build(field: str, registry: Any, config: Mapping[str, Any], kind: type) -> Any:
+    """Build what a field of the config describes; raise a ConfigError if it is of another kind."""
+    built = registry.build(config)
+    if not isinstance(built, kind):
+        raise ConfigError(f'{field}.type={type(built).__name__!r} must be makd.{kind.__name__} in annotation.')
+    return built
+
+
+def _on_main_process(function: Callable[[], _Result]) -> _Result:
+    """Call ``function`` on rank 0, and return its result, or raise its MakdError, on every rank."""
+    outcome: list[Any] = [None]
+    if is_main_process():
+        try:
+            outcome = [(function(), None)]
+        except MakdError as mistake:
+            outcome = [(None, mistake)]
+    broadcast_object_list(outcome)
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that take part in an answer and are installed."""
+    versions = {'makd': __version__}
+    for name in ('torch', 'transformers', 'openai', 'numpy', 'pillow'):
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
