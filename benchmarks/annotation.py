@@ -1,32 +1,30 @@
-"""What the shared prefix saves: 50 questions about an image, against one forward of the whole prompt for each.
+"""Measure what the shared prefix saves: 50 questions about an image, compared with one forward pass for each.
 
     OMP_NUM_THREADS=1 python benchmarks/annotation.py
 
 The model is an InternVL with random weights: a ViT of 6 x 384 at 448 pixels, 256 image tokens, a language model of
-12 x 1024 with 92,553 words; a prefix of 272 tokens and 50 questions of 16 to 28. Both ways take turns; a plain forward
-computes the logits of the last token only, and is timed on every tenth question by length. What is possible at all is
-counted in floating-point operations: those of the plain way over those of one prefix and 50 suffixes.
-Times are the process's CPU seconds where there is no accelerator, wall-clock otherwise.
+12 x 1024 with a vocabulary of 92,553; a prefix of 272 tokens and 50 questions of 16 to 28 tokens. The two methods
+alternate. A plain forward pass computes the logits of the last token only, and is timed on every tenth question by
+length. The best possible ratio is a count of floating-point operations: those of the plain method divided by those of
+one prefix and 50 suffixes. Times are the process's CPU seconds without an accelerator, wall-clock time otherwise.
 
-Then the same model annotates some photographs of 640 x 480 pixels, which a loader worker decodes and prepares, in a
-real run of `makd.AnnotationRunner`: how much of the time is the model busy?
+Then the same model annotates photographs of 640 x 480 pixels, which a loader worker decodes and prepares, in a real
+annotation run, to see which share of the time the model is busy.
 """
 
 import argparse
-import itertools
 import random
 import tempfile
-import time
 from collections.abc import Callable
 from statistics import mean, median
 
 import numpy as np
 import torch
+from measure import peak_memory, seconds
 from mmengine.device import get_device
 from PIL import Image
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from makd.annotation.annotation_runner import AnnotationRunner
@@ -70,37 +68,8 @@ def read(logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
     return logits[:, [YES, NO]] - logits.logsumexp(dim=-1, keepdim=True)
 
 
-def stopwatch() -> float:
-    """Return the time so far, of everything that the device was given to do."""
-    if get_device() == 'cpu':
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long the work takes."""
-    start = stopwatch()
-    work()
-    return stopwatch() - start
-
-
-def peak_memory(work: Callable[[], object]) -> float:
-    """Return how much the work's tensors take at the most beside what was there before, in 10^6 bytes."""
-    if get_device() != 'cpu':
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        work()
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == '[memory]']
-    sizes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
-    return max(itertools.accumulate(sizes)) / 1e6
-
-
 def flops(work: Callable[[], object]) -> int:
-    """Return the floating-point operations of the matrix products in the work, those of attention among them."""
+    """Return the number of floating-point operations in the work's matrix products, including attention."""
     # The counter does not know the fused attention of CPUs.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         work()
@@ -108,7 +77,7 @@ def flops(work: Callable[[], object]) -> int:
 
 
 class Preparer:
-    """From an image to the inputs of the prefix, as a processor would make them."""
+    """Turns an image into the inputs of the prefix, as a processor would."""
 
     def __init__(self, ids: Tensor) -> None:
         from transformers import GotOcr2ImageProcessor
@@ -123,7 +92,7 @@ class Preparer:
 
 
 class ReferenceAnnotator(Annotator):
-    """The reference model in the place that a real annotator has in a run."""
+    """The reference model as an annotator, for a real run."""
 
     identity: dict[str, str] = {}
     preparer: Preparer = None
@@ -134,12 +103,12 @@ class ReferenceAnnotator(Annotator):
         self.preparer = Preparer(ids)
 
     def answer(self, inputs: list[dict[str, Tensor]]) -> list[Answers]:
-        """Answer all questions about some images."""
-        return [Answers(self.scorer.score(one)[0].numpy()) for one in inputs]
+        """Answer all questions about a batch of images."""
+        return [Answers(self.scorer.score(image)[0].numpy()) for image in inputs]
 
 
 def busy(annotator: ReferenceAnnotator, images: int) -> float:
-    """Return the share of the time in which the model works, in a run over some photographs with one loader worker."""
+    """Return the share of the time that the model is busy, in a run over photographs with one loader worker."""
     noise = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         for index in range(images):
@@ -157,11 +126,11 @@ def busy(annotator: ReferenceAnnotator, images: int) -> float:
 
 
 def main() -> None:
-    """Print the ratio, the limit, the difference and the memory."""
+    """Print the speed-up, its limit, the numerical difference and the memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--chunk-size', type=int, default=20)
-    parser.add_argument('--images', type=int, default=10, help='photographs of the second part')
+    parser.add_argument('--images', type=int, default=10, help='photographs for the second part')
     args = parser.parse_args()
     torch.manual_seed(0)
     draw = random.Random(0)
@@ -191,7 +160,7 @@ def main() -> None:
         for number in range(args.rounds + 1):
             n = mean(seconds(lambda index=index: plain(index)) for index in timed) * QUESTIONS
             o = seconds(lambda: scorer.score(inputs))
-            if number > 0:  # the first round warms up
+            if number > 0:  # the first round is a warm-up
                 naive.append(n)
                 ours.append(o)
                 ratios.append(n / o)
@@ -200,13 +169,14 @@ def main() -> None:
         expected = torch.stack([read(plain(index), None, None)[0] for index in timed]).cpu()
         difference = (scorer.score(inputs)[0, timed] - expected).abs().max()
         memory = [peak_memory(lambda: plain(timed[-1])), peak_memory(lambda: scorer.score(inputs))]
-    print(f'\r{QUESTIONS} questions about an image: plain {median(naive):.2f} s, shared prefix {median(ours):.2f} s')
-    print(f'faster by {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {args.rounds} rounds)')
+    print(f'\r{QUESTIONS} questions about one image: plain {median(naive):.2f} s, shared prefix {median(ours):.2f} s')
+    print(f'speed-up {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {args.rounds} rounds)')
     reached = median(ratios) / limit
-    print(f'limit by {needed / 1e12:.2f} and {possible / 1e12:.3f} TFLOP: {limit:.2f}; reached {reached:.1%} of it')
-    print(f'largest difference of a log-probability: {difference:.1e}')
-    print(f'busy in a run over {args.images} photographs: {busy(ReferenceAnnotator(scorer, ids), args.images):.1%}')
-    print(f'peak memory beside the model: plain {memory[0]:.0f} MB, shared prefix {memory[1]:.0f} MB')
+    print(f'limit {limit:.2f} ({needed / 1e12:.2f} / {possible / 1e12:.3f} TFLOP), of which {reached:.1%} is reached')
+    print(f'largest difference in a log-probability: {difference:.1e}')
+    share = busy(ReferenceAnnotator(scorer, ids), args.images)
+    print(f'model busy in a run over {args.images} photographs: {share:.1%}')
+    print(f'peak memory in addition to the model: plain {memory[0]:.0f} MB, shared prefix {memory[1]:.0f} MB')
 
 
 if __name__ == '__main__':

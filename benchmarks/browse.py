@@ -1,11 +1,12 @@
-"""What a page of tools/browse.py costs: time to build it, to load it, and to answer a filter.
+"""Measure the cost of a page of tools/browse.py: the time to build it, to load it and to apply a filter.
 
     OMP_NUM_THREADS=1 python benchmarks/browse.py                  # 1,000 and 10,000 images x 66 questions
     OMP_NUM_THREADS=1 python benchmarks/browse.py --images 30000
 
-All is compared with a page of a tenth of the images in the same run: a ratio of 10 is linear, one of 1 is what does not
-depend on the number of images. Thumbnails of 160 pixels are made of photographs of 640 x 480. The pages are shown in a
-headless Chromium of the system, at 1440 x 900; loading and filtering are the medians of some rounds, in turns.
+Each figure is compared with a page with a tenth of the images in the same run: a ratio of 10 is linear; a ratio of 1
+means that the cost does not depend on the number of images. Thumbnails of 160 pixels are made from photographs of 640 x
+480 pixels. The pages are shown in the system's Chromium, headless, at 1440 x 900; the times of loading and filtering
+are medians over several alternating rounds.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from makd.datasets.answered_images import AnsweredImages
 from makd.targets import AspectTargets
 
 QUESTIONS, CLASSES, PHOTOGRAPHS = 66, 100, 50
-# From a choice of the user's until the document is laid out again.
+# From the user's choice until the new layout is done.
 FILTER = """() => {
   const answer = document.getElementById('answer');
   answer.value = answer.value === 'yes' ? 'no' : 'yes';
@@ -40,7 +41,7 @@ FILTER = """() => {
 
 @dataclass
 class Costs:
-    """Of one page; times in seconds."""
+    """The costs of one page; times in seconds."""
 
     page: Path
     thumbnails: float
@@ -51,7 +52,7 @@ class Costs:
 
 
 def write_photographs(folder: Path) -> list[str]:
-    """Write some photographs and return their paths."""
+    """Write photographs and return their paths."""
     noise = np.random.default_rng(0)
     paths = []
     for index in range(PHOTOGRAPHS):
@@ -78,7 +79,7 @@ def build(folder: Path, photographs: list[str], count: int) -> Costs:
 
 
 def use(browser: Browser, costs: Costs) -> None:
-    """Load a page and filter."""
+    """Load a page and apply a filter."""
     page = browser.new_page(viewport=dict(width=1440, height=900))
     start = time.perf_counter()
     page.goto(f'file://{costs.page}#question=q7')
@@ -90,7 +91,7 @@ def use(browser: Browser, costs: Costs) -> None:
 
 
 def main() -> None:
-    """Build both pages, use them, and print what it cost."""
+    """Build both pages, use them, and print the costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, default=10_000)
     parser.add_argument('--rounds', type=int, default=5)
@@ -106,7 +107,7 @@ def main() -> None:
                 use(browser, costs)
         browser.close()
         print(f'{QUESTIONS} questions; images {counts[0]:23,} {counts[1]:14,}   ratio')
-        for what, unit, values in (
+        for title, unit, values in (
             ('thumbnails', 's', (few.thumbnails, many.thumbnails)),
             ('statistics and page', 's', (few.rest, many.rest)),
             ('load until images show', 's', (median(few.loads), median(many.loads))),
@@ -115,7 +116,7 @@ def main() -> None:
             ('size', 'MB', (few.page.stat().st_size / MB, many.page.stat().st_size / MB)),
         ):
             shown = [f'{value:.3g} {unit}' if unit else f'{value}' for value in values]
-            print(f'{what:30} {shown[0]:>14} {shown[1]:>14} {values[1] / values[0]:7.2f}')
+            print(f'{title:30} {shown[0]:>14} {shown[1]:>14} {values[1] / values[0]:7.2f}')
 
 
 if __name__ == '__main__':

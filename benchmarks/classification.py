@@ -1,19 +1,19 @@
-"""What MaKD costs a classifier: training steps, and loading, each as a ratio to the baseline in one run.
+"""Measure what MaKD adds to a classifier's training steps and data loading, as ratios to the baseline in the same run.
 
     python benchmarks/classification.py
 
-Baseline and MaKD take turns every few steps, so that a machine that changes its speed changes both; the median of the
-rounds' ratios is what counts. Times are the process's CPU seconds where there is no accelerator, wall-clock otherwise.
+Baseline and MaKD alternate every few steps, so that changes in the machine's speed affect both equally. The result is
+the median of the ratios of all rounds. Times are the process's CPU seconds without an accelerator, wall-clock time
+otherwise.
 """
 
 import argparse
 import copy
-import time
 from collections.abc import Callable
 from itertools import chain, repeat
-from statistics import median
 
 import torch
+from measure import take_turns
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.device import get_device
@@ -23,36 +23,8 @@ from mmpretrain.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader
 
 
-def stopwatch() -> float:
-    """Return the time so far, of everything that the device was given to do."""
-    if get_device() == 'cpu':
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def take_turns(
-    baseline: Callable[[], object], other: Callable[[], object], rounds: int, what: str, name: str = 'MaKD'
-) -> None:
-    """Print the times of both, and the median and quartiles of the ratio of the other to the baseline."""
-    seconds: list[list[float]] = [[], []]
-    for number in range(rounds + 1):
-        for times, work in zip(seconds, (baseline, other)):
-            start = stopwatch()
-            work()
-            if number > 0:  # the first round warms up
-                times.append(stopwatch() - start)
-        print(f'\r{what}: round {number} of {rounds}', end='', flush=True)
-    ratios = sorted(b / a for a, b in zip(*seconds))
-    quarter = len(ratios) // 4
-    print(
-        f'\r{what}: baseline {median(seconds[0]):.3f} s, {name} {median(seconds[1]):.3f} s a round, ratio '
-        f'{median(ratios):.3f} (half of {rounds} rounds from {ratios[quarter]:.3f} to {ratios[-1 - quarter]:.3f})'
-    )
-
-
 def training(cfg: Config, steps: int) -> Callable[[], None]:
-    """Return the training steps of a config on batches that are loaded already."""
+    """Return a function that runs training steps of a config on preloaded batches."""
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     size = cfg.train_dataloader.batch_size
     batches = [default_collate([dataset[(i * size + j) % len(dataset)] for j in range(size)]) for i in range(4)]
@@ -70,7 +42,7 @@ def training(cfg: Config, steps: int) -> Callable[[], None]:
 
 
 def loading(cfg: Config, steps: int, first_time: bool) -> Callable[[], None]:
-    """Return loading batches of a config's training set in this very process, for the first time or again."""
+    """Return a function that loads training batches of a config in this process, for the first time or again."""
     size = cfg.train_dataloader.batch_size
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     loader = DataLoader(dataset, batch_size=size, collate_fn=default_collate)
@@ -92,7 +64,7 @@ def main() -> None:
     parser.add_argument('--baseline', default='configs/baseline/resnet18_emoji.py')
     parser.add_argument('--makd', default='configs/makd/resnet18_emoji.py')
     parser.add_argument('--rounds', type=int, default=100)
-    parser.add_argument('--steps', type=int, default=5, help='steps, or batches, a round')
+    parser.add_argument('--steps', type=int, default=5, help='steps, or batches, per round')
     args = parser.parse_args()
 
     torch.set_num_threads(1)

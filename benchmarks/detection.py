@@ -1,11 +1,12 @@
-"""What MaKD and DKD cost a detector: training steps and memory, each as a ratio to the baseline in one run.
+"""Measure what MaKD and DKD add to a detector's training steps and memory, as ratios to the baseline in the same run.
 
     OMP_NUM_THREADS=1 python benchmarks/detection.py
 
-The steps of Faster R-CNN FPN with a ResNet-18 on COCO's classes, on images of noise with some boxes; no data is needed.
-They take turns, and the median of the rounds' ratios is what counts. DKD's step is compared with a step of the baseline
-and a forward of its teacher (ResNet-101, random weights) on as many regions. Times are the process's CPU seconds where
-there is no accelerator, wall-clock otherwise; memory is that of all tensors that a step makes, at the most.
+The model is Faster R-CNN FPN with a ResNet-18 and COCO's classes; the images are noise with a few boxes, so no data is
+needed. The methods alternate, and the result is the median of the ratios of all rounds. A DKD step is compared with a
+baseline step plus a forward pass of the teacher (ResNet-101, random weights) on as many regions. Times are the
+process's CPU seconds without an accelerator, wall-clock time otherwise; memory is the peak of all tensors that a step
+allocates.
 """
 
 import argparse
@@ -13,8 +14,7 @@ import copy
 from collections.abc import Callable
 
 import torch
-from annotation import peak_memory
-from classification import take_turns
+from measure import peak_memory, take_turns
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -31,7 +31,7 @@ DKD = 'configs/dkd/faster_rcnn_r18-r101_fpn_coco.py'
 
 
 def make_batch(count: int, size: int, num_aspects: int) -> dict:
-    """Return images of noise with five boxes each, as a loader gives them."""
+    """Return images of noise with five boxes each, as a data loader does."""
     draw = torch.Generator().manual_seed(0)
     samples, images = [], []
     for _ in range(count):
@@ -63,12 +63,12 @@ def make_model(path: str) -> tuple[BaseModel, Config]:
 
 
 def training(path: str, batch: dict, steps: int) -> tuple[BaseModel, Callable[[], None]]:
-    """Return a model and its training steps on one batch."""
+    """Return a model, and a function that runs its training steps on one batch."""
     model, cfg = make_model(path)
     optimizer = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
 
     def work() -> None:
-        torch.manual_seed(1)  # the same regions are drawn
+        torch.manual_seed(1)  # samples the same regions every time
         for _ in range(steps):
             model.train_step(copy.deepcopy(batch), optimizer)
 
@@ -76,7 +76,7 @@ def training(path: str, batch: dict, steps: int) -> tuple[BaseModel, Callable[[]
 
 
 def teaching(student: BaseModel, batch: dict, steps: int) -> Callable[[], None]:
-    """Return what a student's teacher does in some steps: its forward, on 512 regions an image."""
+    """Return a function that runs the teacher's part of the steps: its forward pass on 512 regions per image."""
     data = student.data_preprocessor(copy.deepcopy(batch), training=True)
     images = data['inputs']
     corners = torch.rand(512 * len(images), 2, device=images.device) * images.shape[-1] * 0.6
@@ -94,9 +94,9 @@ def main() -> None:
     """Run the comparisons."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=30)
-    parser.add_argument('--steps', type=int, default=1, help='steps a round')
+    parser.add_argument('--steps', type=int, default=1, help='steps per round')
     parser.add_argument('--size', type=int, default=320, help='height and width of the images')
-    parser.add_argument('--images', type=int, default=2, help='images a step')
+    parser.add_argument('--images', type=int, default=2, help='images per step')
     args = parser.parse_args()
 
     init_default_scope('mmdet')
@@ -109,7 +109,7 @@ def main() -> None:
 
     student, dkd = training(DKD, batch, args.steps)
     teacher = teaching(student, batch, args.steps)
-    take_turns(lambda: (plain(), teacher()), dkd, args.rounds, 'baseline and teacher beside it', 'DKD')
+    take_turns(lambda: (plain(), teacher()), dkd, args.rounds, 'baseline plus a forward pass of the teacher', 'DKD')
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
-"""How fast an exported student answers: onnxruntime and torch.export as a ratio to PyTorch's eager mode in one run.
+"""Measure how fast an exported student runs with onnxruntime and torch.export, as a ratio to PyTorch's eager mode.
 
     python benchmarks/export.py
 
-One image at a time, on one thread of the CPU, from the pixels, uint8 RGB, to probabilities. The ways take turns, so
-that a machine that changes its speed changes all; the median of the rounds' ratios is what counts. Weights are random:
-they do not change the time.
+One image at a time, on one CPU thread, from uint8 RGB pixels to probabilities. The methods alternate, so that changes
+in the machine's speed affect all of them equally; the result is the median of the ratios of all rounds. The weights are
+random, which does not affect the time.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnxruntime
 import torch
-from classification import take_turns
+from measure import take_turns
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -32,7 +32,7 @@ def build(config: str) -> PixelClassifier:
 
 
 def repeated(run: Callable[[], object], images: int) -> Callable[[], None]:
-    """Return one round: an image after the other."""
+    """Return a function that runs one round, one image after another."""
 
     def work() -> None:
         with torch.no_grad():
@@ -43,12 +43,12 @@ def repeated(run: Callable[[], object], images: int) -> Callable[[], None]:
 
 
 def main() -> None:
-    """Export, and compare."""
+    """Export and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--config', default='configs/makd/resnet18_stanford_cars.py', help='of a MaKD classifier')
     parser.add_argument('--size', type=int, default=224, help='height and width of the image')
     parser.add_argument('--rounds', type=int, default=30)
-    parser.add_argument('--images', type=int, default=5, help='images a round')
+    parser.add_argument('--images', type=int, default=5, help='images per round')
     args = parser.parse_args()
 
     torch.set_num_threads(1)

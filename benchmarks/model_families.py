@@ -1,11 +1,11 @@
-"""No family of models is slower behind a shared prefix than with one forward a question.
+"""Check that no model family is slower with a shared prefix than with one forward pass per question.
 
     OMP_NUM_THREADS=1 python benchmarks/model_families.py
 
-The models of tests/annotators/tiny_models.py, eight times as wide, with random weights: a few million parameters, 50
-questions behind a picture and a system prompt. Both ways are those of `makd.HFAnnotator` and take turns; how much
-there is to gain depends on how long prefix and questions are, so what counts is that no ratio is below 1. Times are
-the process's CPU seconds where there is no accelerator, wall-clock otherwise.
+The models are those of tests/annotation/tiny_models.py, eight times as wide and with random weights: a few million
+parameters, and 50 questions after an image and a system prompt. Both methods are implemented by `makd.HFAnnotator`, and
+they alternate. The possible gain depends on the lengths of prefix and questions, so the point is that no ratio is below
+1. Times are the process's CPU seconds without an accelerator, wall-clock time otherwise.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from annotation import seconds
+from measure import seconds
 from mmengine.device import get_device
 from PIL import Image
 from transformers import AutoModelForImageTextToText
@@ -26,8 +26,8 @@ from transformers.utils import logging
 from makd.annotation.annotators import HFAnnotator
 from makd.questions import Question, QuestionSet
 
-sys.path.append(str(Path(__file__).parents[1] / 'tests'))
-from annotation.tiny_models import FAMILIES, QUESTIONS
+sys.path.append(str(Path(__file__).parents[1] / 'tests' / 'annotation'))
+from tiny_models import FAMILIES, QUESTIONS
 
 NUM_QUESTIONS = 50
 WIDER = 8
@@ -43,7 +43,7 @@ SYSTEM_PROMPT = 'Look at the picture, and answer what you are asked about it, wi
 
 
 def widened(node: Any) -> Any:
-    """Return a config, as a dict, with every width multiplied."""
+    """Return a config dict with all widths multiplied."""
     if not isinstance(node, dict):
         return node
     return {
@@ -53,7 +53,7 @@ def widened(node: Any) -> Any:
 
 
 def make_annotator(family: str, folder: str) -> HFAnnotator:
-    """Write a checkpoint of the family, and return an annotator that has loaded it."""
+    """Write a checkpoint of the family and return an annotator that has loaded it."""
     config, processor = FAMILIES[family]()
     config = type(config).from_dict(widened(config.to_dict()))
     torch.manual_seed(0)
@@ -65,30 +65,29 @@ def make_annotator(family: str, folder: str) -> HFAnnotator:
 
 
 def compare(annotator: HFAnnotator, rounds: int) -> tuple[str, int, list[float]]:
-    """Return the way that the self-check chose, the length of the prefix, and the ratios of the times."""
+    """Return the method chosen by the self-check, the length of the prefix, and the ratios of the times."""
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
     inputs = annotator.preparer(image)
     mode = annotator.start(inputs)['scoring']
     ratios = []
     for number in range(rounds + 1):
         times = {}
-        for way in ('naive', mode):
-            annotator.scorer.mode = way
-            times[way] = seconds(lambda: annotator.answer([inputs]))
-        if number > 0:  # the first round warms up
+        for method in ('naive', mode):
+            annotator.scorer.mode = method
+            times[method] = seconds(lambda: annotator.answer([inputs]))
+        if number > 0:  # the first round is a warm-up
             ratios.append(times['naive'] / times[mode])
     return mode, inputs[0]['input_ids'].shape[1], ratios
 
 
 def main() -> None:
-    """Print a row a family."""
+    """Print one row per family."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=5)
     args = parser.parse_args()
     logging.set_verbosity_error()
-    print(
-        f'{NUM_QUESTIONS} questions, {args.rounds} rounds\n\n| family | way | prefix | faster by (lowest to highest) |'
-    )
+    print(f'{NUM_QUESTIONS} questions, {args.rounds} rounds\n')
+    print('| family | method | prefix | speed-up (lowest to highest) |')
     print('| --- | --- | --- | --- |')
     slowest = float('inf')
     for family in FAMILIES:
@@ -97,7 +96,7 @@ def main() -> None:
         slowest = min(slowest, median(ratios))
         spread = f'{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
         print(f'| {family} | {mode} | {length} tokens | {spread} |', flush=True)
-    print(f'\nno family is faster by less than {slowest:.2f}')
+    print(f'\nlowest speed-up of all families: {slowest:.2f}')
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
-"""What a folder of targets costs: time and memory of a lookup, and memory in four data-loader workers.
+"""Measure the cost of a targets folder: time and memory of a lookup, and memory in four data-loader workers.
 
     python benchmarks/targets.py                    # 200,000 images x 50 questions
     python benchmarks/targets.py --images 1281167   # ImageNet
 
-Everything is compared with the alternative in the same run: a dictionary of all keys, and a copy of the array in each
-worker. Each measurement has a process of its own. Linux only (/proc).
+Both are compared with an alternative in the same run: a dictionary of all keys, and a copy of the array in each worker.
+Each measurement runs in its own process. Linux only (/proc).
 """
 
 import argparse
@@ -29,7 +29,7 @@ MB = 1e6
 
 
 def make_questions(count: int) -> QuestionSet:
-    """Return some questions."""
+    """Return ``count`` questions."""
     return QuestionSet(Question(f'q{i}', f'Is it {i}?') for i in range(count))
 
 
@@ -56,9 +56,9 @@ def memory(pid: int | str, *fields: str, file: str = 'status') -> list[float]:
 
 
 def microseconds(function: Callable[[str], Any], keys: list[str]) -> tuple[float, float]:
-    """Return the time of a call, in the first pass over the keys and in the best of five more.
+    """Return the time per call, in the first pass over the keys and in the best of five more.
 
-    It is the median over groups of 100 calls, which other processes of a busy machine seldom interrupt.
+    It is the median over groups of 100 calls, which are short enough that other processes rarely interrupt them.
     """
     passes = []
     for _ in range(6):
@@ -73,7 +73,7 @@ def microseconds(function: Callable[[str], Any], keys: list[str]) -> tuple[float
 
 
 def measure_lookup(path: Path, kind: str) -> dict[str, Any]:
-    """Look random images up: row alone, then probabilities, with AspectTargets or a dictionary of all keys."""
+    """Look up random images: the row alone, then the probabilities, with AspectTargets or a dictionary of all keys."""
     all_keys = AspectTargets.open(path).keys
     keys = [all_keys[row] for row in np.random.default_rng(1).integers(len(all_keys), size=LOOKUPS).tolist()]
     del all_keys
@@ -92,7 +92,7 @@ def measure_lookup(path: Path, kind: str) -> dict[str, Any]:
 
 
 class Rows:
-    """A data set of probabilities, by row: of the folder, of a copy in each worker, or of nothing (the baseline)."""
+    """A dataset of probabilities by row, from the folder, a copy in each worker, or nothing (the baseline)."""
 
     def __init__(self, path: Path, kind: str, size: int) -> None:
         self.targets = AspectTargets.open(path) if kind == 'targets' else None
@@ -125,7 +125,7 @@ def mapped_from(pid: int, folder: Path) -> float:
 
 
 def measure_workers(path: Path, kind: str, size: int) -> list[float]:
-    """Return private memory, and page cache of the folder, of the workers together after each image was read once."""
+    """Return the private memory of all workers, and their page cache of the folder, after each image was read once."""
     from torch.utils.data import DataLoader
 
     warnings.filterwarnings('ignore', message='This DataLoader will create')
@@ -147,53 +147,54 @@ def measure_workers(path: Path, kind: str, size: int) -> list[float]:
 
 
 def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
-    """Return what the function returns in a process that has no memory of this one."""
+    """Run the function in a fresh process and return its result."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as pool:
         return pool.submit(function, *args).result()
 
 
 def report(path: Path, num_images: int, num_questions: int) -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     size = os.path.getsize(path / 'logprobs.npy')
-    print(f'{num_images} images x {num_questions} questions: logprobs.npy has {size / MB:.0f} MB\n')
+    print(f'{num_images} images x {num_questions} questions: logprobs.npy takes {size / MB:.0f} MB\n')
     results = {kind: in_fresh_process(measure_lookup, path, kind) for kind in ('targets', 'dict')}
     print(f'{LOOKUPS} random lookups        open      first pass   later passes   private memory   page cache mapped')
-    for name, kind, what in (
+    for name, kind, measured in (
         ('dict[key] -> row', 'dict', 'row'),
         ('AspectTargets.row', 'targets', 'row'),
         ('AspectTargets.probability', 'targets', 'probability'),
     ):
         result = results[kind]
-        first, later = result[what]
+        first, later = result[measured]
         anonymous, mapped = (value / MB for value in result['memory'])
         times = f'{result["open"]:7.3f} s {first:11.2f} us {later:11.2f} us'
         print(f'{name:26} {times} {anonymous:13.1f} MB {mapped:16.1f} MB')
     ratio = results['targets']['row'][1] / results['dict']['row'][1]
     private = [results[kind]['memory'][0] for kind in ('targets', 'dict')]
     print(
-        f'a row takes {ratio:.1f} times as long as in a dictionary of all keys, in {private[0] / private[1]:.4f} of its'
+        f'looking up a row takes {ratio:.1f} times as long as in a dictionary of all keys, with '
+        f'{private[0] / private[1]:.4f} of its private memory'
     )
-    print(f'private memory; private memory / size of the array: {private[0] / size:.4f}\n')
+    print(f'private memory / size of the array: {private[0] / size:.4f}\n')
 
     pss = {kind: in_fresh_process(measure_workers, path, kind, num_images) for kind in ('none', 'targets', 'copies')}
-    print(f'{WORKERS} loader workers together (PSS)   private, above none       page cache of the folder')
+    print(f'{WORKERS} loader workers in total (PSS)   private, added           page cache of the folder')
     held = {}
     for name, kind in (('AspectTargets', 'targets'), ('a copy of the array in each', 'copies')):
         private_memory, mapped = pss[kind][0] - pss['none'][0], pss[kind][1]
         held[kind] = (private_memory + mapped) / size
         print(f'{name:32} {private_memory / MB:19.1f} MB {mapped / MB:27.1f} MB')
-    print(f'together they hold {held["targets"]:.2f} times the array, against {held["copies"]:.2f} times with copies')
+    print(f'in total: {held["targets"]:.2f} times the size of the array; with copies {held["copies"]:.2f} times')
 
 
 def main() -> None:
-    """Write a folder, measure, delete it."""
+    """Write a folder, measure, and delete it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, default=200_000)
     parser.add_argument('--questions', type=int, default=50)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'targets'
-        # In a process of its own, so that its memory is given back.
+        # In its own process, so that its memory is released.
         in_fresh_process(write_folder, path, args.images, args.questions)
         report(path, args.images, args.questions)
 

@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: ``make docs``."""
+"""Sphinx configuration of the documentation; ``make docs`` builds it."""
 
 import re
 import sys
@@ -39,7 +39,7 @@ napoleon_use_rtype = False
 
 
 def unlink_source(app, name, source) -> None:
-    """Name files of the repository outside of docs/ in place of a link to them, which has no page to lead to."""
+    """Replace links to files outside docs/, which have no page in the site, by the names of the files."""
     source[0] = re.sub(r'\[([^\]\n]+)\]\(\.\./([^)#\s]*)(?:#[^)\s]*)?\)', _named, source[0])
 
 
@@ -49,6 +49,6 @@ def _named(link: re.Match) -> str:
 
 
 def setup(app) -> None:
-    """Write the model zoo, and take links out of docs/ apart."""
+    """Write the model zoo page and register the replacement of links."""
     model_zoo.write(DOCS / 'model_zoo.md')
     app.connect('source-read', unlink_source)

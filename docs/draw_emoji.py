@@ -1,4 +1,4 @@
-"""Draw docs/emoji.png, the picture of the README: the same things by five artists, and questions about them.
+"""Draw docs/emoji.png for the README: the same things by five artists, and questions about them.
 
 python docs/draw_emoji.py
 """

@@ -1,4 +1,4 @@
-"""Write the page of all models from the ``metafile.yml`` files that ``model-index.yml`` names."""
+"""Write the page of all models from the ``metafile.yml`` files listed in ``model-index.yml``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = """# Model zoo
 
-Every trained config with its figures, from `configs/*/metafile.yml`. "Here" is measured with this code, on data that
-ship (means over seeds: [](results.md) has the spread); "paper" is what the paper's authors report, and is not measured
-here. Train one with `python tools/train.py CONFIG`. No weights are offered for download.
+All training configs and their results, from `configs/*/metafile.yml`. "Here" means measured with this code on the
+bundled data (means over seeds; [](results.md) has the spread); "paper" means reported by the paper's authors and not
+reproduced here. To train a model, run `python tools/train.py CONFIG`. No weights are offered for download.
 """
 
 
@@ -21,7 +21,7 @@ def models() -> Iterator[dict]:
 
 
 def tables() -> dict[str, list[str]]:
-    """Return for each data set the lines of its table, best first."""
+    """Return the table lines of each dataset, best first."""
     rows: dict[str, list[tuple[float, str]]] = {}
     for model in models():
         for result in model.get('Results', ()):
@@ -38,7 +38,7 @@ def write(path: Path) -> None:
     for dataset, lines in tables().items():
         parts.append(f'## {dataset}\n\n| config | method | % | source |\n|---|---|---|---|\n' + '\n'.join(lines) + '\n')
     without = [f'`{model["Config"]}`' for model in models() if not model.get('Results')]
-    parts.append(f'## Without figures yet\n\n{", ".join(without)}\n')
+    parts.append(f'## Not measured yet\n\n{", ".join(without)}\n')
     text = '\n'.join(parts)
     if not path.exists() or path.read_text('utf-8') != text:  # Sphinx rebuilds what is newer
         path.write_text(text, 'utf-8')

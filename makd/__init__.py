@@ -1,8 +1,7 @@
 """makd: distil what a multimodal LLM sees into a small, fast vision model.
 
-Importing the package makes the scope ``makd`` known to mmengine's registries and stands in for mmcv's compiled
-operators where they are absent. Neither imports torch; the classes themselves are imported when a config first names
-one.
+Importing the package adds the scope ``makd`` to mmengine's registries and replaces mmcv's compiled operators where they
+are missing. Neither imports torch; the classes themselves are imported when a config first names one.
 """
 
 from makd import registry

@@ -1,4 +1,4 @@
-"""Files and folders that appear on disk whole or not at all, text that is read or explained, and checksums."""
+"""Write files and folders atomically, read text with clear error messages, and compute checksums."""
 
 import hashlib
 import os
@@ -36,18 +36,18 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def _hidden_sibling(path: Path) -> Path:
-    # Beside the target, because a rename is only atomic within one file system.
+    # Next to the target, because a rename is only atomic within one file system.
     return path.with_name(f'.{path.name}.{uuid4().hex[:12]}.tmp')
 
 
 def remove_leftovers(folder: Path, name: str = '*') -> None:
-    """Remove what killed processes left in ``folder`` of their :func:`atomic_file` and :func:`atomic_folder`.
+    """Remove the temporary files that :func:`atomic_file` and :func:`atomic_folder` of killed processes left behind.
 
-    No process may be at work there.
+    No process may be writing to the folder.
 
     Args:
-        folder: The parent of the files and folders that were to appear.
-        name: The name of the one that was to appear, or a pattern.
+        folder: The parent of the files and folders that were being written.
+        name: The final name, or a pattern.
     """
     for leftover in folder.glob(f'.{name}.{"[0-9a-f]" * 12}.tmp'):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
@@ -63,9 +63,9 @@ def _fsync(path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that takes the place of ``path`` once the block ends without an exception.
+    """Open a binary file that replaces ``path`` once the block ends without an exception.
 
-    Until then ``path`` is what it was. The bytes are on disk before the name is (fsync, then rename).
+    Until then ``path`` is unchanged. The bytes are on disk before the name is (fsync, then rename).
     """
     temporary = _hidden_sibling(path)
     temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -82,10 +82,10 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder whose files take the place of the folder ``path`` once the block ends without an exception.
+    """Yield an empty folder whose files replace the folder ``path`` once the block ends without an exception.
 
-    Until then ``path`` is what it was, or absent. A folder cannot be renamed over another: where ``path`` exists it is
-    first moved aside to a hidden sibling, so a power cut between the two renames leaves both complete and hidden.
+    Until then ``path`` is unchanged. A folder cannot be renamed over another, so an existing ``path`` is first renamed
+    to a hidden sibling; a power cut between the two renames leaves both folders complete, but hidden.
     """
     temporary, previous = _hidden_sibling(path), _hidden_sibling(path)
     temporary.mkdir(parents=True)

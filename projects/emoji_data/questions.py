@@ -1,8 +1,7 @@
 """Yes/no questions about emoji, answered by rules over the Unicode CLDR annotations.
 
-The rules stand in ``questions.json``. CLDR gives an emoji a few keywords (``animal``, ``hump``), not an answer
-to every question, so a rule also lists by name the emoji that its keywords miss (``include``) or hit wrongly
-(``exclude``).
+The rules are in ``questions.json``. CLDR gives an emoji a few keywords (``animal``, ``hump``), not an answer to every
+question, so a rule also lists by name the emoji that its keywords miss (``include``) or match wrongly (``exclude``).
 """
 
 import json
@@ -29,10 +28,10 @@ class Rule:
         id: Short name of the question.
         text: The question.
         kind: One of :data:`makd.questions.KINDS`.
-        subcategories: Yes for every emoji of these subcategories.
-        keywords: Yes for every emoji with one of these CLDR keywords.
+        subcategories: The answer is yes for every emoji of these subcategories,
+        keywords: and for every emoji with one of these CLDR keywords.
         include: Names of further emoji with the answer yes.
-        exclude: Names of emoji with the answer no, whatever the above say.
+        exclude: Names of emoji with the answer no, regardless of the other fields.
     """
 
     id: str
@@ -44,26 +43,26 @@ class Rule:
     exclude: tuple[str, ...] = ()
 
     def answer(self, name: str, subcategory: str, keywords: frozenset[str]) -> bool:
-        """Returns whether the answer for an emoji is yes."""
+        """Return whether the answer for an emoji is yes."""
         if name in self.exclude:
             return False
         return subcategory in self.subcategories or name in self.include or not keywords.isdisjoint(self.keywords)
 
 
 def load_rules() -> list[Rule]:
-    """Reads the rules."""
+    """Read the rules."""
     entries: list[dict[str, Any]] = json.loads(RULES.read_text(encoding='utf-8'))
     lists = ('subcategories', 'keywords', 'include', 'exclude')
     return [Rule(**{**entry, **{field: tuple(entry.get(field, ())) for field in lists}}) for entry in entries]
 
 
 def answer_all(rules: Sequence[Rule], emoji: Sequence['Emoji'], keywords: Mapping[str, frozenset[str]]) -> np.ndarray:
-    """Answers every question for every emoji.
+    """Answer every question for every emoji.
 
     Args:
         rules: Q rules.
         emoji: E emoji.
-        keywords: CLDR keywords under the emoji's ids.
+        keywords: CLDR keywords, keyed by the emoji's ids.
 
     Returns:
         (E, Q) bool, True for yes.
@@ -72,10 +71,10 @@ def answer_all(rules: Sequence[Rule], emoji: Sequence['Emoji'], keywords: Mappin
         DataError: A rule names a subcategory, keyword or emoji that does not exist.
     """
     known = {
-        'subcategories': {one.subcategory for one in emoji},
+        'subcategories': {entry.subcategory for entry in emoji},
         'keywords': frozenset().union(*keywords.values()),
-        'include': {one.name for one in emoji},
-        'exclude': {one.name for one in emoji},
+        'include': {entry.name for entry in emoji},
+        'exclude': {entry.name for entry in emoji},
     }
     for rule in rules:
         for field, names in known.items():
@@ -83,14 +82,16 @@ def answer_all(rules: Sequence[Rule], emoji: Sequence['Emoji'], keywords: Mappin
                 raise DataError(
                     f'{RULES.name}, question "{rule.id}", {field}: no emoji has {sorted(unknown)}; correct the spelling'
                 )
-    return np.array([[rule.answer(one.name, one.subcategory, keywords[one.id]) for rule in rules] for one in emoji])
+    return np.array(
+        [[rule.answer(entry.name, entry.subcategory, keywords[entry.id]) for rule in rules] for entry in emoji]
+    )
 
 
 def rank(answers: np.ndarray) -> list[int]:
-    """Orders questions so that the first K tell as many things apart as K questions can, chosen one after the other.
+    """Order questions greedily, so that the first K separate as many things as possible.
 
-    Each next question is the one that leaves the largest entropy of the groups of things with equal answers so far; of
-    questions that are equally good, the earlier one.
+    Each question maximises the entropy of the groups of things that have equal answers up to and including it. Ties go
+    to the earlier question.
 
     Args:
         answers: (E, Q) bool.
@@ -115,7 +116,7 @@ def _entropy(labels: np.ndarray) -> float:
 
 
 def log_probabilities(answers: np.ndarray) -> np.ndarray:
-    """Returns certain answers as log-probabilities.
+    """Return the log-probabilities of certain answers.
 
     Args:
         answers: (..., Q) bool.

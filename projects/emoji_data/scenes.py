@@ -1,9 +1,9 @@
-"""Builds ``data/emoji_scenes``: pictures with several emoji in them, for detection, composed from ``data/emoji``.
+"""Build ``data/emoji_scenes``: images with several emoji each, for detection, composed from ``data/emoji``.
 
-A data set that ships as a recipe. Things of ten kinds stand on varied grounds, scaled, turned, mirrored, partly hidden
-by each other. Training scenes are drawn with the styles Noto, blob, Fluent and OpenMoji, test scenes with Twemoji: a
-detector is tested on an artist that it has never seen. Everything follows from a seed; with the same versions of Pillow
-and NumPy the files are the same, byte for byte.
+The repository includes only this recipe, not the images. Things of ten kinds are placed on varied backgrounds: scaled,
+rotated, mirrored and partly occluded by each other. Training scenes use the styles Noto, blob, Fluent and OpenMoji, and
+test scenes use Twemoji, so a detector is tested on an artist that it has never seen. Everything follows from a seed;
+with the same versions of Pillow and NumPy, the files are identical byte for byte.
 """
 
 import json
@@ -28,12 +28,12 @@ SPLITS = {  # name: number of scenes, styles
     'train': (1600, ('noto', 'blob', 'fluent', 'openmoji')),
     'test': (300, ('twemoji',)),
 }
-SIDES = (160, 192)  # pixels, of either side
+SIDES = (160, 192)  # pixels, for height and width
 MAX_THINGS = 6
-MAX_HIDDEN = 0.5  # of a thing, by the others
-HIDES = 0.1  # from here on a thing is said to be hidden
+MAX_HIDDEN = 0.5  # share of a thing that others may hide
+HIDES = 0.1  # share from which on a thing counts as hidden
 
-# Kinds of things that artists draw alike: the emoji whose "subcategory/name" matches ...
+# Kinds of things that artists draw alike: the emoji whose "subcategory/name" matches the pattern ...
 KINDS = {
     'animal': r'animal-mammal/(?!pig nose|paw prints).*',
     'flower': r'plant-flower/(?!rosette).*',
@@ -46,9 +46,9 @@ KINDS = {
     'cloud': r'sky & weather/.*cloud.*',
     'instrument': r'musical-instrument/.*',
 }
-ANSWERED_YES = ('vehicle', 'building')  # ... and, for these, that have the answer yes to CLDR's question of that name
+ANSWERED_YES = ('vehicle', 'building')  # ... and, for these, whose answer to CLDR's question of that name is yes
 CLASSES = tuple(KINDS)
-NAMED = (  # in a question
+NAMED = (  # as worded in a question
     'an animal',
     'a flower',
     'a fruit',
@@ -61,7 +61,7 @@ NAMED = (  # in a question
     'a musical instrument',
 )
 
-# What CLDR says about a thing and the ten kinds do not: asked about the scene as "Is there something ...".
+# Properties in CLDR that the ten kinds do not cover, asked about the scene as "Is there something ...".
 ABOUT_THINGS = {
     'natural': 'that is found in nature',
     'bigger_than_person': 'bigger than a grown person',
@@ -101,14 +101,14 @@ ABOUT_THE_SCENE = {
 
 @dataclass(frozen=True)
 class Sprite:
-    """A picture of one thing.
+    """An image of a single thing.
 
     Attributes:
         image: 64 x 64 RGBA.
         kind: Index into ``CLASSES``.
         emoji: Id of the emoji.
-        style: Artist.
-        answers: Ids of the questions of ``ABOUT_THINGS`` that have the answer yes.
+        style: The artist.
+        answers: Ids of the questions in ``ABOUT_THINGS`` whose answer is yes.
     """
 
     image: Image.Image
@@ -123,10 +123,10 @@ class Thing:
     """A sprite in a scene.
 
     Attributes:
-        sprite: What it is.
-        box: Left, top, width and height of what can be seen of it, in pixels.
-        area: Pixels of it that can be seen.
-        hidden: Share of it that others hide, in [0, MAX_HIDDEN].
+        sprite: The thing itself.
+        box: Left, top, width and height of its visible part, in pixels.
+        area: The number of its visible pixels.
+        hidden: The share of it that other things hide, in [0, MAX_HIDDEN].
     """
 
     sprite: Sprite
@@ -137,12 +137,12 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, and what is in it.
+    """An image and its contents.
 
     Attributes:
         image: RGB.
-        things: From the back to the front; none is hidden by more than MAX_HIDDEN.
-        dark: Whether the mean of the background is below a third of the brightest.
+        things: From back to front; at most MAX_HIDDEN of each is hidden.
+        dark: Whether the mean of the background is below a third of the maximum brightness.
     """
 
     image: Image.Image
@@ -151,7 +151,7 @@ class Scene:
 
 
 def questions() -> QuestionSet:
-    """Return the questions about a scene: what kinds of things, what things, how many and how they stand."""
+    """Return the questions about a scene: the kinds of things, their properties, their number and arrangement."""
     kinds = [Question(f'has_{id_}', f'Is there {name}?', 'categorical') for id_, name in zip(CLASSES, NAMED)]
     things = [Question(f'has_{id_}', f'Is there something {text}?', 'abstract') for id_, text in ABOUT_THINGS.items()]
     scene = [Question(id_, text, 'visual') for id_, text in ABOUT_THE_SCENE.items()]
@@ -161,7 +161,7 @@ def questions() -> QuestionSet:
 def answer(scene: Scene) -> list[bool]:
     """Answer all questions from the scene's own description."""
     kinds = [thing.sprite.kind for thing in scene.things]
-    said = frozenset().union(*(thing.sprite.answers for thing in scene.things))
+    true_ids = frozenset().union(*(thing.sprite.answers for thing in scene.things))
     about_the_scene = {
         'more_than_three': len(kinds) > 3,
         'only_one': len(kinds) == 1,
@@ -174,13 +174,13 @@ def answer(scene: Scene) -> list[bool]:
     }
     return [
         *(kind in kinds for kind in range(len(CLASSES))),
-        *(id_ in said for id_ in ABOUT_THINGS),
+        *(id_ in true_ids for id_ in ABOUT_THINGS),
         *(about_the_scene[id_] for id_ in ABOUT_THE_SCENE),
     ]
 
 
 def read_sprites(data: Path, styles: Sequence[str]) -> list[list[Sprite]]:
-    """Read the emoji of the ten kinds, in some styles; one list a kind.
+    """Read the emoji of the ten kinds in the given styles; return one list per kind.
 
     Raises:
         DataError: ``data`` is not the folder ``data/emoji``.
@@ -188,7 +188,7 @@ def read_sprites(data: Path, styles: Sequence[str]) -> list[list[Sprite]]:
     try:
         rows = json.loads((data / 'emoji.json').read_text('utf-8'))
     except FileNotFoundError:
-        raise DataError(f'{data / "emoji.json"} is absent: scenes are composed of data/emoji, which ships') from None
+        raise DataError(f'{data / "emoji.json"} is missing: scenes are composed from data/emoji; restore it') from None
     targets = AspectTargets.open(data / 'aspects' / 'cldr')
     ids = targets.questions.ids
     sprites: list[list[Sprite]] = [[] for _ in CLASSES]
@@ -208,11 +208,11 @@ def read_sprites(data: Path, styles: Sequence[str]) -> list[list[Sprite]]:
 
 
 def compose(sprites: Sequence[Sequence[Sprite]], rng: np.random.Generator) -> Scene:
-    """Draw a scene.
+    """Compose a random scene.
 
     Args:
-        sprites: One list a kind.
-        rng: Source of chance.
+        sprites: One list per kind.
+        rng: Source of randomness.
     """
     width, height = (int(side) for side in rng.choice(SIDES, 2))
     ground = background(width, height, rng)
@@ -221,7 +221,7 @@ def compose(sprites: Sequence[Sequence[Sprite]], rng: np.random.Generator) -> Sc
     for _ in range(int(rng.integers(1, MAX_THINGS + 1))):
         of_kind = sprites[int(rng.integers(len(sprites)))]
         sprite = of_kind[int(rng.integers(len(of_kind)))]
-        for _ in range(10):  # where it hides too much, it is tried elsewhere, and left out in the end
+        for _ in range(10):  # if it hides too much, try another place; after ten attempts, leave it out
             pixels, mask = _place(sprite.image, width, height, rng)
             if all(_hidden(index, layers, mask) <= MAX_HIDDEN for index in range(len(layers))):
                 layers.append((sprite, pixels, mask))
@@ -244,21 +244,21 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
     """Build the folder ``out``: ``train/``, ``test/``, ``annotations/`` in COCO's format, ``aspects/``.
 
     Args:
-        out: Folder to build; one that is there is replaced if this tool made it.
-        packages: None: no package is needed.
-        shipped: ``data/emoji_scenes`` in the repository; ``data/emoji`` lies beside it.
-        log: Receives a line at each step.
+        out: The folder to build; an existing one is replaced if this tool made it.
+        packages: None, because no package is needed.
+        shipped: ``data/emoji_scenes`` in the repository, next to ``data/emoji``.
+        log: Called with a line of text at each step.
 
     Raises:
-        DataError: ``data/emoji`` is absent, or ``out`` is something else.
+        DataError: ``data/emoji`` is missing, or ``out`` exists and is not such a folder.
     """
     if packages is not None:
-        raise DataError('--packages: emoji_scenes is composed of data/emoji and needs no packages; leave it out')
+        raise DataError('--packages: emoji_scenes is composed from data/emoji and needs no packages; omit this option')
     if out.exists() and any(out.iterdir()) and not (out / 'annotations' / 'train.json').is_file():
         raise DataError(f'{out} exists and is not a folder of emoji_scenes: choose another --out')
     emoji = shipped.parent / 'emoji'
     with atomic_folder(out) as folder:
-        asked = questions()
+        question_set = questions()
         keys: list[str] = []
         answers: list[list[bool]] = []
         for split, (count, styles) in SPLITS.items():
@@ -276,7 +276,7 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
             (folder / 'annotations' / f'{split}.json').write_text(json.dumps(coco(scenes), indent=1) + '\n', 'utf-8')
             things = sum(len(scene.things) for _, scene in scenes)
             log(f'{split}: {count} scenes with {things} things, drawn as {", ".join(styles)}')
-        asked.save(folder / 'aspects' / 'questions.json')
+        question_set.save(folder / 'aspects' / 'questions.json')
         yes = np.array(answers)
         with np.errstate(divide='ignore'):
             logprobs = np.log(np.stack([yes, ~yes], axis=-1).astype(np.float32))
@@ -284,16 +284,16 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
         order = np.argsort(keys)
         AspectTargets.write(
             folder / 'aspects' / 'description',
-            questions=asked,
+            questions=question_set,
             keys=[keys[row] for row in order],
             logprobs=logprobs[order],
             meta=meta,
         )
-    log(f'{out}: {len(asked)} questions, answered with yes in {yes.mean():.0%} of all cases')
+    log(f'{out}: {len(question_set)} questions; {yes.mean():.0%} of the answers are yes')
 
 
 def coco(scenes: Sequence[tuple[str, Scene]]) -> dict[str, Any]:
-    """Return annotations in COCO's format; beyond it, each has the emoji, its style and the share that is hidden."""
+    """Return annotations in COCO format, extended by the emoji, its style and the share that is hidden."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, (name, scene) in enumerate(scenes):
@@ -317,7 +317,7 @@ def coco(scenes: Sequence[tuple[str, Scene]]) -> dict[str, Any]:
 
 
 def _place(image: Image.Image, width: int, height: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return a sprite somewhere in a scene, wholly inside: pixels (H, W, 4) float32 and where it is, (H, W) bool."""
+    """Place a sprite at random, wholly inside the scene: pixels (H, W, 4) float32 and its mask (H, W) bool."""
     image = turn(image, rng)
     canvas = Image.new('RGBA', (width, height))
     corner = (
@@ -330,7 +330,7 @@ def _place(image: Image.Image, width: int, height: int, rng: np.random.Generator
 
 
 def _above(index: int, layers: Sequence[tuple[Sprite, np.ndarray, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:
-    """Return where something stands in front of a layer, (H, W) bool."""
+    """Return the mask of everything in front of a layer, (H, W) bool."""
     covered = np.zeros(shape, bool)
     for _, _, mask in layers[index + 1 :]:
         covered |= mask
@@ -338,6 +338,6 @@ def _above(index: int, layers: Sequence[tuple[Sprite, np.ndarray, np.ndarray]], 
 
 
 def _hidden(index: int, layers: Sequence[tuple[Sprite, np.ndarray, np.ndarray]], new: np.ndarray) -> float:
-    """Return which share of a layer would be hidden with another mask in front of all."""
+    """Return the share of a layer that would be hidden if another mask were in front of everything."""
     mask = layers[index][2]
     return float((mask & (_above(index, layers, mask.shape) | new)).sum() / mask.sum())

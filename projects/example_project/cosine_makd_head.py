@@ -1,4 +1,4 @@
-"""A new head and a new loss, registered outside the package."""
+"""A head and a loss, registered outside the package."""
 
 import torch.nn.functional as F
 from mmpretrain.models.heads import LinearClsHead
@@ -13,14 +13,14 @@ class CosineMaKDHead(MaKDHeadMixin, LinearClsHead):
     """A cosine classifier with aspects: logits are the scaled cosines between the feature and each row of weights.
 
     Args:
-        scale (float): Factor of the cosines, which lie in [-1, 1]. Defaults to 16.0.
+        scale: Factor of the cosines, which lie in [-1, 1]. Defaults to 16.0.
         **kwargs: Arguments of ``MaKDHeadMixin`` and ``LinearClsHead``.
     """
 
     def __init__(self, *, scale: float = 16.0, **kwargs) -> None:
         super().__init__(**kwargs)
         self.scale = scale
-        self.fc.register_parameter('bias', None)  # a cosine has none, and DDP would wait for its gradient
+        self.fc.register_parameter('bias', None)  # unused by a cosine, and DDP would wait for its gradient
 
     def forward(self, feats: tuple[Tensor]) -> Tensor:
         """Return the logits, (N, C + Q)."""
@@ -29,10 +29,10 @@ class CosineMaKDHead(MaKDHeadMixin, LinearClsHead):
 
 @MODELS.register_module()
 class BrierAspectLoss(nn.Module):
-    """The Brier score in place of binary cross-entropy: the mean squared error of the aspect probabilities.
+    """The Brier score instead of binary cross-entropy: the mean squared error of the aspect probabilities.
 
     Args:
-        loss_weight (float): Weight beside the class loss. Defaults to 4.0.
+        loss_weight: Weight relative to the class loss. Defaults to 4.0.
     """
 
     def __init__(self, loss_weight: float = 4.0) -> None:
@@ -40,7 +40,7 @@ class BrierAspectLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, aspect_logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of logits and targets, both (N, Q); NaN targets are left out."""
+        """Return the loss of logits and targets, both (N, Q); NaN targets are ignored."""
         answered = ~target.isnan()
         error = (aspect_logits.float().sigmoid() - target).masked_fill(~answered, 0.0)
         return self.loss_weight * error.square().sum() / answered.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""The tiny MLLM as transformers knows it: a LLaVA of a hybrid ViT and a small Llama, with tokenizer and processor."""
+"""The tiny MLLM in transformers: a LLaVA of a hybrid ViT and a small Llama, with tokenizer and processor."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +22,7 @@ PAD, END, USER, ASSISTANT, IMAGE = '<pad>', '</s>', '<user>', '<assistant>', '<i
 ANSWERS = ('Yes', 'No')
 VOCABULARY = 4000
 
-# The image first, whatever the order in the message: the questions share everything before them.
+# The image always comes first, regardless of the order in the message, so that all questions share one prefix.
 CHAT_TEMPLATE = (
     '{% for message in messages %}<{{ message.role }}>'
     '{% if message.content is string %}{{ message.content }}{% else %}'
@@ -34,7 +34,7 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE tokenizer in which the words of ``texts`` are, as far as it has room, single tokens."""
+    """Return a byte-level BPE tokenizer in which as many words of ``texts`` as possible are single tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -44,7 +44,7 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # The answers often enough that they are the first words to become tokens.
+    # The answers are repeated so that they are the first words to become tokens.
     tokenizer.train_from_iterator([*texts, *ANSWERS * 1000], trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -58,7 +58,7 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """Return the processor: pictures are stretched to a square, and one ``<image>`` stands for all their patches."""
+    """Return the processor; images are stretched to a square, and one ``<image>`` stands for all patches."""
     side = {'height': IMAGE_SIZE, 'width': IMAGE_SIZE}
     image_processor = CLIPImageProcessor(size=side, crop_size=side, image_mean=[MEAN] * 3, image_std=[STD] * 3)
     return LlavaProcessor(
@@ -72,7 +72,7 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
-    """Return the model with random weights, which torch's seed decides."""
+    """Return the model with random weights, determined by torch's seed."""
     vision = HybridVisionConfig(image_size=IMAGE_SIZE)
     text = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -104,13 +104,13 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenerat
 
 
 def save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder: Path) -> None:
-    """Write a folder for ``from_pretrained``: weights in half precision, to be computed with in single precision.
+    """Write a folder for ``from_pretrained``, with weights in half precision for computation in single precision.
 
-    The config says float32, so transformers, which follows it, turns the weights into that when it loads them.
+    The config says float32, so transformers converts the weights to it on loading.
     """
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     path = folder / 'model.safetensors'
     half = {name: tensor.half() for name, tensor in load_file(path).items()}
     save_file(half, path, metadata={'format': 'pt'})
-    (folder / 'generation_config.json').unlink(missing_ok=True)  # it samples nothing: one token is all it says
+    (folder / 'generation_config.json').unlink(missing_ok=True)  # not needed: the model only ever says one token

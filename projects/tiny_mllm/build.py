@@ -1,4 +1,4 @@
-"""The tiny MLLM from its sources to its folder."""
+"""Build the tiny MLLM from its sources."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,26 +18,26 @@ from projects.tiny_mllm.questions import QuestionBank
 from projects.tiny_mllm.reduced_rank import reduced_rank_embedding
 from projects.tiny_mllm.views import features_of, plain_view, random_view
 
-VIEWS = 4  # of each picture: the plain one, and random ones
+VIEWS = 4  # per image: the plain view and random ones
 BATCH = 16
 LESSONS = 'lessons.txt'
 
 
 def build(out: Path, data: Path, archives: Mapping[str, Path], work_dir: Path, recipe: Recipe, seed: int) -> None:
-    """Train the tiny MLLM and write its folder; the texts in it that are written by hand stay.
+    """Train the tiny MLLM and write its folder; handwritten texts in the folder are kept.
 
     Args:
         out: The folder to write.
         data: The folder ``data/emoji``.
-        archives: The downloaded packages, see ``pictures.PACKAGES``.
-        work_dir: Keeps the features of the pictures.
-        recipe: How long and how fast.
-        seed: Of everything.
+        archives: The downloaded packages; see ``pictures.PACKAGES``.
+        work_dir: The folder that caches the features of the images.
+        recipe: The training schedule.
+        seed: The seed of all random numbers.
     """
     lessons = read_lessons(data, archives, held_out_emoji(data))
     questions = QuestionSet.load(data / 'aspects' / 'questions.json').texts
     bank = QuestionBank(questions, lessons)
-    print(f'{len(lessons)} pictures, {bank.answered.sum()} with answers; {len(bank.texts)} questions', flush=True)
+    print(f'{len(lessons)} images, {bank.answered.sum()} with answers; {len(bank.texts)} questions', flush=True)
 
     tokenizer = train_tokenizer([*bank.texts, *(question + INSTRUCTION for question in questions)])
     torch.manual_seed(seed)
@@ -58,7 +58,7 @@ def view_features(
 ) -> np.ndarray:
     """Return the patch features of one view of every lesson, (N, patches, features) float16, memory-mapped.
 
-    View 0 is the plain one. The file in ``work_dir`` is named after everything that decides it, and made only once.
+    View 0 is the plain one. The file in ``work_dir`` is named by a hash of its inputs and computed only once.
     """
     name = hashlib.sha256(f'{view} {seed if view else None}'.encode())
     for lesson in lessons:
@@ -80,7 +80,7 @@ def view_features(
 
 @torch.no_grad()
 def start_patch_embedding(tower: HybridVisionModel, features: np.ndarray, bank: QuestionBank) -> None:
-    """Begin with what a regression knows of the pictures, and with transformer layers that hardly change it."""
+    """Initialise the patch embedding by regression, and the transformer layers close to the identity."""
     answers, said = bank.answers, np.where(bank.said, 1.0, 0.0)
     targets = np.concatenate(
         [answers / np.nanstd(answers, axis=0), 0.3 * said / (said.std(0) + 0.02)], axis=1, dtype=np.float64

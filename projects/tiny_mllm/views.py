@@ -1,4 +1,4 @@
-"""A picture seen in several ways, and what the frozen convolutions make of it."""
+"""Augmented views of an image, and their features from the frozen convolutions."""
 
 import numpy as np
 import torch
@@ -8,21 +8,21 @@ from torch import Tensor
 from projects.tiny_mllm.assemble import IMAGE_SIZE, MEAN, STD
 from projects.tiny_mllm.hybrid_vision import HybridVisionModel
 
-BACKGROUND = (124, 117, 104)  # what the annotated pictures lie on: makd's LoadImageOnBackground
+BACKGROUND = (124, 117, 104)  # of makd.LoadImageOnBackground, as in annotation
 
 
 def plain_view(image: Image.Image) -> Image.Image:
-    """Return an RGBA picture on the usual background, as the processor will see it."""
+    """Return an RGBA image on the usual background, as the processor sees it."""
     return _lay_on(image, BACKGROUND).resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
 
 
 def random_view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return an RGBA picture moved, turned, scaled, mirrored, in other light and often on another ground."""
+    """Return an RGBA image shifted, rotated, scaled, mirrored, relit and often on another background."""
     ground = BACKGROUND if rng.random() < 0.5 else tuple(int(value) for value in rng.integers(0, 256, 3))
     view = _lay_on(image, ground)
     if rng.random() < 0.5:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    # PIL asks for the map from the pixels of the view to those of the picture.
+    # PIL needs the map from the pixels of the view to those of the image.
     angle, scale = np.deg2rad(rng.uniform(-20, 20)), image.width / IMAGE_SIZE * np.exp(rng.uniform(-0.15, 0.45))
     a, b = scale * np.cos(angle), scale * np.sin(angle)
     middle, (dx, dy) = (IMAGE_SIZE - 1) / 2, image.width * (0.5 + rng.uniform(-0.08, 0.08, 2))
@@ -36,7 +36,7 @@ def random_view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def to_pixel_values(views: list[Image.Image]) -> Tensor:
-    """Return views as the processor would: (N, 3, H, W) float32, about in [-1, 1]."""
+    """Return the views as the processor does: (N, 3, H, W) float32, roughly in [-1, 1]."""
     pixels = torch.from_numpy(np.stack([np.asarray(view) for view in views])).permute(0, 3, 1, 2)
     return (pixels / 255 - MEAN) / STD
 

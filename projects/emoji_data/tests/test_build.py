@@ -33,25 +33,25 @@ def shipped():
 
 
 def test_shipped_emoji_are_sorted_and_their_pictures_are_exactly_those_on_disk(shipped):
-    assert [one.id for one in shipped] == sorted({one.id for one in shipped})
-    assert {style: sum(style in one.styles for one in shipped) for style in STYLES} == {
+    assert [entry.id for entry in shipped] == sorted({entry.id for entry in shipped})
+    assert {style: sum(style in entry.styles for entry in shipped) for style in STYLES} == {
         'noto': 849,
         'blob': 650,
         'twemoji': 849,
         'openmoji': 849,
         'fluent': 849,
     }
-    keys = {one.key(style) for one in shipped for style in one.styles}
+    keys = {entry.key(style) for entry in shipped for style in entry.styles}
     on_disk = {path.relative_to(SHIPPED / 'images').as_posix() for path in (SHIPPED / 'images').rglob('*.*')}
     assert keys == on_disk
 
 
 def test_shipped_pictures_are_64_pixels_rgba_and_show_something(shipped):
-    for one in shipped:
-        for style in one.styles:
-            with Image.open(SHIPPED / 'images' / one.key(style)) as image:
-                assert (image.format, image.size, image.mode) == ('PNG', (64, 64), 'RGBA'), one.key(style)
-                assert image.getchannel('A').getextrema()[1] > 200, one.key(style)
+    for entry in shipped:
+        for style in entry.styles:
+            with Image.open(SHIPPED / 'images' / entry.key(style)) as image:
+                assert (image.format, image.size, image.mode) == ('PNG', (64, 64), 'RGBA'), entry.key(style)
+                assert image.getchannel('A').getextrema()[1] > 200, entry.key(style)
 
 
 def test_checksums_hold_and_name_every_file():
@@ -79,10 +79,10 @@ def test_shipped_answers_are_certain_complete_and_the_same_in_every_style(shippe
     targets = AspectTargets.open(SHIPPED / 'aspects' / 'cldr')
     targets.validate()
     assert targets.questions == QuestionSet.load(SHIPPED / 'aspects' / 'questions.json')
-    assert set(targets.keys) == {one.key(style) for one in shipped for style in one.styles}
+    assert set(targets.keys) == {entry.key(style) for entry in shipped for style in entry.styles}
     assert 'not the answers of a multimodal LLM' in targets.meta['note']
-    for one in shipped:
-        rows = np.stack([targets.probability(one.key(style)) for style in one.styles])
+    for entry in shipped:
+        rows = np.stack([targets.probability(entry.key(style)) for style in entry.styles])
         assert set(rows.ravel()) <= {0.0, 1.0}
         assert (rows == rows[0]).all()
 
@@ -103,15 +103,15 @@ def test_shipped_answers_are_certain_complete_and_the_same_in_every_style(shippe
 )
 def test_known_answers(shipped, name, yes, no):
     targets = AspectTargets.open(SHIPPED / 'aspects' / 'cldr')
-    (one,) = (one for one in shipped if one.name == name)
-    answers = dict(zip(targets.questions.ids, targets.probability(one.key('noto'))))
+    (entry,) = (entry for entry in shipped if entry.name == name)
+    answers = dict(zip(targets.questions.ids, targets.probability(entry.key('noto'))))
     assert {question for question in yes if answers[question] != 1} == set()
     assert {question for question in no if answers[question] != 0} == set()
 
 
 def test_questions_split_the_emoji_and_the_first_ones_tell_most_apart(shipped):
     targets = AspectTargets.open(SHIPPED / 'aspects' / 'cldr')
-    answers = np.stack([targets.probability(one.key('noto')) for one in shipped]) == 1
+    answers = np.stack([targets.probability(entry.key('noto')) for entry in shipped]) == 1
     assert 60 <= answers.shape[1] <= 90
     assert answers.mean(axis=0).min() > 0.01
     assert answers.mean(axis=0).max() < 0.6

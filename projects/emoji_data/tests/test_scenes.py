@@ -121,16 +121,16 @@ def test_scenes_are_the_same_again_and_keep_their_promises(sprites):
         assert scene.image.tobytes() == again.image.tobytes()
         assert [thing.box for thing in scene.things] == [thing.box for thing in again.things]
         assert 1 <= len(scene.things) <= emoji_scenes.MAX_THINGS
-        for one in scene.things:
-            left, top, width, height = one.box
+        for placed in scene.things:
+            left, top, width, height = placed.box
             assert width >= 5
             assert height >= 5
             assert left >= 0
             assert top >= 0
             assert left + width <= scene.image.width
             assert top + height <= scene.image.height
-            assert 0 <= one.hidden <= MAX_HIDDEN
-            assert 0 < one.area <= width * height
+            assert 0 <= placed.hidden <= MAX_HIDDEN
+            assert 0 < placed.area <= width * height
 
 
 def test_annotations_are_in_cocos_format(tmp_path):

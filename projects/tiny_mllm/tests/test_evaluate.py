@@ -30,11 +30,11 @@ def test_auc_is_that_of_scikit_learn():
 def test_score_by_hand():
     logprobs = np.log([[0.6, 0.2], [0.3, 0.6], [0.5, 0.4], [0.1, 0.9]])
     logprobs[3] = np.nan  # no answer: does not count
-    one = score('group', 'red', logprobs, np.array([True, True, False, False]))
-    assert (one.pictures, one.yes, one.majority) == (3, pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert one.accuracy == pytest.approx(1 / 3)
-    assert one.auc == pytest.approx(1 / 2)  # 0.75 is above 0.56, 0.33 is not
-    assert one.mass == pytest.approx((0.8 + 0.9 + 0.9) / 3)
+    result = score('group', 'red', logprobs, np.array([True, True, False, False]))
+    assert (result.pictures, result.yes, result.majority) == (3, pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert result.accuracy == pytest.approx(1 / 3)
+    assert result.auc == pytest.approx(1 / 2)  # 0.75 is above 0.56, 0.33 is not
+    assert result.mass == pytest.approx((0.8 + 0.9 + 0.9) / 3)
 
 
 def test_groups_are_the_styles_and_emoji_that_were_seen_or_not(tmp_path):
@@ -44,15 +44,15 @@ def test_groups_are_the_styles_and_emoji_that_were_seen_or_not(tmp_path):
     wrong[1, :, 0] += 0.01
     answers = np.concatenate([right, wrong, wrong, right])
     scores = evaluate(write(tmp_path / 'a', answers), write(tmp_path / 'b', truth), ('noto',), HELD_OUT)
-    means = {one.group: one for one in scores if one.question == 'mean'}
-    assert [(one.accuracy, one.auc) for one in means.values()] == [(1, 1), (0.5, 0.5), (0.5, 0.5), (1, 1)]
+    means = {result.group: result for result in scores if result.question == 'mean'}
+    assert [(result.accuracy, result.auc) for result in means.values()] == [(1, 1), (0.5, 0.5), (0.5, 0.5), (1, 1)]
     assert list(means) == [
         'seen emoji, training styles',
         'seen emoji, new styles',
         'new emoji, training styles',
         'new emoji, new styles',
     ]
-    assert all(one.pictures == 2 for one in scores)
+    assert all(result.pictures == 2 for result in scores)
     assert len(scores) == 4 * 3
     table = to_markdown(scores)
     assert '| new emoji, new styles | 2 | 0.500 | 0.500 | 1.000 | 1.000 | 1.0000 |' in table
