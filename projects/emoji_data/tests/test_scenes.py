@@ -88,7 +88,7 @@ def test_boxes_are_what_can_be_seen(monkeypatch):
         return pixels, pixels[..., 3] > 127
 
     class TwoThings:
-        """Draws what the test wants, and the rest by chance."""
+        """Returns the values that the test needs, and random ones otherwise."""
 
         def __init__(self):
             self.rng = np.random.default_rng(0)
@@ -158,7 +158,7 @@ def test_prepare_writes_pictures_annotations_and_answers(tmp_path, monkeypatch):
     small = {split: (5, styles[:1]) for split, (_, styles) in emoji_scenes.SPLITS.items()}
     monkeypatch.setattr(emoji_scenes, 'SPLITS', small)
     out = tmp_path / 'scenes'
-    for _ in range(2):  # the second time it replaces the first
+    for _ in range(2):  # the second replaces the first
         prepare(out, None, ROOT / 'data' / 'emoji_scenes', log=lambda _: None)
     for split in small:
         annotations = json.loads((out / 'annotations' / f'{split}.json').read_text('utf-8'))
@@ -177,6 +177,6 @@ def test_prepare_writes_pictures_annotations_and_answers(tmp_path, monkeypatch):
         prepare(tmp_path / 'other', None, ROOT / 'data' / 'emoji_scenes')
     with pytest.raises(DataError, match='--packages'):
         prepare(out, tmp_path, ROOT / 'data' / 'emoji_scenes')
-    with pytest.raises(DataError, match=r'emoji\.json is absent'):
+    with pytest.raises(DataError, match=r'emoji\.json is missing'):
         prepare(tmp_path / 'new', None, tmp_path / 'emoji_scenes')
     assert not (tmp_path / 'new').exists()

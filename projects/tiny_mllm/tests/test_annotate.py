@@ -1,4 +1,4 @@
-"""`make annotate` in small: the MLLM that ships answers about some emoji, by the code that runs InternVL."""
+"""`make annotate` on a small scale: the bundled MLLM answers about a few emoji, with the code that runs InternVL."""
 
 import subprocess
 import sys

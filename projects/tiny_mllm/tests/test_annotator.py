@@ -1,4 +1,4 @@
-"""The MLLM that ships in data/teachers/tiny-mllm-emoji."""
+"""The bundled MLLM, data/teachers/tiny-mllm-emoji."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-import projects.tiny_mllm.hybrid_vision  # noqa: F401, makes the vision tower known to transformers
+import projects.tiny_mllm.hybrid_vision  # noqa: F401, registers the vision tower with transformers
 from makd.questions import QuestionSet
 from projects.tiny_mllm.pictures import held_out_emoji
 
@@ -27,7 +27,7 @@ def prompt(processor, question):
 
 
 def answers(annotator, path, questions):
-    """Return p(yes) and p(no) of each question, by the public interface, one question after the other."""
+    """Return p(yes) and p(no) of each question, through the public interface, one question after another."""
     model, processor = annotator
     ids = processor.tokenizer.convert_tokens_to_ids(['Yes', 'No'])
     picture = Image.open(f'data/emoji/images/{path}').convert('RGBA')
@@ -57,7 +57,7 @@ def test_the_image_comes_first_and_has_a_token_for_each_patch(annotator):
         assert set(inputs) == {'input_ids', 'attention_mask', 'pixel_values'}
 
 
-def test_yes_and_no_are_one_token_each_behind_every_question(annotator):
+def test_yes_and_no_are_one_token_each_after_every_question(annotator):
     tokenizer = annotator[1].tokenizer
     for question in QuestionSet.load('data/emoji/aspects/questions.json').texts:
         for suffix in ('', ' Answer with yes or no.'):
@@ -76,8 +76,8 @@ def test_any_text_can_be_read(annotator):
 
 
 def test_it_answers_about_new_pictures_in_new_styles(annotator):
-    """Emoji that it never saw, drawn by artists that it never saw; chance would be a third."""
-    pytest.importorskip('mmpretrain')  # whose data set knows them; not beside transformers 5
+    """Emoji that it never saw, by artists that it never saw; chance level is a third."""
+    pytest.importorskip('mmpretrain')  # its dataset knows them; not installed with transformers 5
     asked = {
         'animal-mammal': 'Is it an animal?',
         'food-fruit': 'Is it something to eat?',

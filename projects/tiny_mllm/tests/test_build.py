@@ -41,7 +41,7 @@ def lessons(monkeypatch):
 
 
 def test_two_steps_make_a_model_that_loads_and_is_the_same_again(lessons, tmp_path):
-    recipe = replace(Recipe(), steps=2, pictures=3, questions=4)
+    recipe = replace(Recipe(), steps=2, images=3, questions=4)
     for name in ('a', 'b'):
         building.build(tmp_path / name, DATA, {'imagenet': None}, tmp_path / 'work', recipe, seed=3)
     assert (tmp_path / 'a/model.safetensors').read_bytes() == (tmp_path / 'b/model.safetensors').read_bytes()

@@ -29,9 +29,9 @@ def test_auc_is_that_of_scikit_learn():
 
 def test_score_by_hand():
     logprobs = np.log([[0.6, 0.2], [0.3, 0.6], [0.5, 0.4], [0.1, 0.9]])
-    logprobs[3] = np.nan  # no answer: does not count
+    logprobs[3] = np.nan  # no answer: ignored
     result = score('group', 'red', logprobs, np.array([True, True, False, False]))
-    assert (result.pictures, result.yes, result.majority) == (3, pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert (result.images, result.yes, result.majority) == (3, pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert result.accuracy == pytest.approx(1 / 3)
     assert result.auc == pytest.approx(1 / 2)  # 0.75 is above 0.56, 0.33 is not
     assert result.mass == pytest.approx((0.8 + 0.9 + 0.9) / 3)
@@ -52,14 +52,14 @@ def test_groups_are_the_styles_and_emoji_that_were_seen_or_not(tmp_path):
         'new emoji, training styles',
         'new emoji, new styles',
     ]
-    assert all(result.pictures == 2 for result in scores)
+    assert all(result.images == 2 for result in scores)
     assert len(scores) == 4 * 3
     table = to_markdown(scores)
     assert '| new emoji, new styles | 2 | 0.500 | 0.500 | 1.000 | 1.000 | 1.0000 |' in table
     assert '## New emoji, training styles' in table
 
 
-def test_other_questions_are_told(tmp_path):
+def test_different_questions_are_an_error(tmp_path):
     other = QuestionSet([Question('blue', 'Is it blue?'), Question('long', 'Is it long?')])
     logprobs = np.full((8, 2, 2), np.log(0.5))
     with pytest.raises(TargetsError, match='have no question in common'):
@@ -67,7 +67,7 @@ def test_other_questions_are_told(tmp_path):
 
 
 def test_the_tool_writes_both_files(tmp_path, monkeypatch, capsys):
-    pytest.importorskip('mmpretrain')  # whose data set knows the new emoji; not beside transformers 5
+    pytest.importorskip('mmpretrain')  # its dataset knows the new emoji; not installed with transformers 5
     reference = AspectTargets.open('data/emoji/aspects/cldr')
     AspectTargets.write(
         tmp_path / 'a', questions=reference.questions, keys=reference.keys, logprobs=np.full((4046, 66, 2), np.log(0.5))
@@ -81,7 +81,7 @@ def test_the_tool_writes_both_files(tmp_path, monkeypatch, capsys):
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 67
     of_questions = [row for row in rows if row['question'] != 'mean']
-    # Two averages, each rounded for the file: their sum is 1 to within rounding.
+    # Two averages, each rounded in the file: their sum is 1 up to rounding.
     assert [float(row['accuracy']) + float(row['yes']) for row in of_questions] == pytest.approx(
         [1] * len(of_questions)
     )
