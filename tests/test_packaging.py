@@ -57,9 +57,11 @@ def test_every_requirement_has_a_tried_version_in_its_range(metadata):
         assert all(version in requirement.specifier for version in versions), (str(requirement), versions)
 
 
-def test_importing_makd_is_cheap():
-    heavy = {'torch', 'torchvision', 'mmcv', 'mmdet', 'mmpretrain', 'transformers', 'cv2', 'matplotlib.pyplot'}
-    process = run_python(f'import sys, makd; print(sorted({heavy} & sys.modules.keys()))')
+@pytest.mark.parametrize('modules', ['makd', 'makd.questions, makd.targets, makd.targets.exchange'])
+def test_importing_makd_and_its_formats_is_cheap(modules):
+    heavy = {'torch', 'torchvision', 'transformers', 'cv2', 'matplotlib.pyplot', 'pydantic'}
+    open_mmlab = {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
+    process = run_python(f'import sys, {modules}; print(sorted({heavy | open_mmlab} & sys.modules.keys()))')
     assert process.stdout.strip() == '[]', process.stdout + process.stderr
 
 

@@ -1,10 +1,10 @@
-"""torchvision's operators where mmcv was installed without its compiled ones.
+"""Let torchvision stand in for mmcv's compiled operators where mmcv was installed without them.
 
-``pip install onedl-mmcv`` builds no C++ extension ``mmcv._ext``, and without that module ``import mmdet.models`` fails.
-:func:`install` appends a finder that is asked for ``mmcv._ext`` only after every other finder has declined, so a
-compiled extension is used as it is. The stand-in computes ``nms``, average ``roi_align`` and ``sigmoid_focal_loss``,
-all that Faster R-CNN and RetinaNet need, with torchvision. Every other operator raises :class:`MissingOperatorError`
-when it is called, not when it is imported.
+``pip install onedl-mmcv`` does not build the C++ extension ``mmcv._ext``, without which ``import mmdet.models`` fails.
+:func:`install` appends a finder to ``sys.meta_path``. It is the last one, so an extension that was compiled is found
+first. The stand-in computes the operators of Faster R-CNN and RetinaNet with torchvision: ``nms``, average
+``roi_align`` and ``sigmoid_focal_loss``. Any other operator can be imported, and raises :class:`MissingOperatorError`
+when it is called.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ AVERAGE_POOLING = 1  # mmcv's code for pool_mode='avg'; 0 is 'max'
 
 
 class MissingOperatorError(MakdError):
-    """A compiled operator of mmcv was called that torchvision does not stand in for."""
+    """A compiled operator of mmcv was called for which torchvision cannot stand in."""
 
     def __init__(self, operator: str) -> None:
         super().__init__(
-            f'{operator!r} is a compiled operator of mmcv, which was installed without them; torchvision stands in for '
-            'nms, average roi_align and sigmoid_focal_loss only. Choose a model or setting that does without it, or '
-            'compile mmcv, which takes a C++ compiler (for CUDA also nvcc) and a torch that still accepts C++17 (2.14 '
-            'does not): '
+            f'{operator!r} is a compiled operator, and mmcv was installed without its compiled operators; torchvision '
+            'stands in only for nms, average roi_align and sigmoid_focal_loss. Choose a model or setting that does not '
+            'need this operator, or compile mmcv, which needs a C++ compiler (for CUDA also nvcc) and a torch that '
+            'still accepts C++17 (2.14 does not): '
             'pip install --no-build-isolation --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv'
         )
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Return the indices (M,) of the boxes kept by non-maximum suppression, by falling score.
+    """Return the indices (M,) of the boxes kept by non-maximum suppression, by decreasing score.
 
     Args:
         boxes: Corners (x1, y1, x2, y2), shape (N, 4).
@@ -49,8 +49,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """
     import torch
 
-    # torchvision has no offset. Moving the lower right corners by it makes every width, height and overlap what the
-    # offset would have made it. mmcv's kernels compute in float32; boxes and scores may differ in type (under AMP).
+    # torchvision has no offset. Moving the lower right corners by it has the same effect on every width, height and
+    # overlap. mmcv's kernels compute in float32, and under AMP boxes and scores may differ in type.
     boxes = boxes.float()
     corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
     return torch.ops.torchvision.nms(corners, scores.float(), iou_threshold)
@@ -74,18 +74,18 @@ def roi_align_forward(
     Args:
         input: Feature map, shape (N, C, H, W).
         rois: Index into the batch and corners (i, x1, y1, x2, y2) in image pixels, shape (K, 5).
-        output: Written to, shape (K, C, aligned_height, aligned_width).
-        argmax_y: Of use to maximum pooling only.
-        argmax_x: Of use to maximum pooling only.
-        aligned_height: Bins in a column.
-        aligned_width: Bins in a row.
-        spatial_scale: Feature pixels in an image pixel.
+        output: Receives the result, shape (K, C, aligned_height, aligned_width).
+        argmax_y: Unused; for maximum pooling.
+        argmax_x: Unused; for maximum pooling.
+        aligned_height: Bins per column.
+        aligned_width: Bins per row.
+        spatial_scale: Feature pixels per image pixel.
         sampling_ratio: Samples per bin and axis; 0 takes as many as the bin has pixels.
         pool_mode: 1 for the average.
-        aligned: Whether the corners are moved by half a feature pixel; if not, a region is at least one pixel wide.
+        aligned: Move the corners by half a feature pixel. Otherwise, a region is at least one pixel wide and high.
 
     Raises:
-        MissingOperatorError: With ``pool_mode`` 0, the maximum, which torchvision does not have.
+        MissingOperatorError: ``pool_mode`` is 0, the maximum, which torchvision does not have.
     """
     import torch
 
@@ -118,8 +118,8 @@ def roi_align_backward(
 ) -> None:
     """Write the gradient of :func:`roi_align_forward` with respect to its input into ``grad_input`` (N, C, H, W).
 
-    ``grad_output`` is the gradient of its output, shape (K, C, aligned_height, aligned_width); the rest, and what is
-    raised, is as in the forward pass.
+    ``grad_output`` is the gradient of the output, shape (K, C, aligned_height, aligned_width). The other arguments and
+    errors are as in the forward pass.
     """
     import torch
 
@@ -143,18 +143,18 @@ def sigmoid_focal_loss_forward(
 ) -> None:
     """Write the focal loss (Lin et al., arXiv 1708.02002, Eq. 5) of each class of each row into ``output``.
 
-    mmdet computes it in plain torch on a CPU, and by this operator on a GPU.
+    On a GPU, mmdet computes the loss with this operator; on a CPU, in plain torch.
 
     Args:
         input: Logits, shape (N, C).
         target: Class of each row, int64 in [0, C], shape (N,); C is background.
-        weight: Empty.
-        output: Written to, shape (N, C).
+        weight: Must be empty.
+        output: Receives the result, shape (N, C).
         gamma: Exponent of the modulating factor.
-        alpha: Weight of the class that is there, in [0, 1]; the others have 1 - alpha.
+        alpha: Weight of the row's class, in [0, 1]; the other classes have 1 - alpha.
 
     Raises:
-        MissingOperatorError: With class weights.
+        MissingOperatorError: ``weight`` has class weights.
     """
     output.copy_(_focal_loss(input, target, weight, gamma, alpha))
 
@@ -172,17 +172,12 @@ def sigmoid_focal_loss_backward(
 
 
 def get_compiler_version() -> str:
-    """Return what ``collect_env`` prints as mmcv's compiler."""
-    return 'none: not compiled, torchvision operators'
-
-
-def get_compiling_cuda_version() -> str:
-    """Return what ``collect_env`` prints as mmcv's CUDA compiler."""
+    """Return what ``collect_env`` prints as the compiler of mmcv, and as its CUDA compiler."""
     return 'none: not compiled, torchvision operators'
 
 
 def install() -> None:
-    """Serve ``mmcv._ext`` from this module where no compiled one is found. Cheap, and harmless to repeat."""
+    """Serve ``mmcv._ext`` from this module if there is no compiled one. Further calls have no effect."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.append(_FINDER)
 
@@ -194,8 +189,8 @@ def _focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float, al
     if weight.numel():
         raise MissingOperatorError('sigmoid_focal_loss with class weights')
     logits = _at_least_float32(logits)
-    there = one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
-    return sigmoid_focal_loss(logits, there, alpha, gamma, reduction='none')
+    is_class = one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+    return sigmoid_focal_loss(logits, is_class, alpha, gamma, reduction='none')
 
 
 def _require_average(pool_mode: int) -> None:
@@ -204,13 +199,13 @@ def _require_average(pool_mode: int) -> None:
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:
-    """Widen the half types as torchvision's own autocast rule does: bfloat16 has no kernel, float16 sums coarsely."""
+    """Widen 16-bit types, as torchvision does under autocast: bfloat16 has no kernel, and float16 sums coarsely."""
     return tensor.float() if tensor.itemsize == 2 else tensor
 
 
 def _missing(operator: str) -> Callable[..., NoReturn]:
     """Return what mmcv imports under the operator's name: a function that raises when it is called."""
-    if operator.startswith('__'):  # the import system asks for __path__ and the like, and has to hear no
+    if operator.startswith('__'):  # the import system looks for __path__ and others, which must not seem to exist
         raise AttributeError(f'module {EXTENSION!r} has no attribute {operator!r}')
 
     def raise_missing(*args: object, **kwargs: object) -> NoReturn:
@@ -220,7 +215,7 @@ def _missing(operator: str) -> Callable[..., NoReturn]:
 
 
 class _TorchvisionExtension(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds and fills the module ``mmcv._ext``."""
+    """Find and fill the module ``mmcv._ext``."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -239,9 +234,9 @@ class _TorchvisionExtension(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             sigmoid_focal_loss_forward,
             sigmoid_focal_loss_backward,
             get_compiler_version,
-            get_compiling_cuda_version,
         ):
             setattr(module, function.__name__, function)
+        vars(module)['get_compiling_cuda_version'] = get_compiler_version
         vars(module)['__getattr__'] = _missing
 
 

@@ -12,13 +12,11 @@ class AspectDataPreprocessor(ClsDataPreprocessor):
     """mmpretrain's ``ClsDataPreprocessor`` whose batch augmentations mix the aspect targets, too.
 
     In training with ``batch_augments``, ``gt_score`` (C,) and ``gt_aspects`` (Q,) of the data samples are mixed with
-    the same weights. A mixed target is NaN (no answer) if an image that contributes to it has no answer. Otherwise, and
-    in evaluation, it does what its parent does.
-
-    The arguments are the parent's.
+    the same weights. A mixed target is NaN (no answer) if an image that contributes to it has no answer. Without
+    ``batch_augments``, and in evaluation, this is the parent. The arguments are the parent's.
 
     Raises:
-        ConfigError: A batch that is to be mixed has a data sample without ``gt_aspects``.
+        ConfigError: A data sample of a batch to mix has no ``gt_aspects``.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -45,7 +43,7 @@ class AspectDataPreprocessor(ClsDataPreprocessor):
         scores = torch.stack([sample.gt_score for sample in samples])
         aspects = torch.stack([sample.gt_aspects for sample in samples]).to(scores.device)
 
-        # 0 * NaN is NaN: what is unanswered is mixed as a mask of its own, so that a weight of 0 leaves no trace of it.
+        # 0 * NaN is NaN, so a mask of the missing answers is mixed as well: with a weight of 0 they have no effect.
         unanswered = aspects.isnan()
         widened = torch.cat([scores, aspects.nan_to_num(0), unanswered], dim=1)
         batch['inputs'], widened = self.batch_augments(batch['inputs'], widened)

@@ -1,4 +1,4 @@
-"""What students have in common that learn the logits of a frozen teacher."""
+"""The common part of students that learn the logits of a frozen teacher."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -10,27 +10,25 @@ from makd.registry import MODELS
 
 
 class DistillMixin:
-    """Holds the teacher beside the student: parameters, checkpoint keys and prediction are those of the student alone.
+    """Hold the teacher beside the student, whose parameters, checkpoint keys and predictions stay the same.
 
     The teacher is a frozen network, built when training starts (``init_weights``); testing and inference need neither
-    its config nor its weights. A subclass names its kind, ``frozen``, and adds ``loss_kd`` to its losses.
+    its config nor its weights. A subclass sets ``frozen``, the type of the teacher, and adds ``loss_kd`` to its losses.
 
     Args:
-        teacher (str | Mapping, optional): A config file, or the config of the model itself; None if the logits come
-            with the images.
-        distill_loss (dict): Config of the loss, called as ``loss(student_logits, teacher_logits, label=label)``, for
+        teacher: A config file, or the config of the model itself; None if the logits are loaded with the images.
+        distill_loss: Config of the loss, called as ``loss(student_logits, teacher_logits, label=label)``, for
             example ``dict(type='makd.KDLoss')``.
-        teacher_checkpoint (str, optional): Path or URL of the teacher's weights. Required for a network unless
+        teacher_checkpoint: Path or URL of the teacher's weights. Required for a network unless
             ``teacher_init='random'``.
-        teacher_init (str): 'checkpoint', or 'random' for a teacher that was never trained. Defaults to 'checkpoint'.
+        teacher_init: 'checkpoint', or 'random' for an untrained teacher.
         **kwargs: The student's arguments.
 
     Attributes:
-        distill_weight (float): Weight of the distillation loss in [0, 1], set by ``makd.DistillWarmupHook``; 1 without
-            it.
+        distill_weight: Weight of the distillation loss in [0, 1], set by ``makd.DistillWarmupHook``; 1 without it.
 
     Raises:
-        ConfigError: When training starts, if the teacher cannot be built or loaded, or has another number of classes.
+        ConfigError: When training starts: the teacher cannot be built or loaded, or has another number of classes.
     """
 
     frozen: type[FrozenTeacher]
@@ -56,11 +54,11 @@ class DistillMixin:
 
     @property
     def num_student_classes(self) -> int:
-        """C, the number of the student's classes."""
+        """C, the number of classes of the student."""
         raise NotImplementedError
 
     def init_weights(self) -> None:
-        """Initialise the student, then build and load the teacher, if it is a network."""
+        """Initialise the student, then build and load the teacher if it is a network."""
         super().init_weights()  # type: ignore[misc]
         if self._build_teacher is None:
             return

@@ -1,4 +1,4 @@
-"""The guest of distillation: a trained model that answers, and is no part of the student."""
+"""The teacher of a distillation: a trained model that is not a part of the student."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,14 +18,13 @@ from makd.registry import MODELS
 class FrozenTeacher:
     """A model in eval mode, without gradients, that is not registered in the student.
 
-    It is no ``nn.Module``, so a student that holds it as an attribute keeps the plain student's ``state_dict``,
-    parameters, ``train()`` and DDP buckets, and a deep copy of the student (mmengine's EMA) refers to the same
-    teacher.
+    It is not an ``nn.Module``, so a student with such an attribute keeps the plain student's ``state_dict``,
+    parameters, ``train()`` and DDP buckets, and a deep copy of the student (mmengine's EMA) refers to the same teacher.
 
     Args:
-        model (BaseModel): The model.
-        student_preprocessor (nn.Module): The data preprocessor that made the student's inputs. Where the teacher's own
-            normalisation or channel order differs, the teacher sees the same pixels normalised its own way.
+        model: The model.
+        student_preprocessor: The data preprocessor that made the student's inputs. If the teacher's normalisation or
+            channel order differs, the inputs are converted to it.
     """
 
     def __init__(self, model: BaseModel, student_preprocessor: nn.Module) -> None:
@@ -34,24 +33,24 @@ class FrozenTeacher:
 
     @property
     def num_classes(self) -> int:
-        """C, the number of the teacher's classes."""
+        """C, the number of classes of the teacher."""
         raise NotImplementedError
 
     @classmethod
     def build(
         cls, teacher: str | Mapping[str, Any], checkpoint: str | None, init: str, student_preprocessor: nn.Module
     ) -> 'FrozenTeacher':
-        """Build the teacher and give it its weights.
+        """Build the teacher and load its weights.
 
         Args:
-            teacher (str | Mapping): A config file whose ``model`` (and top-level ``data_preprocessor``) it is, or the
-                model's config itself. A model config without ``data_preprocessor`` takes the student's.
-            checkpoint (str, optional): Path or URL of the weights; required for ``init='checkpoint'``.
-            init (str): 'checkpoint', or 'random' for a teacher that was never trained (a control, or a test).
-            student_preprocessor (nn.Module): See the class.
+            teacher: A config file with ``model`` (and perhaps a top-level ``data_preprocessor``), or the config of the
+                model itself. Without a ``data_preprocessor``, the teacher has the student's.
+            checkpoint: Path or URL of the weights; required for ``init='checkpoint'``.
+            init: 'checkpoint', or 'random' for an untrained teacher (a control, or a test).
+            student_preprocessor: See the class.
 
         Raises:
-            ConfigError: If the config or the checkpoint is absent, or they do not belong together.
+            ConfigError: The config or the checkpoint is missing, or they do not match.
         """
         if init not in ('checkpoint', 'random'):
             raise ConfigError(f"model.teacher_init={init!r} must be 'checkpoint' or 'random'.")
@@ -62,7 +61,7 @@ class FrozenTeacher:
             )
         model_cfg = _teacher_config(teacher)
         own_preprocessor = 'data_preprocessor' in model_cfg
-        # The teacher must not move the student's random numbers: a run with and without it sees the same batches.
+        # The teacher must not change the student's random numbers: a run with and without it sees the same batches.
         with torch.random.fork_rng(devices=[]):  # it is built on the CPU
             model = MODELS.build(ConfigDict(model_cfg))
             if init == 'random':
@@ -80,33 +79,33 @@ class FrozenTeacher:
 
 
 class FrozenClassifier(FrozenTeacher):
-    """A mmpretrain classifier; ``model(inputs, mode='tensor')`` gives logits, and ``model.head`` knows C."""
+    """An mmpretrain classifier: ``model(inputs, mode='tensor')`` returns logits, and ``model.head`` has C."""
 
     @torch.no_grad()
     def class_logits(self, inputs: Tensor) -> Tensor:
-        """Answer a batch.
+        """Compute the class logits of a batch.
 
         Args:
-            inputs (Tensor): The student's preprocessed images, (N, 3, H, W).
+            inputs: The student's preprocessed images, (N, 3, H, W).
 
         Returns:
-            Tensor: Class logits, (N, C); of a teacher with a MaKD head its first C outputs.
+            Class logits, (N, C): for a teacher with a MaKD head, its first C outputs.
         """
         logits = self.model(self._renormalise(inputs), mode='tensor')
         return logits[:, : self.num_classes]
 
     @property
     def num_classes(self) -> int:
-        """C, the number of the teacher's classes."""
+        """C, the number of classes of the teacher."""
         return self.model.head.num_classes
 
 
 class FrozenDetector(FrozenTeacher):
-    """A mmdet detector whose RoI head is a ``StandardRoIHead``, such as Faster R-CNN.
+    """An mmdet detector whose RoI head is a ``StandardRoIHead``, such as Faster R-CNN.
 
     Args:
-        model (BaseModel): The detector.
-        student_preprocessor (nn.Module): See :class:`FrozenTeacher`.
+        model: The detector.
+        student_preprocessor: See :class:`FrozenTeacher`.
 
     Raises:
         ConfigError: The detector has no such RoI head.
@@ -119,24 +118,24 @@ class FrozenDetector(FrozenTeacher):
         if not isinstance(roi_head, StandardRoIHead):
             raise ConfigError(
                 f'model.teacher is a {type(model).__name__} with roi_head={type(roi_head).__name__}: only a detector '
-                'with a StandardRoIHead, such as FasterRCNN, can say what is in the regions of another one.'
+                'with a StandardRoIHead, such as FasterRCNN, can classify the regions of another detector.'
             )
         super().__init__(model, student_preprocessor)
 
     @torch.no_grad()
     def region_logits(self, inputs: Tensor, rois: Tensor, data_samples: Sequence[BaseDataElement]) -> Tensor:
-        """Say what is in some regions.
+        """Compute the logits of regions.
 
         Args:
-            inputs (Tensor): The student's preprocessed images, (N, 3, H, W), padded with zeros to one size.
-            rois (Tensor): Index of the image and corners in pixels of the input, (R, 5).
-            data_samples (Sequence): With ``img_shape``, where the padding begins.
+            inputs: The student's preprocessed images, (N, 3, H, W), padded with zeros to one size.
+            rois: Index of the image and corners in pixels of the input, (R, 5).
+            data_samples: Samples with ``img_shape``, where the padding begins.
 
         Returns:
-            Tensor: Logits of C classes and background, (R, C + 1).
+            Logits of C classes and background, (R, C + 1).
         """
         images = self._renormalise(inputs)
-        if images is not inputs:  # the padding has been renormalised, too, and the teacher knows it as zeros
+        if images is not inputs:  # the padding was renormalised, too, and the teacher was trained with zeros
             for image, sample in zip(images, data_samples):
                 height, width = sample.img_shape
                 image[:, height:], image[:, :, width:] = 0, 0
@@ -144,18 +143,18 @@ class FrozenDetector(FrozenTeacher):
 
     @property
     def num_classes(self) -> int:
-        """C, the number of the teacher's classes, without background."""
+        """C, the number of classes of the teacher, without background."""
         return self.model.roi_head.bbox_head.num_classes
 
 
 def _teacher_config(teacher: str | Mapping[str, Any]) -> dict:
-    """Return the model config of a teacher, with its data preprocessor if it names one."""
+    """Return the model config of a teacher, with its data preprocessor if the config has one."""
     if not isinstance(teacher, str):
         return Config(dict(model=teacher)).model.to_dict()
     if not Path(teacher).is_file():
         raise ConfigError(
-            f'model.teacher={teacher!r}: there is no such config file. The path is relative to the folder that the '
-            'command runs in.'
+            f'model.teacher={teacher!r}: there is no such config file. The path is relative to the folder in which '
+            'the command runs.'
         )
     cfg = Config.fromfile(teacher)
     model = cfg.model.to_dict()
@@ -188,7 +187,7 @@ def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:
     """Return mean (3, 1, 1), standard deviation (3, 1, 1), and whether the channels are swapped."""
     mean = getattr(preprocessor, 'mean', torch.zeros(3, 1, 1))
     std = getattr(preprocessor, 'std', torch.ones(3, 1, 1))
-    # mmpretrain's preprocessor says `to_rgb`, mmengine's and mmdet's `_channel_conversion`.
+    # mmpretrain's preprocessor has `to_rgb`, mmengine's and mmdet's `_channel_conversion`.
     swapped = getattr(preprocessor, 'to_rgb', False) or getattr(preprocessor, '_channel_conversion', False)
     return mean, std, swapped
 
@@ -196,7 +195,7 @@ def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:
 def _renormalisation(student: nn.Module, teacher: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return the map from the student's normalised images to the teacher's.
 
-    Affine in the pixels, so it commutes with mixup and cutmix, whose weights sum to one.
+    The map is affine in the pixels, so it commutes with mixup and CutMix, whose weights sum to one.
     """
     mean_s, std_s, swapped_s = _normalisation(student)
     mean_t, std_t, swapped_t = _normalisation(teacher)

@@ -1,4 +1,4 @@
-"""A trained student, as its config builds it and its checkpoint fills it."""
+"""Load a trained student from its config and checkpoint."""
 
 import copy
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, 
     Args:
         cfg: The config, of a classifier or a detector.
         config: Its name, for messages.
-        checkpoint: Path or URL of the weights, which have to fit exactly.
+        checkpoint: Path or URL of the weights, which must fit exactly.
 
     Returns:
-        The model on the CPU, in eval mode, and what the checkpoint says about its data set, such as ``classes``.
+        The model on the CPU, in eval mode, and the checkpoint's metadata of the dataset, such as ``classes``.
 
     Raises:
         ConfigError: The checkpoint is damaged or does not fit.
@@ -37,9 +37,9 @@ def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, 
         weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     except OSError:
         raise
-    except Exception as error:  # whatever foreign bytes make of the unpickler
-        raise ConfigError(f'{checkpoint} is no checkpoint of torch, or damaged ({type(error).__name__}).') from error
+    except Exception as error:  # unpickling other bytes can raise anything
+        raise ConfigError(f'{checkpoint} is not a torch checkpoint, or damaged ({type(error).__name__}).') from error
     if not isinstance(weights, Mapping):
-        raise ConfigError(f'{checkpoint} holds a {type(weights).__name__}, and no state dict: save model.state_dict().')
+        raise ConfigError(f'{checkpoint} holds a {type(weights).__name__}, not a state dict: save model.state_dict().')
     load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
     return student.eval(), weights.get('meta', {}).get('dataset_meta') or {}

@@ -197,7 +197,7 @@ def test_bad_arguments_are_named():
         KDLoss(temperature=0)
     with pytest.raises(ValueError, match='temperature=-1'):
         DKDLoss(temperature=-1)
-    with pytest.raises(ValueError, match='one class index a sample'):
+    with pytest.raises(ValueError, match='one class index per sample'):
         DKDLoss()(torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(2, 3))
     with pytest.raises(ValueError, match='mixup'):
         DKDLoss()(torch.zeros(2, 3), torch.zeros(2, 3), None)

@@ -1,4 +1,4 @@
-"""MobileNet-V1, the student of the paper's and of other distillation papers' ImageNet experiments."""
+"""MobileNet-V1, the student of many distillation papers on ImageNet, this paper included."""
 
 from collections.abc import Sequence
 
@@ -32,19 +32,19 @@ class MobileNetV1(BaseBackbone):
     Args:
         widen_factor: Width multiplier; channels are rounded to multiples of 8.
         out_indices: Output indices of the stages to return, each in 0..4.
-        frozen_stages: Freeze the stem and the first so many stages, their norm layers in eval mode; 0 freezes the stem,
+        frozen_stages: Freeze the stem and this many stages, with their norm layers in eval mode; 0 freezes the stem,
             -1 nothing.
         norm_eval: Keep all batch norm layers in eval mode, so that running statistics do not change.
         conv_cfg: Config of the convolutions; None means Conv2d.
         norm_cfg: Config of the norm layers; None means BN.
         act_cfg: Config of the activations; None means ReLU.
-        init_cfg: Config of the initialisation; None means mmpretrain's for MobileNets, Kaiming for convolutions.
+        init_cfg: Config of the initialisation; None means that of mmpretrain's MobileNets, Kaiming for convolutions.
 
     Raises:
         ConfigError: ``out_indices`` or ``frozen_stages`` is out of range.
     """
 
-    # Output channels and number of blocks of each stage; the first block of each but the first has stride 2.
+    # Output channels and number of blocks per stage; in every stage but the first, the first block has stride 2.
     arch_settings = ((64, 1), (128, 2), (256, 2), (512, 6), (1024, 2))
 
     def __init__(

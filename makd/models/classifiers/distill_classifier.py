@@ -1,4 +1,4 @@
-"""Logit distillation from a teacher, on top of whatever loss the student's head has."""
+"""Logit distillation from a teacher, in addition to the loss of the student's head."""
 
 import torch
 from mmpretrain.models.classifiers import ImageClassifier
@@ -18,16 +18,17 @@ class DistillImageClassifier(DistillMixin, ImageClassifier):
     .. math::
         L = L_{head} + w_{epoch} \cdot L_{distill}(z_{[:, :C]}, v_{[:, :C]}, y)
 
-    It *is* the student: parameters, checkpoint keys and prediction are those of the plain ``ImageClassifier``. The head
-    decides the class and aspect losses, so with a MaKD head this is MaKD + KD or MaKD + DKD. The teacher is a frozen
-    network, or it has answered before, and ``makd.LoadTeacherLogits`` brings its logits with each image.
+    It *is* the student: parameters, checkpoint keys and predictions are those of the plain ``ImageClassifier``. The
+    head decides the class and aspect losses, so with a MaKD head this is MaKD + KD or MaKD + DKD. The teacher is a
+    frozen network, or its logits were stored before, and ``makd.LoadTeacherLogits`` loads them with each image.
 
     Args:
-        **kwargs: Those of :class:`~makd.models.distill_mixin.DistillMixin` and of ``ImageClassifier``.
+        **kwargs: Arguments of :class:`~makd.models.distill_mixin.DistillMixin` and of ``ImageClassifier``.
 
     Raises:
-        ConfigError: When training starts, if the teacher cannot be built or loaded, or has another number of classes;
-            or if images come without its logits, or mixed (mixup, CutMix), which their logits would not be.
+        ConfigError: When training starts: the teacher cannot be built or loaded, or has another number of classes. In
+            training with stored logits: an image has none, or images are mixed (mixup, CutMix), to which the stored
+            logits do not apply.
     """
 
     frozen = FrozenClassifier
@@ -41,11 +42,11 @@ class DistillImageClassifier(DistillMixin, ImageClassifier):
         """Compute the head's losses and ``loss_kd``.
 
         Args:
-            inputs (Tensor): Preprocessed images, (N, 3, H, W).
-            data_samples (list[DataSample]): Their annotations.
+            inputs: Preprocessed images, (N, 3, H, W).
+            data_samples: Their annotations.
 
         Returns:
-            dict[str, Tensor]: Scalars: ``loss_cls``, ``loss_makd`` with a MaKD head, and ``loss_kd``.
+            Scalars: ``loss_cls``, ``loss_makd`` with a MaKD head, and ``loss_kd``.
         """
         logits = self.head(self.extract_feat(inputs))
         losses = self.head._get_loss(logits, data_samples)
@@ -70,8 +71,8 @@ class DistillImageClassifier(DistillMixin, ImageClassifier):
             )
         if self._mixes:
             raise ConfigError(
-                'The data preprocessor mixes images (mixup, CutMix), and nobody asked the teacher about those. Take '
-                'batch_augments out of data_preprocessor, or set model.teacher to a network.'
+                'The data preprocessor mixes images (mixup, CutMix), and there are no stored logits for mixed images. '
+                'Remove batch_augments from data_preprocessor, or set model.teacher to a network.'
             )
         return torch.stack([sample.teacher_logits for sample in data_samples]).to(inputs.device, non_blocking=True)
 
@@ -80,7 +81,7 @@ class DistillImageClassifier(DistillMixin, ImageClassifier):
         return getattr(self.data_preprocessor, 'batch_augments', None) is not None
 
     def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
-        """Return the class indices, (N,), or None where mixup or cutmix has left no single label."""
+        """Return the class indices, (N,), or None if mixup or CutMix leaves no single label."""
         if self._mixes:
             return None
         return torch.cat([sample.gt_label for sample in data_samples])

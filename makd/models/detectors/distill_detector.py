@@ -32,22 +32,22 @@ class Regions(NamedTuple):
 
 
 class DistillRoIHeadMixin:
-    """Lets a distiller know what the classification branch of a RoI head says about the regions that it samples.
+    """Let a distiller read the class logits of the regions that a RoI head samples.
 
-    It goes in front of mmdet's ``StandardRoIHead`` and those of its subclasses that keep its ``bbox_loss``.
+    The mixin goes in front of mmdet's ``StandardRoIHead``, or a subclass that keeps its ``bbox_loss``.
     """
 
     _regions: Regions | None = None
 
     def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list[SamplingResult]) -> dict[str, Any]:
-        """Compute the parent's losses, and remember the regions until they are taken.
+        """Compute the parent's losses, and keep the regions until they are taken.
 
         Args:
-            x (tuple[Tensor]): Feature maps of the neck, (N, C, H_i, W_i) each.
-            sampling_results (list[SamplingResult]): The regions of each of N images.
+            x: Feature maps of the neck, (N, C, H_i, W_i) each.
+            sampling_results: The regions of each image, N in all.
 
         Returns:
-            dict: The parent's results, with ``loss_bbox`` and ``cls_score`` (R, C + 1).
+            The parent's results, with ``loss_bbox`` and ``cls_score`` (R, C + 1).
         """
         results = super().bbox_loss(x, sampling_results)  # type: ignore[misc]
         background = self.bbox_head.num_classes  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ class DistillRoIHeadMixin:
         return results
 
     def take_regions(self) -> Regions:
-        """Return the regions of the last loss, and forget them, for they hold its graph."""
+        """Return the regions of the last loss, and drop them, since they hold its graph."""
         regions, self._regions = self._regions, None
         assert regions is not None, 'no loss has been computed'
         return regions
@@ -68,27 +68,27 @@ class DistillRoIHeadMixin:
 
 @MODELS.register_module()
 class DistillRoIHead(DistillRoIHeadMixin, StandardRoIHead):
-    """mmdet's ``StandardRoIHead``, that of Faster R-CNN, for a student of ``DistillFasterRCNN``."""
+    """mmdet's ``StandardRoIHead``, as in Faster R-CNN, for a student of ``DistillFasterRCNN``."""
 
 
 class DistillDetectorMixin(DistillMixin):
-    r"""Makes a student of a two-stage mmdet detector: it also learns a teacher's logits of its regions of interest.
+    r"""Turn a two-stage mmdet detector into a student that learns a teacher's logits of its regions of interest.
 
     .. math::
         L = L_{detector} + w_{epoch} \cdot L_{distill}(z_r, v_r, y_r), \qquad r \in \text{sampled regions}
 
-    mdistiller's set-up for detection, which the paper follows: z are the student's logits of the regions that it
-    samples for its own loss, v those that the teacher's head gives to the same regions of the teacher's feature maps,
-    y the class of the object that a region was assigned to; all over C classes and background. In front of a MaKD
-    detector, as in ``DistillMaKDFasterRCNN``, it is MaKD + KD or MaKD + DKD.
+    This is mdistiller's set-up for detection, which the paper follows: z are the student's logits of the regions that
+    it samples for its own loss, v the logits of the teacher's head for the same regions of the teacher's feature maps,
+    and y the class of the object to which a region was assigned; all over C classes and background. With a MaKD
+    detector, as in ``DistillMaKDFasterRCNN``, this is MaKD + KD or MaKD + DKD.
 
     Args:
-        **kwargs: Those of :class:`~makd.models.distill_mixin.DistillMixin`, and the parent's. ``roi_head.type`` has to
-            be ``makd.DistillRoIHead``, or another head with ``DistillRoIHeadMixin``.
+        **kwargs: Arguments of :class:`~makd.models.distill_mixin.DistillMixin` and of the parent. ``roi_head.type``
+            must be ``makd.DistillRoIHead``, or another head with ``DistillRoIHeadMixin``.
 
     Raises:
-        ConfigError: If the RoI head is another one; when training starts, if the teacher cannot be built or loaded, or
-            has other classes.
+        ConfigError: The RoI head is another one. When training starts: the teacher cannot be built or loaded, or has
+            another number of classes.
     """
 
     frozen = FrozenDetector
@@ -98,7 +98,7 @@ class DistillDetectorMixin(DistillMixin):
         super().__init__(**kwargs)
         if not isinstance(self.roi_head, DistillRoIHeadMixin):
             raise ConfigError(
-                f'model.roi_head is a {type(self.roi_head).__name__}, which keeps its regions to itself: set '
+                f'model.roi_head is a {type(self.roi_head).__name__}, which does not pass its regions on: set '
                 "model.roi_head.type='makd.DistillRoIHead'."
             )
         if self._build_teacher is None:
@@ -113,14 +113,14 @@ class DistillDetectorMixin(DistillMixin):
         """Return the parent's losses and ``loss_kd``.
 
         Args:
-            batch_inputs (Tensor): Preprocessed images, (N, 3, H, W).
-            batch_data_samples (list[DetDataSample]): Their annotations.
+            batch_inputs: Preprocessed images, (N, 3, H, W).
+            batch_data_samples: Their annotations.
         """
         losses = super().loss(batch_inputs, batch_data_samples)  # type: ignore[misc]
         rois, logits, labels = self.roi_head.take_regions()
         if len(rois):
-            taught = self.require_teacher().region_logits(batch_inputs, rois, batch_data_samples)
-            loss_kd = self.distill_loss(logits, taught, label=labels)
+            teacher_logits = self.require_teacher().region_logits(batch_inputs, rois, batch_data_samples)
+            loss_kd = self.distill_loss(logits, teacher_logits, label=labels)
         else:
             loss_kd = logits.sum()  # zero, with a gradient
         return {**losses, 'loss_kd': self.distill_weight * loss_kd}
@@ -128,7 +128,7 @@ class DistillDetectorMixin(DistillMixin):
 
 @MODELS.register_module()
 class DistillFasterRCNN(DistillDetectorMixin, FasterRCNN):
-    """mmdet's ``FasterRCNN``, learning from another one's logits."""
+    """mmdet's ``FasterRCNN``, learning from another detector's logits."""
 
 
 @MODELS.register_module()

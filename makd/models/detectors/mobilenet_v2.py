@@ -9,13 +9,13 @@ from makd.registry import MODELS
 
 @MODELS.register_module()
 class MobileNetV2Stages(MobileNetV2):
-    """mmdet's ``MobileNetV2`` up to its last stage of 320 channels, where mdistiller's detectors end (index 6).
+    """mmdet's ``MobileNetV2`` up to its last stage with 320 channels (index 6), as in mdistiller's detectors.
 
-    mmdet's own computes the convolution behind it (index 7) whether or not it is asked for; its parameters would never
-    have a gradient, and distributed training would wait for them.
+    mmdet's class always computes the convolution after it (index 7). Its parameters would never have a gradient, and
+    distributed training would wait for them.
 
     Args:
-        **kwargs: Those of ``MobileNetV2``.
+        **kwargs: Arguments of ``MobileNetV2``.
     """
 
     def __init__(self, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The branch that answers the questions about a whole image from a detector's features."""
+"""The branch that answers questions about a whole image from a detector's features."""
 
 import math
 from collections.abc import Sequence
@@ -17,24 +17,23 @@ _FIELD = 'model.aspect_head.num_aspects'
 
 @MODELS.register_module()
 class AspectHead(BaseModule):
-    """Global average pooling of some feature maps, then one linear layer to Q logits (paper section 4.4, Table 6).
+    """Pool feature maps by a global average, then apply a linear layer with Q logits (paper section 4.4, Table 6).
 
-    The paper says that it adds "features to the backbone network" and not which, so the last stage of the backbone is
-    the default, and any stages of backbone or neck (FPN) can be chosen. Images of a batch are padded to one size; only
-    the cells that show the image are averaged, so that an answer does not depend on what else is in the batch.
+    The paper adds "features to the backbone network" without naming them, so the last stage of the backbone is the
+    default, and any stages of the backbone or neck (FPN) can be chosen. The images of a batch are padded to one size.
+    The average is over the cells that show the image, so that an answer does not depend on the rest of the batch.
 
     Args:
-        num_aspects (int): Q, the number of yes/no questions.
-        in_channels (int | Sequence[int]): Channels of each chosen stage.
-        stages (Sequence[int]): Which of the feature maps, as indices into what backbone or neck return. Defaults to
-            the last.
-        source (str): 'backbone' or 'neck'. Defaults to 'backbone'.
-        aspect_loss (dict): Config of the loss on the aspect logits. Defaults to ``dict(type='makd.MaKDLoss')``.
-        init_cfg (dict): How the linear layer begins.
+        num_aspects: Q, the number of yes/no questions.
+        in_channels: Channels of each chosen stage.
+        stages: Indices of the chosen feature maps among those of the backbone or neck. Defaults to the last.
+        source: 'backbone' or 'neck'.
+        aspect_loss: Config of the loss on the aspect logits. Defaults to ``dict(type='makd.MaKDLoss')``.
+        init_cfg: Config of the initialisation of the linear layer.
 
     Raises:
-        ConfigError: If an argument does not fit, or the feature maps have other channels; in training, if a sample
-            lacks aspect targets or has another number of them.
+        ConfigError: An argument is invalid, or the feature maps have other channels. In training: a sample has no
+            aspect targets, or not as many as the head.
     """
 
     def __init__(
@@ -53,8 +52,8 @@ class AspectHead(BaseModule):
             raise ConfigError(f"AspectHead: model.aspect_head.source={source!r} must be 'backbone' or 'neck'.")
         if not isinstance(stages, Sequence) or not stages or len(stages) != len(self.in_channels):
             raise ConfigError(
-                f'AspectHead: model.aspect_head has stages={stages} and in_channels={self.in_channels}: a list of '
-                'stages, and one number of channels for each.'
+                f'AspectHead: model.aspect_head has stages={stages} and in_channels={self.in_channels}: give a list '
+                'of stages, and one number of channels for each.'
             )
         self.num_aspects = num_aspects
         self.stages = tuple(stages)
@@ -66,12 +65,12 @@ class AspectHead(BaseModule):
         """Answer all questions.
 
         Args:
-            features (Sequence[Tensor]): All feature maps of ``source``, (N, C_i, H_i, W_i) each.
-            data_samples (Sequence, optional): With ``img_shape`` and ``batch_input_shape`` in their metadata, which
-                tell image from padding. Defaults to None: there is no padding.
+            features: All feature maps of ``source``, (N, C_i, H_i, W_i) each.
+            data_samples: Samples with ``img_shape`` and ``batch_input_shape`` in their metadata, which tell image from
+                padding. Defaults to None: there is no padding.
 
         Returns:
-            Tensor: Aspect logits, (N, Q).
+            Aspect logits, (N, Q).
         """
         try:
             chosen = [features[stage] for stage in self.stages]
@@ -92,14 +91,14 @@ class AspectHead(BaseModule):
         """Compute the loss.
 
         Args:
-            features (Sequence[Tensor]): As for ``forward``.
-            data_samples (Sequence): N samples with ``gt_aspects``, (Q,) each.
+            features: As for ``forward``.
+            data_samples: N samples with ``gt_aspects``, (Q,) each.
 
         Returns:
-            dict[str, Tensor]: ``loss_makd``, a scalar.
+            ``loss_makd``, a scalar.
 
         Raises:
-            ConfigError: A sample lacks its aspect targets, or has another number of them.
+            ConfigError: A sample has no aspect targets, or not as many as the head.
         """
         logits = self(features, data_samples)
         return {'loss_makd': self.aspect_loss(logits, stack_gt_aspects(self, data_samples, logits, _FIELD))}
@@ -108,8 +107,8 @@ class AspectHead(BaseModule):
         """Set ``pred_aspects``, P(yes) of each question in [0, 1], (Q,), on each sample.
 
         Args:
-            features (Sequence[Tensor]): As for ``forward``.
-            data_samples (Sequence): N samples.
+            features: As for ``forward``.
+            data_samples: N samples.
         """
         for sample, aspects in zip(data_samples, self(features, data_samples).sigmoid()):
             sample.set_field(aspects, 'pred_aspects')
@@ -128,7 +127,7 @@ def _pool(feature: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Te
 
 
 def _cells(sample: BaseDataElement, height: int, width: int) -> tuple[int, int]:
-    """Return how many rows and columns of a feature map show the image."""
+    """Return the number of rows and of columns of a feature map that show the image."""
     if 'img_shape' not in sample or 'batch_input_shape' not in sample:
         return height, width
     image, batch = sample.img_shape, sample.batch_input_shape

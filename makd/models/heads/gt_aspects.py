@@ -1,4 +1,4 @@
-"""What every module with aspect outputs learns from."""
+"""The aspect targets of a batch, for every module with aspect outputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def stack_gt_aspects(owner: Any, data_samples: Sequence[BaseDataElement], aspect
         P(yes) in [0, 1], (N, Q), NaN where there is no answer.
 
     Raises:
-        ConfigError: A sample lacks its aspect targets, or has another number of them than the head.
+        ConfigError: A sample has no aspect targets, or not as many as the head.
     """
     name = type(owner).__name__
     if any('gt_aspects' not in sample for sample in data_samples):

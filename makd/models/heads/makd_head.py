@@ -13,29 +13,28 @@ _FIELD = 'model.head.num_aspects'
 
 
 class MaKDHeadMixin:
-    """Makes a MaKD head of a mmpretrain head (paper section 3.3, Eq. 2, and section 3.4).
+    """Turn an mmpretrain head into a MaKD head (paper section 3.3, Eq. 2, and section 3.4).
 
-    It goes with every ``ClsHead`` whose ``forward`` returns logits (N, num_classes), which is nearly all of them.
-    The parent is built with D = C + Q outputs and keeps its parameters' names, so a plain classifier is the first C
-    rows of the last layer. ``num_classes`` stays C: hooks and metrics compare it with the data set. A new MaKD head
-    is::
+    This works with every ``ClsHead`` whose ``forward`` returns logits (N, num_classes), which nearly all of them do.
+    The parent is built with D = C + Q outputs and keeps its parameters' names, so the first C rows of the last layer
+    are a plain classifier. ``num_classes`` stays C: hooks and metrics compare it with the dataset. A new MaKD head is::
 
         @MODELS.register_module()
         class MyMaKDHead(MaKDHeadMixin, MyHead):
             pass
 
-    and a student is made of an mmpretrain config by overriding three keys: ``head.type``, ``head.num_aspects`` and
+    and an mmpretrain config becomes a student by three keys: ``head.type``, ``head.num_aspects`` and
     ``head.aspect_loss``.
 
     Args:
-        num_classes (int): C, the number of classes.
-        num_aspects (int): Q, the number of yes/no questions.
-        aspect_loss (dict): Config of the loss on the aspect logits. Defaults to ``dict(type='makd.MaKDLoss')``.
+        num_classes: C, the number of classes.
+        num_aspects: Q, the number of yes/no questions.
+        aspect_loss: Config of the loss on the aspect logits. Defaults to ``dict(type='makd.MaKDLoss')``.
         **kwargs: The parent head's arguments.
 
     Raises:
-        ConfigError: If ``num_aspects`` is not a positive integer, or a training sample lacks aspect targets or has
-            another number of them than the head.
+        ConfigError: If ``num_aspects`` is not a positive integer, or a training sample has no aspect targets, or not as
+            many as the head.
     """
 
     def __init__(self, *, num_classes: int, num_aspects: int, aspect_loss: dict | None = None, **kwargs: Any) -> None:
@@ -54,7 +53,7 @@ class MaKDHeadMixin:
         """Return the parent's losses on the class logits, its ``loss`` as ``loss_cls``, and ``loss_makd``."""
         class_logits, aspect_logits = self.split(cls_score)
         losses = super()._get_loss(class_logits, data_samples, **kwargs)  # type: ignore[misc]
-        # Not 'loss': a term of that name would overwrite the total in the log.
+        # Not 'loss': a term with this name would overwrite the total in the log.
         losses['loss_cls'] = losses.pop('loss')
         target = stack_gt_aspects(self, data_samples, aspect_logits, _FIELD)
         losses['loss_makd'] = self.aspect_loss(aspect_logits, target)

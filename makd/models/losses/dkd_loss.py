@@ -16,19 +16,19 @@ class DKDLoss(nn.Module):
     .. math::
         L = w \cdot T^2 \cdot (\alpha \, \mathrm{TCKD} + \beta \, \mathrm{NCKD})
 
-    TCKD is the KL-divergence between the two-way distributions (label, any other class); NCKD the one between the
-    softmax over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. The
+    TCKD is the KL-divergence of the two-way distributions (label, any other class), and NCKD that of the distributions
+    over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. The
     paper's Table 4 follows mdistiller: alpha = 1, beta = 8, T = 4, and 20 epochs of linear warm-up
     (``makd.DistillWarmupHook``).
 
     Args:
-        alpha (float): Weight of TCKD. Defaults to 1.0.
-        beta (float): Weight of NCKD. Defaults to 8.0.
-        temperature (float): T > 0. Defaults to 4.0.
-        loss_weight (float): w. Defaults to 1.0.
+        alpha: Weight of TCKD. Defaults to 1.0.
+        beta: Weight of NCKD. Defaults to 8.0.
+        temperature: T > 0. Defaults to 4.0.
+        loss_weight: w. Defaults to 1.0.
 
     Raises:
-        ConfigError: If the temperature is not positive.
+        ConfigError: The temperature is not positive.
     """
 
     def __init__(
@@ -46,24 +46,24 @@ class DKDLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            student_logits (Tensor): Class logits of the student, (N, C), any float type, C >= 2.
-            teacher_logits (Tensor): Class logits of the teacher, (N, C), any float type.
-            label (Tensor): Class indices in [0, C), (N,), int64.
+            student_logits: Class logits of the student, (N, C), any float type, C >= 2.
+            teacher_logits: Class logits of the teacher, (N, C), any float type.
+            label: Class indices in [0, C), (N,), int64.
 
         Returns:
-            Tensor: A scalar >= 0.
+            A scalar >= 0.
 
         Raises:
-            ConfigError: If the shapes differ, there is only one class, or the labels are not one class index a sample.
+            ConfigError: The shapes differ, there is only one class, or the labels are not one class index per sample.
         """
         check_same_shape(self, student_logits=student_logits, teacher_logits=teacher_logits)
         num_samples, num_classes = student_logits.shape
         if num_classes < 2:
-            raise ConfigError('DKDLoss: the logits have one class; there is nothing to decouple with less than two.')
+            raise ConfigError('DKDLoss: the logits have one class; decoupling needs at least two.')
         if label is None or label.shape != (num_samples,) or label.is_floating_point():
             got = None if label is None else f'{label.dtype} of shape {tuple(label.shape)}'
             raise ConfigError(
-                f'DKDLoss: label is {got}; it must hold one class index a sample, ({num_samples},). '
+                f'DKDLoss: label is {got}; it must hold one class index per sample, ({num_samples},). '
                 'Soft labels (mixup, cutmix) have no single label: use makd.KDLoss with them.'
             )
         student, student_rest = self._decouple(student_logits, label)
@@ -76,10 +76,10 @@ class DKDLoss(nn.Module):
         """Return log p(label), log p(not label) as (N, 2), and the log-softmax over the other classes, (N, C - 1)."""
         logits = full_precision(logits) / self.temperature
         label = label[:, None]
-        # Column indices that skip the label, by gathering: boolean masks would wait for the device.
+        # Gather the columns other than the label: a boolean mask would wait for the device.
         rest = torch.arange(logits.shape[1] - 1, device=logits.device)
         rest = rest + (rest >= label)
         target_logit, rest_logits = logits.gather(1, label), logits.gather(1, rest)
-        # The log-sum-exp of the others beside the label's logit: log(1 - p) without computing 1 - p.
+        # The label's logit and the log-sum-exp of the others: log(1 - p) without computing 1 - p.
         pair = torch.cat([target_logit, rest_logits.logsumexp(dim=1, keepdim=True)], dim=1)
         return pair.log_softmax(dim=1), rest_logits.log_softmax(dim=1)

@@ -20,11 +20,11 @@ class KDLoss(nn.Module):
     weight of 0.1 on the cross-entropy, which is set at the student's head.
 
     Args:
-        temperature (float): T > 0. Defaults to 4.0.
-        loss_weight (float): w. Defaults to 0.9.
+        temperature: T > 0. Defaults to 4.0.
+        loss_weight: w. Defaults to 0.9.
 
     Raises:
-        ConfigError: If the temperature is not positive.
+        ConfigError: The temperature is not positive.
     """
 
     def __init__(self, temperature: float = 4.0, loss_weight: float = 0.9) -> None:
@@ -38,15 +38,15 @@ class KDLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            student_logits (Tensor): Class logits of the student, (N, C), any float type.
-            teacher_logits (Tensor): Class logits of the teacher, (N, C), any float type.
-            label (Tensor, optional): Not used; every distillation loss is called with it.
+            student_logits: Class logits of the student, (N, C), any float type.
+            teacher_logits: Class logits of the teacher, (N, C), any float type.
+            label: Unused; every distillation loss is called with it.
 
         Returns:
-            Tensor: A scalar >= 0.
+            A scalar >= 0.
 
         Raises:
-            ConfigError: If the shapes differ.
+            ConfigError: The shapes differ.
         """
         check_same_shape(self, student_logits=student_logits, teacher_logits=teacher_logits)
         log_student = (full_precision(student_logits) / self.temperature).log_softmax(dim=1)
