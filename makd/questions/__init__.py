@@ -1,4 +1,4 @@
-"""What is asked: ordered sets of yes/no questions about an image."""
+"""Ordered sets of yes/no questions about an image."""
 
 from makd.questions.question_set import KINDS, Question, QuestionSet
 

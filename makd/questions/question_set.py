@@ -20,9 +20,9 @@ class Question:
     """A yes/no question about an image.
 
     Attributes:
-        id: Short name, unique in its set: what a selection, a Parquet column and a report call the question.
-        text: The question as it is asked, on one line.
-        kind: One of :data:`KINDS` (the paper's section 3.2 asks the LLM for these kinds of aspects), or None.
+        id: Short name, unique in its set, for selections, Parquet columns and reports.
+        text: The question as the annotator reads it, on one line.
+        kind: One of :data:`KINDS`, the kinds of aspects in the paper's section 3.2, or None.
     """
 
     id: str
@@ -33,15 +33,15 @@ class Question:
 class QuestionSet:
     """An ordered set of questions. Its order is the order of the aspects in targets, heads and metrics.
 
-    Two sets are equal if their :attr:`hash` is, that is, if they ask the same questions under the same ids in the same
-    order; kinds and metadata do not count.
+    Two sets are equal if they have the same :attr:`hash`, that is, the same ids and texts in the same order; kinds and
+    metadata do not count.
 
     Args:
         questions: At least one question, with unique ids and unique texts.
-        metadata: Whatever is worth keeping about their origin, as JSON values.
+        metadata: Where the questions come from, as JSON values.
 
     Raises:
-        QuestionsError: There is no question, or one is damaged or occurs twice.
+        QuestionsError: There is no question, or a question is invalid or occurs twice.
     """
 
     def __init__(self, questions: Iterable[Question], metadata: Mapping[str, Any] | None = None) -> None:
@@ -91,7 +91,7 @@ class QuestionSet:
         """Keep the questions with these ids, in the order given.
 
         Raises:
-            QuestionsError: An id is unknown or occurs twice, or there is none.
+            QuestionsError: An id is unknown or occurs twice, or there are no ids.
         """
         by_id = {question.id: question for question in self}
         ids = tuple(ids)
@@ -122,10 +122,10 @@ class QuestionSet:
 
     @classmethod
     def from_dict(cls, content: object) -> 'QuestionSet':
-        """Make a set of its JSON form, see :meth:`to_dict`; ``metadata`` may be left out.
+        """Make a set from its JSON form, see :meth:`to_dict`; ``metadata`` is optional.
 
         Raises:
-            QuestionsError: The structure is another one, or a question is damaged or occurs twice.
+            QuestionsError: The structure is different, or a question is invalid or occurs twice.
         """
         if not isinstance(content, dict) or not isinstance(content.get('questions'), list):
             raise QuestionsError('expected {"questions": [{"id": ..., "text": ...}, ...]}, got ' + _shown(content))
@@ -136,36 +136,34 @@ class QuestionSet:
         return cls((_parse(index, entry) for index, entry in enumerate(content['questions'])), metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the set as JSON. An existing file is replaced, in one step."""
+        """Write the set as JSON. An existing file is replaced atomically."""
         with atomic_file(Path(path)) as file:
             file.write((json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + '\n').encode('utf-8'))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> 'QuestionSet':
-        """Read a JSON file, by :meth:`save` or by hand.
+        """Read a JSON file that :meth:`save` or a person wrote.
 
         Raises:
-            QuestionsError: The file is absent, is not JSON, or is no set of questions (see :meth:`from_dict`).
+            QuestionsError: The file is missing, is not JSON, or is not a set of questions (see :meth:`from_dict`).
         """
         text = read_text(path, QuestionsError)
         try:
             return cls.from_dict(json.loads(text))
         except json.JSONDecodeError as error:
-            hint = (
-                '; read a file of one question a line with QuestionSet.from_text' if text[:1] not in ('{', '[') else ''
-            )
+            hint = '' if text[:1] in ('{', '[') else '; QuestionSet.from_text reads a file with one question per line'
             raise QuestionsError(f'{path} is not JSON: {error}{hint}') from None
         except QuestionsError as error:
             raise QuestionsError(f'{path}: {error}') from None
 
     @classmethod
     def from_text(cls, path: str | os.PathLike[str]) -> 'QuestionSet':
-        """Read a text file of one question a line, as the paper's authors release; empty lines are skipped.
+        """Read a text file with one question per line, as the paper's authors release; empty lines are skipped.
 
         The questions get the ids ``q1``, ``q2``, ... in order.
 
         Raises:
-            QuestionsError: The file is absent, empty, or holds a question twice.
+            QuestionsError: The file is missing, empty, or has a question twice.
         """
         texts = [line.strip() for line in read_text(path, QuestionsError).split('\n') if line.strip()]
         try:
@@ -187,7 +185,7 @@ def _check(questions: tuple[Question, ...]) -> None:
             first = index_of.setdefault((field, ' '.join(value.split())), index)
             if first != index:
                 raise QuestionsError(
-                    f'{place}: {field} {value!r} is already that of questions[{first}]; change or drop one of them'
+                    f'{place}: {field} {value!r} is also the {field} of questions[{first}]; change or drop one of them'
                 )
         if question.kind is not None and question.kind not in KINDS:
             raise QuestionsError(

@@ -1,4 +1,4 @@
-"""The answers of a multimodal LLM about the images of a data set, on disk."""
+"""The answers of a multimodal LLM about the images of a dataset, on disk."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ ARRAY_FILE = 'logprobs.npy'
 FAILED_FILE = 'failed.jsonl'
 _REQUIRED_FILES = (META_FILE, KEYS_FILE, ARRAY_FILE)
 
-# Log-probabilities come from softmaxes in half precision, too, whose sum is 1 only about so.
+# Some log-probabilities come from softmaxes in half precision, whose sum is only about 1.
 _TOLERANCE = 1e-3
 _CHUNK_BYTES = 1 << 24
 
@@ -41,16 +41,16 @@ def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
 
 
 class AspectTargets:
-    """A folder of answers, opened memory-mapped: for each image and question log p(yes) and log p(no).
+    """A memory-mapped folder of answers: log p(yes) and log p(no) for each image and question.
 
-    The folder holds ``meta.json`` (format version, questions with their hash, free metadata), ``images.txt`` (one key a
-    line: the POSIX path of the image relative to the data set's root), ``logprobs.npy`` ((N, Q, 2) float32,
+    The folder has ``meta.json`` (format version, questions with their hash, free metadata), ``images.txt`` (one key per
+    line: the POSIX path of the image relative to the dataset's root), ``logprobs.npy`` ((N, Q, 2) float32,
     [log p(yes), log p(no)] of the annotator's full softmax; NaN where there is no answer), the derived ``index.npy``
-    (see :class:`~makd.targets.key_index.KeyIndex`) and, where answers are missing and it is known why, ``failed.jsonl``
-    (``{"key": ..., "reason": ...}``, an image a line). All processes that open it share the page cache; a pickled
-    ``AspectTargets`` is the path and the selection, and opens the folder again. Reading is thread-safe.
+    (see :class:`~makd.targets.key_index.KeyIndex`) and, for missing answers with a known reason, ``failed.jsonl``
+    (``{"key": ..., "reason": ...}``, one image per line). All processes that open the folder share the page cache. A
+    pickled ``AspectTargets`` has the path and the selection, and opens the folder again. Reading is thread-safe.
 
-    Make one with :meth:`open`, :meth:`write` or :meth:`select`.
+    Create one with :meth:`open`, :meth:`write` or :meth:`select`.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class AspectTargets:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> 'AspectTargets':
-        """Open a folder. The answers themselves are not read; :meth:`validate` does that.
+        """Open a folder without reading the answers, which :meth:`validate` does.
 
         Raises:
-            TargetsError: The folder is absent, incomplete or damaged, or of a newer format.
+            TargetsError: The folder is missing, incomplete or damaged, or has a newer format.
         """
         folder = Path(path).absolute()
         _check_files(folder)
@@ -109,24 +109,24 @@ class AspectTargets:
         """Write a folder and open it. It appears whole or not at all.
 
         Args:
-            path: The folder; its parents are made.
+            path: The folder; its parents are created.
             questions: The Q questions.
-            keys: N keys, each the POSIX path of an image relative to the data set's root.
+            keys: N keys, each the POSIX path of an image relative to the dataset's root.
             logprobs: (N, Q, 2) floating point, [log p(yes), log p(no)]; both NaN where there is no answer. It may be
-                memory-mapped, or come in blocks (n, Q, 2). The values are stored as float32 and not looked at: see
+                memory-mapped, or consist of blocks (n, Q, 2). The values are stored as float32 without a check, see
                 :meth:`validate`.
-            meta: What is worth knowing about the answers, as JSON values: model, prompt, versions.
+            meta: Facts about the answers, as JSON values: model, prompt, versions.
             failures: Keys of images whose answers are missing, with the reason.
-            overwrite: Replace a folder of targets that exists.
+            overwrite: Replace an existing folder of targets.
 
         Raises:
-            TargetsError: A shape, a key or the path does not fit.
+            TargetsError: A shape, a key or the path is invalid.
         """
         folder, keys = Path(path).absolute(), list(keys)
         shape = (len(keys), len(questions), 2)
         if isinstance(logprobs, np.ndarray):
             _check_fit(folder, shape, logprobs.shape, logprobs.dtype)
-            logprobs = _chunks(logprobs)
+            logprobs = (block for _, block in _chunks(logprobs))
         if folder.exists():
             check_replaceable(folder, overwrite)
         text = encode_keys(keys, folder / KEYS_FILE)
@@ -164,25 +164,25 @@ class AspectTargets:
 
     @property
     def keys(self) -> Sequence[str]:
-        """The N keys in row order, read from the file as they are asked for."""
+        """The N keys in row order, read from the file on access."""
         return self._keys
 
     @property
     def logprobs(self) -> np.ndarray:
         """(N, Q, 2) float32, [log p(yes), log p(no)], read-only and memory-mapped.
 
-        Of a selection of scattered questions it is a copy in memory, made on each access.
+        For a selection of scattered questions, each access makes a copy in memory.
         """
         return self._array[:, self._columns]
 
     @cached_property
     def num_missing(self) -> int:
-        """How many of the N x Q answers are missing (NaN). The first access reads the whole array."""
+        """The number of missing answers (NaN) among the N x Q. The first access reads the whole array."""
         return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self.blocks())
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256, as 64 hex digits, of the folder's question hash, keys and answers; a selection does not change it.
+        """SHA-256, as 64 hex digits, of the folder's question hash, keys and answers, whatever is selected.
 
         The first access reads every answer.
         """
@@ -192,7 +192,7 @@ class AspectTargets:
 
     @cached_property
     def failures(self) -> dict[str, str]:
-        """Why answers are missing, for each image of which that is known.
+        """The reason why answers are missing, for each image with a known reason.
 
         Raises:
             TargetsError: The file is damaged.
@@ -207,9 +207,9 @@ class AspectTargets:
             raise TargetsError(f'{path} is damaged ({error}): annotate again, or remove it') from None
 
     def label_mass(self) -> np.ndarray:
-        """Return the mean of p(yes) + p(no) over the images that have an answer: (Q,) float64, NaN where none has.
+        """Return the mean of p(yes) + p(no) over the images with an answer: (Q,) float64, NaN if none has an answer.
 
-        A low mass means that the annotator wanted to say something else than yes or no.
+        A low mass means that the annotator tends to answer something other than yes or no.
         """
         total, count = np.zeros((2, len(self.questions)))
         for _, block in self.blocks():
@@ -234,7 +234,7 @@ class AspectTargets:
         return row
 
     def probability(self, key: str) -> np.ndarray:
-        """Return P(yes) = sigmoid(log p(yes) - log p(no)) of an image, as the paper's section 3.3 has it.
+        """Return P(yes) = sigmoid(log p(yes) - log p(no)) of an image (paper section 3.3).
 
         Returns:
             (Q,) float32 in [0, 1]; NaN where there is no answer.
@@ -260,9 +260,9 @@ class AspectTargets:
         return self._array[rows][:, self._columns]
 
     def select(self, question_ids: Iterable[str] | None = None, top: int | None = None) -> 'AspectTargets':
-        """Return the same folder with fewer questions: those of the ids in the order given, or the first ``top``.
+        """Return the same folder with fewer questions: these ids in the given order, or the first ``top``.
 
-        Nothing is copied. With neither argument all questions stay.
+        Nothing is copied. Without an argument, all questions stay.
 
         Raises:
             QuestionsError: An id is unknown, ``top`` is out of range, or both are given.
@@ -287,13 +287,13 @@ class AspectTargets:
         )
 
     def validate(self) -> None:
-        """Read every answer to the questions selected, a few megabytes at a time, and look for impossible values.
+        """Read every answer to the selected questions, a few megabytes at a time, and look for impossible values.
 
-        NaN for both log p(yes) and log p(no) is a missing answer and no damage, see :attr:`num_missing`.
+        NaN for both log p(yes) and log p(no) is a missing answer, not damage, see :attr:`num_missing`.
 
         Raises:
-            TargetsError: An answer is NaN by half, impossible by both halves, or no probability. The message has the
-                kinds of damage with their counts and the first image and question of each.
+            TargetsError: Answers are impossible, see :func:`find_damage`. The message names each kind of damage with
+                its count and its first image and question.
         """
         counts: dict[str, int] = {}
         first: dict[str, str] = {}
@@ -313,14 +313,13 @@ class AspectTargets:
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield all answers as (first row, (n, Q, 2) float32), a few megabytes at a time."""
-        step = max(1, _CHUNK_BYTES // (self._array.shape[1] * 8))
-        for start in range(0, len(self), step):
-            yield start, np.asarray(self._array[start : start + step])[:, self._columns]
+        for start, block in _chunks(self._array):
+            yield start, block[:, self._columns]
 
     def _explain_missing(self, key: str) -> str:
         message = f'{self.path} has no answers for the image {key!r}'
         if other := self._keys.same_name(key):
-            return f'{message}, but for {other!r}. Keys are paths relative to the data set: is data_root right?'
+            return f'{message}, but for {other!r}. Keys are paths relative to the dataset: is data_root right?'
         return f'{message}: its {len(self)} keys look like {self.keys[0]!r}. Annotate the image, or leave it out'
 
 
@@ -329,7 +328,7 @@ def _reopen(path: Path, question_ids: tuple[str, ...]) -> AspectTargets:
 
 
 def find_damage(block: np.ndarray) -> dict[str, np.ndarray]:
-    """Return for each kind of damage the (n, Q) mask of the answers that have it; at most one for an answer."""
+    """Return the (n, Q) mask of the damaged answers for each kind of damage; an answer is in at most one mask."""
     missing = np.isnan(block)
     too_high = (block > _TOLERANCE).any(axis=-1)
     with np.errstate(over='ignore'):
@@ -344,7 +343,7 @@ def find_damage(block: np.ndarray) -> dict[str, np.ndarray]:
 
 def _check_files(folder: Path) -> None:
     if not folder.exists():
-        raise TargetsError(f'there is no folder {folder}: check the path, or annotate the data set first')
+        raise TargetsError(f'there is no folder {folder}: check the path, or annotate the dataset first')
     absent = [name for name in _REQUIRED_FILES if not (folder / name).is_file()]
     if len(absent) == len(_REQUIRED_FILES):
         raise TargetsError(f'{folder} is not a folder of targets: it has none of {", ".join(_REQUIRED_FILES)}')
@@ -372,7 +371,7 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
     if (stored := content.get('question_hash')) != questions.hash:
         raise TargetsError(
             f'{path}: question_hash is {stored!r}, but its questions have the hash {questions.hash!r}: they were '
-            'changed after the annotator answered them. Restore them, or store the new hash if they mean the same'
+            'changed after the annotator answered them. Restore them, or store the new hash if the meaning is the same'
         )
     if not isinstance(meta := content.get('meta', {}), dict):
         raise TargetsError(f'{path}: "meta" must be a JSON object, got {meta!r}')
@@ -380,7 +379,7 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
 
 
 def open_array(path: Path) -> np.ndarray:
-    """Open an array (N, Q, 2) float32 memory-mapped; raise a TargetsError if the file is damaged or another array."""
+    """Open an array (N, Q, 2) float32 memory-mapped; raise a TargetsError if it is damaged or of another form."""
     with path.open('rb') as file:
         try:
             if (version := np.lib.format.read_magic(file)) != (1, 0):
@@ -400,19 +399,19 @@ def open_array(path: Path) -> np.ndarray:
         raise TargetsError(
             f'{path} is {state}: {size} bytes on disk, {expected} by its header; copy or write the folder again'
         )
-    # A plain view: slicing a numpy.memmap costs a microsecond more, each time.
+    # A plain view, since slicing a numpy.memmap takes a microsecond longer.
     return np.load(path, mmap_mode='r', allow_pickle=False).view(np.ndarray)
 
 
 def check_replaceable(folder: Path, overwrite: bool) -> None:
-    """Raise a TargetsError if ``folder``, which exists, must not be replaced: it was not asked for, or holds more."""
+    """Raise a TargetsError unless the existing ``folder`` may be replaced: with ``overwrite``, and no other files."""
     if not overwrite:
         raise TargetsError(f'{folder} exists: choose another path, or overwrite it (overwrite=True, --overwrite)')
     if not folder.is_dir():
         raise TargetsError(f'{folder} is a file, not a folder of targets, and is not replaced: choose another path')
     if foreign := {file.name for file in folder.iterdir()} - {*_REQUIRED_FILES, INDEX_FILE, FAILED_FILE}:
         raise TargetsError(
-            f'{folder} holds {min(foreign)!r}, too, and would lose it: move it away or choose another path'
+            f'{folder} also holds {min(foreign)!r} and would lose it: move it away or choose another path'
         )
 
 
@@ -425,7 +424,7 @@ def _check_fit(folder: Path, expected: tuple[int, ...], shape: tuple[int, ...], 
 
 
 def _checked(blocks: Iterable[np.ndarray], folder: Path, expected: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Pass blocks on; raise a TargetsError for one of another shape, one too many, or one too few."""
+    """Yield the blocks; raise a TargetsError if one has another shape, or there are too many or too few rows."""
     rows, dtype = 0, np.dtype(np.float32)
     for block in blocks:
         rows, dtype = rows + len(block), block.dtype
@@ -434,17 +433,17 @@ def _checked(blocks: Iterable[np.ndarray], folder: Path, expected: tuple[int, ..
     _check_fit(folder, expected, (rows, *expected[1:]), dtype)
 
 
-def _chunks(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield an array (N, Q, 2) a few megabytes at a time, so that a memory-mapped one stays out of memory."""
+def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (first row, rows) of an array (N, Q, 2), a few megabytes at a time: it may be memory-mapped."""
     step = max(1, _CHUNK_BYTES // (array.shape[1] * 8))
     for start in range(0, len(array), step):
-        yield array[start : start + step]
+        yield start, np.asarray(array[start : start + step])
 
 
 def write_float32(file: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
-    """Write blocks of floating-point numbers, which make up an array of this shape, as one ``.npy`` of float32.
+    """Write an array of this shape, given in blocks of floating-point numbers, as one ``.npy`` of float32.
 
-    ``np.save`` writes past the file object, and does not say why that failed (a full disk).
+    ``np.save`` bypasses the file object, and does not report why writing failed (a full disk).
     """
     np.lib.format.write_array_header_1_0(file, {'descr': '<f4', 'fortran_order': False, 'shape': shape})
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Controls: targets that carry no knowledge about the image, to tell knowledge from regularisation."""
+"""Controls: targets without knowledge about the image, which separate knowledge from regularisation."""
 
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
 
 
 class _Control:
-    """What a control has in common with the targets that it stands in for: the same images and questions."""
+    """The common part of the controls: the images and questions of the true targets."""
 
     def __init__(self, targets: AspectTargets) -> None:
         self._targets = targets
@@ -36,18 +36,18 @@ class _Control:
 
 
 class ShuffledTargets(_Control):
-    """Targets shuffled between classes: each class gets the answers about another one.
+    """Targets shuffled between classes: each class gets the answers about another class.
 
-    A derangement of the classes, drawn uniformly, gives each class its donor, never itself. The i-th image of a class
-    (keys sorted) reads the answers about image i mod n of the n images of the donor. So every class keeps a consistent
-    description, and the answers keep their distribution as far as the classes are equal in size; only what the answers
-    say about the image is gone. A student that gains as much from these targets gains by regularisation. This control
-    is not the paper's.
+    A derangement of the classes, drawn uniformly, gives each class a donor other than itself. The i-th image of a class
+    (keys sorted) gets the answers about image i mod n of the donor's n images. So every class keeps a consistent
+    description, and the answers keep their distribution as far as the classes are equal in size; only their information
+    about the image is lost. A student that gains as much from these targets gains by regularisation. This control is
+    not from the paper.
 
     Args:
-        targets: The true targets, selected as wanted.
-        labels: The class of each image that will be asked for. Images without a row in ``targets`` stay without one.
-        seed: Of the derangement.
+        targets: The true targets, with the selected questions.
+        labels: The class of each image that will be read. Images without a row in ``targets`` stay without one.
+        seed: Seed of the derangement.
 
     Raises:
         TargetsError: Fewer than 2 classes have images in ``targets``.
@@ -63,7 +63,7 @@ class ShuffledTargets(_Control):
         if len(classes) < 2:
             raise TargetsError(
                 f'shuffling between classes needs 2 classes with images in {targets.path}, found {len(classes)} '
-                f'({len(labels)} labelled images). Are the keys of the labels relative to the data set, like '
+                f'({len(labels)} labelled images). Are the keys of the labels relative to the dataset, like '
                 f'{targets.keys[0]!r}?'
             )
         self._donor_row = np.full(len(targets), -1, np.int32)
@@ -96,13 +96,13 @@ class ShuffledTargets(_Control):
 class RandomTargets(_Control):
     """The paper's Table 2, 'Rand': 'random logit following a Gaussian distribution'.
 
-    We read it as: z_yes and z_no are drawn from N(0, 1) for each image and question, once for the whole training, and
-    their softmax gives P(yes) = sigmoid(z_yes - z_no). The draw depends on the seed and the key alone, not on order,
-    worker or process; the first K questions get the same draw whether more are selected or not.
+    We read this as follows: z_yes and z_no are drawn from N(0, 1) for each image and question, once for the whole
+    training, and their softmax gives P(yes) = sigmoid(z_yes - z_no). The draw depends only on the seed and the key, not
+    on order, worker or process; the first K questions get the same draw whether more are selected or not.
 
     Args:
-        targets: The true targets, which say for which images and how many questions.
-        seed: Of the draw.
+        targets: The true targets, for the images and the number of questions.
+        seed: Seed of the draw.
     """
 
     def __init__(self, targets: AspectTargets, seed: int) -> None:
@@ -119,7 +119,7 @@ class RandomTargets(_Control):
             TargetsError: The image has no row.
         """
         self._targets.row(key)
-        # A 128-bit hash is the whole key of the counter-based generator: no state, and cheaper than seeding another.
+        # A 128-bit hash is the whole key of a counter-based generator, which is cheaper than seeding another kind.
         digest = blake2b(f'{self._seed}:{key}'.encode(), digest_size=16).digest()
         generator = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, 'little')))
         return sigmoid_of_pair(generator.standard_normal((len(self.questions), 2))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Targets from and to other formats: the JSON of the paper's authors, and Parquet."""
+"""Import and export of targets: the JSON of the paper's authors, and Parquet."""
 
 import json
 import os
@@ -24,12 +24,12 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class JsonImport:
-    """What became of a JSON file.
+    """The result of importing a JSON file.
 
     Attributes:
-        targets: The folder written.
-        stems_without_image: Stems of the JSON file that no image has, sorted; their answers are left out.
-        images_without_stem: Keys that the JSON file says nothing about, sorted; the folder has no row for them.
+        targets: The new folder.
+        stems_without_image: Stems in the JSON file without an image, sorted; their answers are left out.
+        images_without_stem: Keys without an entry in the JSON file, sorted; the folder has no row for them.
     """
 
     targets: AspectTargets
@@ -48,26 +48,26 @@ class JsonImport:
 
 
 def list_images(source: PathLike) -> list[str]:
-    """Return the keys of a data set's images.
+    """Return the keys of a dataset's images.
 
     Args:
-        source: The data set's root, scanned for image files, or a text file of keys, one a line.
+        source: The dataset's root, scanned for image files, or a text file with one key per line.
 
     Returns:
-        POSIX paths relative to the root; sorted if scanned, else in the order of the file.
+        POSIX paths relative to the root: sorted if scanned, else in the order of the file.
 
     Raises:
-        TargetsError: ``source`` is absent or has no image.
+        TargetsError: ``source`` is missing or has no image.
     """
     path = Path(source)
     if path.is_dir():
-        # followlinks: large data sets are often put together of links to folders elsewhere.
+        # followlinks: large datasets often consist of links to folders elsewhere.
         files = (Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)
         keys = sorted(file.relative_to(path).as_posix() for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
     else:
         keys = [line for line in read_text(path, TargetsError).split('\n') if line.strip()]
     if not keys:
-        raise TargetsError(f'{path} has no images ({", ".join(IMAGE_SUFFIXES)}): give the root of the data set')
+        raise TargetsError(f'{path} has no images ({", ".join(IMAGE_SUFFIXES)}): give the root of the dataset')
     return keys
 
 
@@ -82,26 +82,26 @@ def import_json(
 ) -> JsonImport:
     """Turn the authors' JSON, ``{image stem: [p_1, ..., p_Q]}``, into a folder of targets.
 
-    A stem is an image's file name without its folder and suffix. P(yes) = p is stored as log p and log(1 - p), so the
-    label mass of these targets is 1; null and NaN are missing answers.
+    A stem is an image's file name without folder and suffix. P(yes) = p is stored as log p and log(1 - p), so the label
+    mass of these targets is 1; null and NaN are missing answers.
 
     Args:
         source: The JSON file.
         destination: The folder of targets.
         questions: The Q questions, see :meth:`QuestionSet.from_text`.
-        keys: The images of the data set, see :func:`list_images`.
-        meta: As :meth:`AspectTargets.write` takes it.
-        overwrite: Replace a folder of targets that exists.
+        keys: The images of the dataset, see :func:`list_images`.
+        meta: See :meth:`AspectTargets.write`.
+        overwrite: Replace an existing folder of targets.
 
     Raises:
-        TargetsError: The file is damaged, a stem is that of two images, Q differs, or a value is outside [0, 1].
+        TargetsError: The file is damaged, two images have the same stem, Q differs, or a value is outside [0, 1].
     """
     answers = _read_answers(Path(source))
     key_of = _key_of_stem((key for key in keys if _stem(key) in answers), source)
     if not key_of:
         raise TargetsError(
-            f'{source}: none of its {len(answers)} stems, like {next(iter(answers), None)!r}, is that of one of the '
-            f'{len(keys)} images, like {keys[0]!r}: are these the images that were asked about?'
+            f'{source}: none of its {len(answers)} stems, like {next(iter(answers), None)!r}, belongs to one of the '
+            f'{len(keys)} images, like {keys[0]!r}: are these the annotated images?'
         )
     logprobs = np.empty((len(key_of), len(questions), 2), np.float32)
     for row, stem in enumerate(key_of):
@@ -119,13 +119,13 @@ def import_json(
 def export_json(
     targets: AspectTargets, destination: PathLike, questions_destination: PathLike, *, overwrite: bool = False
 ) -> None:
-    """Write the authors' JSON, and the questions as text, one a line.
+    """Write the authors' JSON, and the questions as text, one per line.
 
     Only P(yes) is kept: the label mass, the folders of the images, and ids and kinds of the questions are lost. A
     missing answer is null.
 
     Raises:
-        TargetsError: Two images have the same stem, or a file exists and is not to be overwritten.
+        TargetsError: Two images have the same stem, or a file exists and ``overwrite`` is False.
     """
     for path in (destination, questions_destination):
         _check_writable(path, overwrite)
@@ -143,7 +143,7 @@ def export_json(
 
 
 def export_parquet(targets: AspectTargets, destination: PathLike, *, overwrite: bool = False) -> None:
-    """Write Parquet: ``key``, P(yes) in a column for each question id, and ``logprobs`` for an exact way back.
+    """Write Parquet: ``key``, a column of P(yes) per question id, and ``logprobs`` for an exact import.
 
     ``logprobs`` is a list of 2 Q float32: log p(yes), log p(no) of the first question, then of the second. The schema's
     metadata has questions and meta under ``makd``.
@@ -176,12 +176,12 @@ def export_parquet(targets: AspectTargets, destination: PathLike, *, overwrite: 
 
 
 def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool = False) -> AspectTargets:
-    """Turn a Parquet file written by :func:`export_parquet` into a folder of targets, equal to the one exported.
+    """Turn a Parquet file of :func:`export_parquet` into a folder equal to the exported one.
 
-    The columns ``key`` and ``logprobs`` and the schema's metadata are read; the columns of P(yes) follow from them.
+    Only the columns ``key`` and ``logprobs`` and the schema's metadata are read; P(yes) follows from them.
 
     Raises:
-        TargetsError: pyarrow is absent, or the file is damaged or another kind of Parquet.
+        TargetsError: pyarrow is missing, or the file is damaged or not from makd.
     """
     pa, pq = _import_pyarrow()
     try:
@@ -229,15 +229,15 @@ def _parse_row(values: object, stem: str, questions: QuestionSet, source: PathLi
     if not isinstance(values, list) or len(values) != len(questions):
         got = f'{len(values)} values' if isinstance(values, list) else repr(values)
         raise TargetsError(
-            f'{source}: the stem {stem!r} has {got}, expected a list of {len(questions)}, one a question'
+            f'{source}: the stem {stem!r} has {got}, expected a list of {len(questions)}, one per question'
         )
     for value, question in zip(values, questions):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         # NaN fails neither comparison: like None it is a missing answer.
         if value is not None and (not is_number or value < 0 or value > 1):
             raise TargetsError(
-                f'{source}: stem {stem!r}, question {question.id!r} ({question.text!r}): {value!r} is no probability; '
-                'expected a number in [0, 1], or null where there is no answer'
+                f'{source}: stem {stem!r}, question {question.id!r} ({question.text!r}): {value!r} is not a '
+                'probability; expected a number in [0, 1], or null where there is no answer'
             )
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
@@ -252,7 +252,7 @@ def _key_of_stem(keys: Iterable[str], source: object) -> dict[str, str]:
         if (other := key_of.setdefault(_stem(key), key)) != key:
             raise TargetsError(
                 f'{source}: the stem {_stem(key)!r} is ambiguous, both {other!r} and {key!r} have it, and the JSON '
-                'format knows an image by its stem alone; rename one of them or use another format'
+                'format identifies an image by its stem alone; rename one of them or use another format'
             )
     return key_of
 

@@ -1,4 +1,4 @@
-"""What an image is called in a targets folder."""
+"""The key of an image in a targets folder."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def image_key(img_path: str, data_root: str) -> str:
     key = os.path.relpath(img_path, data_root).replace(os.sep, '/')
     if key.startswith('../'):
         raise ConfigError(
-            f'The image {img_path} lies outside data_root={data_root!r}. Set data_root to the folder that the keys of '
-            'the targets are relative to.'
+            f'The image {img_path} lies outside data_root={data_root!r}. Set data_root to the folder to which the keys '
+            'of the targets are relative.'
         )
     return key

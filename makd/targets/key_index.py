@@ -1,4 +1,4 @@
-"""Which row of a targets folder belongs to an image, without a dictionary of all keys in each process's memory."""
+"""The row of each image in a targets folder, without a dictionary of all keys in the memory of each process."""
 
 import logging
 import mmap
@@ -28,23 +28,23 @@ def hash64(data: bytes | mmap.mmap) -> int:
 
 
 class KeyIndex(Sequence[str]):
-    """The keys of a targets folder: a sequence of strings in row order, and the row of a key in microseconds.
+    """The keys of a targets folder: a sequence of strings in row order that finds the row of a key in microseconds.
 
-    ``images.txt`` and ``index.npy`` are memory-mapped, so that processes share their pages. The index is derived, a
-    vector of 3 N + 2 uint64: the hash of ``images.txt`` as a whole (it tells a stale index), the N sorted hashes of the
-    keys, the N rows in that order, and the N + 1 byte offsets of the lines in row order. A key that is found by its
-    hash is compared with its line in ``images.txt``, so colliding hashes cost time and nothing else.
+    ``images.txt`` and ``index.npy`` are memory-mapped, so that processes share their pages. The index is derived from
+    ``images.txt``, a vector of 3 N + 2 uint64: the hash of the whole file (which reveals a stale index), the N sorted
+    hashes of the keys, the N rows in this order, and the N + 1 byte offsets of the lines in row order. A key found by
+    its hash is compared with its line in ``images.txt``, so colliding hashes only cost time.
 
     Args:
         text: The content of ``images.txt``.
-        words: The index as described, (3 N + 2,) uint64.
+        words: The index, (3 N + 2,) uint64.
     """
 
     def __init__(self, text: bytes | mmap.mmap, words: np.ndarray) -> None:
         count = (len(words) - 2) // 3
         self._text = text
         self._words = words
-        # One element of a memoryview is four times as quick to read as one of an array.
+        # Reading an element of a memoryview is four times as fast as reading one of an array.
         view = words.data
         self._hashes = view[1 : 1 + count]
         self._rows = view[1 + count : 1 + 2 * count]
@@ -52,14 +52,14 @@ class KeyIndex(Sequence[str]):
 
     @classmethod
     def open(cls, folder: Path) -> 'KeyIndex':
-        """Open the keys of a folder. An index that is absent or stale (a folder made by hand) is built in memory.
+        """Open the keys of a folder. If the index is missing or stale (a folder made by hand), build it in memory.
 
         Raises:
-            TargetsError: ``images.txt`` is empty, not UTF-8, or has a line that is no key or occurs twice.
+            TargetsError: ``images.txt`` is empty, not UTF-8, or has a line that is not a key or occurs twice.
         """
         path = folder / KEYS_FILE
         if path.stat().st_size == 0:
-            raise TargetsError(f'{path} is empty: it must list one image a line; write the folder again')
+            raise TargetsError(f'{path} is empty: it must list one image per line; write the folder again')
         with path.open('rb') as file:
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         words = _load_words(folder / INDEX_FILE, digest=hash64(text))
@@ -99,7 +99,7 @@ class KeyIndex(Sequence[str]):
 
     def find(self, key: str) -> int | None:
         """Return the row of ``key``, or None."""
-        # surrogatepass: a file name that is no UTF-8 cannot be a key, and asking for it is no error.
+        # surrogatepass: a file name that is not UTF-8 cannot be a key, but looking it up is not an error.
         encoded = key.encode('utf-8', 'surrogatepass')
         hashed = hash64(encoded)
         position = bisect_left(self._hashes, hashed)
@@ -111,7 +111,7 @@ class KeyIndex(Sequence[str]):
         return None
 
     def same_name(self, key: str) -> str | None:
-        """Return the first key that has the file name of ``key``, in whatever folder, or None. Reads all keys."""
+        """Return the first key with the file name of ``key``, in any folder, or None. This reads all keys."""
         name = key.replace('\\', '/').rpartition('/')[2].encode('utf-8', 'surrogatepass')
         end = 0
         while name and (start := self._text.find(name + b'\n', end)) >= 0:
@@ -128,14 +128,14 @@ def build_words(text: bytes, path: Path) -> np.ndarray:
     """Check every line of ``text`` and return the index of the keys.
 
     Args:
-        text: The content of ``images.txt``; the newline that ends the last line may be absent.
-        path: Its path, for the messages.
+        text: The content of ``images.txt``, with or without a newline at the end.
+        path: Its path, for messages.
 
     Returns:
-        (3 N + 2,) uint64, as :class:`KeyIndex` describes it.
+        (3 N + 2,) uint64, see :class:`KeyIndex`.
 
     Raises:
-        TargetsError: The text is not UTF-8, or a line is no key or occurs twice.
+        TargetsError: The text is not UTF-8, or a line is not a key or occurs twice.
     """
     lines = text.removesuffix(b'\n').split(b'\n')
     try:
@@ -147,7 +147,7 @@ def build_words(text: bytes, path: Path) -> np.ndarray:
         if _NOT_A_KEY.search(line):
             raise TargetsError(
                 f'{path}, line {number}: {line.decode()!r} is not a key. A key is the POSIX path of the image relative '
-                "to the data set's root: no leading '/', no backslash, no empty, '.' or '..' part, no control character"
+                "to the dataset's root: no leading '/', no backslash, no empty, '.' or '..' part, no control character"
             )
     hashes = np.fromiter(map(hash64, lines), np.uint64, len(lines))
     rows = np.argsort(hashes, kind='stable')
@@ -160,13 +160,13 @@ def build_words(text: bytes, path: Path) -> np.ndarray:
 
 
 def _check_unique(lines: list[bytes], rows: np.ndarray, collisions: np.ndarray, path: Path) -> None:
-    """Compare the keys whose hash equals that of their successor in hash order with this successor."""
+    """Compare neighbours in hash order that have the same hash; raise a TargetsError if their keys are the same."""
     first_row: dict[bytes, int] = {}
     for row in sorted({int(row) for position in collisions for row in rows[position : position + 2]}):
         if (first := first_row.setdefault(lines[row], row)) != row:
             raise TargetsError(
                 f'{path}: duplicate key {lines[row].decode()!r} in lines {first + 1} and {row + 1}; '
-                'an image has one row of answers: drop one of them'
+                'an image has one row of answers: drop one of the lines'
             )
 
 

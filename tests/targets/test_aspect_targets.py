@@ -235,7 +235,7 @@ def test_overwrite_is_asked_for_and_spares_other_files(targets, questions, logpr
     with pytest.raises(TargetsError, match='exists: choose another path, or overwrite it'):
         AspectTargets.write(targets.path, **arguments)
     (targets.path / 'README.md').touch()
-    with pytest.raises(TargetsError, match=r"holds 'README.md', too, and would lose it"):
+    with pytest.raises(TargetsError, match=r"also holds 'README.md' and would lose it"):
         AspectTargets.write(targets.path, **arguments, overwrite=True)
     (targets.path / 'README.md').unlink()
     replaced = AspectTargets.write(targets.path, **arguments, overwrite=True)
