@@ -1,4 +1,4 @@
-"""Train several configs with the same seeds, test each once at its last epoch, and compare them."""
+"""Train several configs with the same seeds, test each run once at its last epoch, and compare them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = """examples:
       configs/ablation/resnet18_emoji_shuffled.py --seeds 0 1 2 3 4 --jobs 2
 
 The first config is the baseline of the paired differences. A finished run is not repeated, a broken one is resumed; a
-config that has changed is run anew. The table (Markdown) and the curves (PNG) are written to the work dir."""
+config that has changed is run again. The table (Markdown) and the curves (PNG) are written to the work dir."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds, the same for each config (default: 0)')
     p.add_argument('--jobs', type=int, default=1, help='runs at a time; they share the CPU threads (default: 1)')
     p.add_argument('--work-dir', default='work_dirs/compare', help='folder of all runs (default: %(default)s)')
-    p.add_argument('--name', default='comparison', help='name of the table and the picture (default: %(default)s)')
+    p.add_argument('--name', default='comparison', help='name of the table and the figure (default: %(default)s)')
     p.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields of every config')
     args = p.parse_args()
     if args.jobs < 1:
@@ -39,12 +39,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run what is not finished, then print the table and draw the curves."""
+    """Run the unfinished trials, then print the table and draw the curves."""
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
     from makd.experiments import run_trials, summarise, to_markdown
-    from makd.experiments.plots import has_curves, plot_curves, plot_scores
+    from makd.experiments.plots import plot_curves, plot_scores
+    from makd.experiments.summary import COLUMNS, final_scores, has_curves, primary_metric, validation_curves
 
     trials = make_trials(args)
     results: dict[str, dict[int, Result | None]] = {trial.name: {} for trial in trials}
@@ -59,28 +60,33 @@ def main() -> None:
     root.mkdir(parents=True, exist_ok=True)
     table = to_markdown(summarise(results))
     (root / f'{args.name}.md').write_text(table + '\n', 'utf-8')
-    what, plot = ('validation curves', plot_curves) if has_curves(results) else ('scores', plot_scores)
-    plot(results, root / f'{args.name}.png')
+    figure, column = root / f'{args.name}.png', COLUMNS.get(primary_metric(results), '')
+    if has_curves(results):
+        plotted = 'validation curves'
+        plot_curves(validation_curves(results), column, figure)
+    else:
+        plotted = 'scores'
+        plot_scores(final_scores(results), column, figure)
     print(f'\nTest at the last epoch (mean ± standard deviation over seeds):\n\n{table}\n')
-    print(f'Table: {root / args.name}.md, {what}: {root / args.name}.png, runs: {root}')
+    print(f'Table: {root / args.name}.md, {plotted}: {figure}, runs: {root}')
     if any(result is None for by_seed in results.values() for result in by_seed.values()):
         raise SystemExit(1)
 
 
 def make_trials(args: argparse.Namespace) -> list[Trial]:
-    """Return the trials seed by seed, so that a comparison that is cut short has whole pairs."""
+    """Return the trials seed by seed, so that an interrupted comparison has complete pairs."""
     from makd.config import find_config
     from makd.experiments import Trial
 
     if any(option.startswith('randomness.seed') for option in args.cfg_options):
-        raise ConfigError('--cfg-options randomness.seed: the seeds of a comparison are named with --seeds.')
+        raise ConfigError('--cfg-options randomness.seed: give the seeds of a comparison with --seeds.')
     root, tools = Path(args.work_dir), Path(__file__).parent
     options = tuple(args.cfg_options)
     trials = [Trial(find_config(c), seed, root, tools, options) for seed in args.seeds for c in args.configs]
     names = [(trial.name, trial.seed) for trial in trials]
     for name, seed in names:
         if names.count((name, seed)) > 1:
-            raise ConfigError(f'{name} with seed {seed} is asked for twice: give each config and each seed once.')
+            raise ConfigError(f'{name} with seed {seed} is listed twice: give each config and each seed once.')
     return trials
 
 

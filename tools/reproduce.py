@@ -173,7 +173,7 @@ def start(tasks: Sequence[Trial | TeacherTraining], args: argparse.Namespace) ->
 def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Trials) -> None:
     """Write the table and the picture, and print the table."""
     from makd.experiments.plots import plot_gains, plot_sweep
-    from makd.experiments.report import make_lines, report_csv, report_markdown
+    from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
 
     results = [
         {arm: {seed: trial.result() for seed, trial in by_seed.items()} for arm, by_seed in block.items()}
@@ -191,9 +191,9 @@ def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Tr
     (root / f'{name}.md').write_text(f'{markdown}\n', 'utf-8')
     (root / f'{name}.csv').write_text(report_csv(lines), 'utf-8')
     if table.axis is None:
-        plot_gains(lines, root / f'{name}.png')
+        plot_gains(gains(lines), lines[0].column, root / f'{name}.png')
     else:
-        plot_sweep(lines, table.axis, root / f'{name}.png')
+        plot_sweep(sweeps(lines), table.axis, lines[0].column, root / f'{name}.png')
     print(f'\n{table.title} (mean ± standard deviation over seeds):\n\n{markdown}\n')
     print(f'Written: {root / name}.md, .csv and .png; runs: {root}')
 

@@ -17,7 +17,7 @@ from mmpretrain.apis import ImageClassificationInferencer
 from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 
-from makd.analysis.figures.prediction import draw_prediction
+from makd.analysis.figures.classes import draw_prediction
 from makd.analysis.weight_of_evidence import WeightOfEvidence
 from makd.config import absent_data, check_makd_types, load_config, require_checkpoint
 from makd.datasets.config_questions import find_questions

@@ -1,11 +1,15 @@
-"""A reproduced table beside the paper's: Markdown to read, CSV to compute with."""
+"""A reproduced table beside the paper's: Markdown to read, CSV to compute with, and the numbers of its plot."""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from makd.experiments.paper import paper_figure
+import yaml
+
+from makd.experiments.plots import Gain, Sweep
 from makd.experiments.summary import (
     COLUMNS,
     Row,
@@ -19,16 +23,16 @@ from makd.experiments.summary import (
 from makd.experiments.tables import DATASET_TITLES, Arm, Block
 from makd.experiments.trial import Result
 
-Results = Mapping[Arm, Mapping[int, Result | None]]  # of a block: arm -> seed -> result, or None
+BlockResults = Mapping[Arm, Mapping[int, Result | None]]  # arm -> seed -> result, or None where there is none
 
 
 @dataclass(frozen=True)
 class Line:
-    """An arm with what was measured, and what the paper has.
+    """An arm with its measured figures, and the paper's.
 
     Attributes:
-        block: Where it stands.
-        arm: What was run.
+        block: The block of the arm.
+        arm: The arm.
         row: Its statistics; ``row.values[column]`` is the mean and spread of ``column``.
         column: The metric that is compared, such as 'top-1 %'.
         paper: The paper's figure; None if it has none.
@@ -42,14 +46,38 @@ class Line:
     paper: float | None
     paper_difference: float | None
 
+    @property
+    def place(self) -> str:
+        """The dataset and the setting, such as 'Emoji, ResNet-18'."""
+        return f'{DATASET_TITLES[self.block.dataset]}, {self.block.setting}'
 
-def make_lines(blocks: Sequence[Block], results: Sequence[Results], with_paper: bool = True) -> list[Line]:
-    """Work out each arm's statistics.
+
+def paper_figure(config: str) -> float | None:
+    """Return the figure that the paper reports for a config, such as top-1 in percent; None if it reports none.
+
+    It is the first metric of the config's result in ``configs/FOLDER/metafile.yml`` whose Source is the paper.
+    """
+    path = Path(config).absolute()
+    for model in _models(path.parent / 'metafile.yml'):
+        if Path(model['Config']).name == path.name:
+            for result in model.get('Results', ()):
+                if str(result.get('Source', '')).startswith('paper'):
+                    return float(next(iter(result['Metrics'].values())))
+    return None
+
+
+@cache
+def _models(metafile: Path) -> list[dict]:
+    return yaml.safe_load(metafile.read_text('utf-8'))['Models'] if metafile.is_file() else []
+
+
+def make_lines(blocks: Sequence[Block], results: Sequence[BlockResults], with_paper: bool = True) -> list[Line]:
+    """Compute each arm's statistics.
 
     Args:
         blocks: The table.
-        results: Of each block.
-        with_paper: Whether the paper's figures belong beside these, which options have changed if not.
+        results: The results of each block.
+        with_paper: Whether the paper's figures are comparable; not if options have changed every config.
     """
     by_method = [{arm.method: of_block[arm] for arm in block.arms} for block, of_block in zip(blocks, results)]
     metric = next((found for of_block in by_method if (found := primary_metric(of_block))), 'accuracy/top1')
@@ -71,17 +99,17 @@ def report_markdown(lines: Sequence[Line]) -> str:
     with_paper = any(line.paper is not None for line in lines)
     body = []
     for line in lines:
-        trials = [DATASET_TITLES[line.block.dataset], line.block.setting, line.arm.method, show_seeds(line.row)]
-        trials += [show_mean(line.row.values.get(column)), show_difference(line.row.difference)]
+        cells = [DATASET_TITLES[line.block.dataset], line.block.setting, line.arm.method, show_seeds(line.row)]
+        cells += [show_mean(line.row.values.get(column)), show_difference(line.row.difference)]
         if with_paper:
-            trials.append('-' if line.paper is None else f'{line.paper:.2f}')
-            trials.append('-' if line.paper_difference is None else f'{line.paper_difference:+.2f}')
-        body.append(trials)
+            cells.append('-' if line.paper is None else f'{line.paper:.2f}')
+            cells.append('-' if line.paper_difference is None else f'{line.paper_difference:+.2f}')
+        body.append(cells)
     return markdown_table([*header, 'paper', 'paper - base'] if with_paper else header, body)
 
 
 def report_csv(lines: Sequence[Line]) -> str:
-    """Return the table as CSV: every metric's mean and spread, and empty fields for what there is not."""
+    """Return the table as CSV: every metric's mean and spread; a field without a value is empty."""
     metrics = list(dict.fromkeys(column for line in lines for column in line.row.values))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
@@ -99,6 +127,32 @@ def report_csv(lines: Sequence[Line]) -> str:
             *(_number(line.paper), _number(line.paper_difference)),
         ])  # fmt: skip
     return file.getvalue()
+
+
+def gains(lines: Sequence[Line]) -> list[Gain]:
+    """Return the difference of each arm to its baseline, measured and the paper's."""
+    return [
+        Gain(f'{line.place}: {line.arm.method}', line.block.dataset, line.row.difference, line.paper_difference)
+        for line in lines
+        if line.arm is not line.block.arms[0]
+    ]
+
+
+def sweeps(lines: Sequence[Line]) -> list[Sweep]:
+    """Return a sweep for each block of a figure, over the ``x`` of its arms."""
+    column = lines[0].column
+    by_block: dict[Block, list[Line]] = {}
+    for line in lines:
+        by_block.setdefault(line.block, []).append(line)
+    made = []
+    for base, *others in by_block.values():
+        points = sorted(
+            (line.arm.x, *line.row.values[column])
+            for line in others
+            if line.arm.x is not None and column in line.row.values
+        )
+        made.append(Sweep(base.place, base.row.values.get(column, (None,))[0], points))
+    return made
 
 
 def _number(value: float | None) -> str:

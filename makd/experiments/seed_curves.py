@@ -1,14 +1,12 @@
-"""The curves of several runs, put together by what they have in common: all but the seed."""
+"""Runs grouped by config, and the curves of a group: one for each seed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
 from makd.errors import ConfigError, DataError
-from makd.experiments.summary import PERCENT
-from makd.experiments.training_log import SCALARS, TrainingLog
-
-Curve = dict[int, float]  # epoch, or step where epochs are not counted -> value
+from makd.experiments.summary import in_column_unit
+from makd.experiments.training_log import SCALARS, Curve, TrainingLog
 
 
 def find_runs(arguments: Sequence[str]) -> dict[str, list[Path]]:
@@ -46,13 +44,13 @@ def _runs_below(folder: Path) -> list[Path]:
     return [run for run in found if not any(parent in found for parent in run.parents)]
 
 
-def _by_config(runs: Iterable[Path]) -> dict[str, list[Path]]:
+def _by_config(runs: Sequence[Path]) -> dict[str, list[Path]]:
     """Group runs that differ in their seed; two groups of one config carry their fingerprint."""
     groups: dict[Path, list[Path]] = {}
-    for run in dict.fromkeys(run.absolute() for run in runs):
-        groups.setdefault(run.parent if run.name.startswith('seed_') else run, []).append(run)
+    for path, run in {run.absolute(): run for run in runs}.items():
+        groups.setdefault(path.parent if path.name.startswith('seed_') else path, []).append(run)
     short = {
-        folder: '/'.join((folder.parent if folder != members[0] else folder).parts[-2:])
+        folder: '/'.join((folder.parent if folder.name != members[0].name else folder).parts[-2:])
         for folder, members in groups.items()
     }
     names = list(short.values())
@@ -62,33 +60,26 @@ def _by_config(runs: Iterable[Path]) -> dict[str, list[Path]]:
     }
 
 
-def read_logs(groups: Mapping[str, Sequence[Path]]) -> dict[str, list[TrainingLog]]:
-    """Read the log of every run."""
-    return {name: [TrainingLog.read(run) for run in runs] for name, runs in groups.items()}
-
-
-def seed_curves(logs: Mapping[str, Sequence[TrainingLog]], metric: str) -> dict[str, list[Curve]]:
+def seed_curves(logs: Mapping[str, Sequence[TrainingLog]], key: str) -> dict[str, list[Curve]]:
     """Return the curves of a metric or a loss by group, one for each run that has it.
 
-    Where epochs are counted, what was logged of the training within one is averaged. Metrics in [0, 1] that the tables
-    show in percent are in percent here.
+    Where epochs are counted, the training records of each epoch are averaged. Metrics in [0, 1] that the tables show in
+    percent are in percent here.
 
     Raises:
         ConfigError: No run has it.
     """
-    curves = {name: [curve for log in of_group if (curve := _curve(log, metric))] for name, of_group in logs.items()}
+    curves = {name: [curve for log in group if (curve := _curve(log, key))] for name, group in logs.items()}
     if not any(curves.values()):
-        known = dict.fromkeys(key for of_group in logs.values() for log in of_group for key in log.losses + log.metrics)
-        raise ConfigError(f'--metric {metric}: no run has it; there are {", ".join(known)}.')
+        known = dict.fromkeys(name for group in logs.values() for log in group for name in log.losses + log.metrics)
+        raise ConfigError(f'--keys {key}: no run has it; there are {", ".join(known)}.')
     return curves
 
 
-def _curve(log: TrainingLog, metric: str) -> Curve:
+def _curve(log: TrainingLog, key: str) -> Curve:
     values: dict[int, list[float]] = {}
-    for step, record in sorted(log.training.items()):
-        if metric in record:
-            values.setdefault(int(record.get('epoch', step)), []).append(record[metric])
-    for step, record in sorted(log.validation.items()):
-        if metric in record:
-            values.setdefault(step, []).append(record[metric] * PERCENT.get(metric, 1.0))
+    for step, value in log.training_points(key):
+        values.setdefault(int(log.training[step].get('epoch', step)), []).append(value)
+    for step, value in log.validation_points(key):
+        values.setdefault(step, []).append(in_column_unit(key, value))
     return {step: fmean(of_step) for step, of_step in values.items()}

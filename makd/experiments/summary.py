@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan, sqrt
+from math import isnan, nan
 from statistics import fmean, stdev
 
-from scipy.stats import t as student_t
+from scipy.stats import ttest_rel
 
+from makd.experiments.training_log import Curve
 from makd.experiments.trial import Result
 
+Results = Mapping[str, Mapping[int, Result | None]]  # config -> seed -> result, or None where the run failed
+
+PRIMARY = ('accuracy/top1', 'coco/bbox_mAP')  # the first that a result has is the metric of the paired difference
 # mmengine's metric -> column, in the order of the table.
-PRIMARY = ('accuracy/top1', 'coco/bbox_mAP')  # the first that there is: the metric of the paired difference
 COLUMNS = {
     'accuracy/top1': 'top-1 %',
     'accuracy/top5': 'top-5 %',
@@ -20,23 +23,26 @@ COLUMNS = {
     'aspect/agreement': 'aspect agreement %',
     'aspect/auc': 'aspect AUC %',
 }
-# Metrics in [0, 1] that the table shows in percent.
-PERCENT = {metric: 100.0 for metric in COLUMNS if metric.startswith(('aspect/', 'coco/'))}
+
+
+def in_column_unit(metric: str, value: float) -> float:
+    """Return the value of a metric in the unit of its column: metrics in [0, 1] of ``COLUMNS`` are shown in percent."""
+    return 100.0 * value if metric in COLUMNS and metric.startswith(('aspect/', 'coco/')) else value
 
 
 @dataclass(frozen=True)
 class Row:
-    """A config's line.
+    """The row of a config.
 
     Attributes:
         name: The config.
         seeds: The seeds that have a result.
-        missing: The seeds that were asked for and have none.
+        missing: The requested seeds without a result.
         values: Column -> (mean, standard deviation over seeds; NaN with one seed).
-        compared: The metric of the difference; None where no config has one.
+        compared: The metric of the difference; None if no config has one.
         difference: (mean, half width of the 95 % confidence interval) of its difference to the first config over the
-            seeds that both have, by Student's t, in the unit of the column; None for the first config or without a
-            common seed.
+            seeds that both have, by Student's t, in the unit of the column; the half width is NaN with one seed. None
+            for the first config or without a common seed.
     """
 
     name: str
@@ -47,40 +53,64 @@ class Row:
     difference: tuple[float, float] | None
 
 
-def summarise(results: Mapping[str, Mapping[int, Result | None]]) -> list[Row]:
-    """Summarise results by config.
-
-    Args:
-        results: Config name -> seed -> result, or None where the run failed. The first config is the baseline.
-
-    Returns:
-        list[Row]: One for each config, in the given order.
-    """
+def summarise(results: Results) -> list[Row]:
+    """Return a row for each config, in the given order; the first config is the baseline."""
     baseline = next(iter(results.values()))
     compared = primary_metric(results)
     rows = []
     for name, by_seed in results.items():
         done = {seed: result for seed, result in by_seed.items() if result is not None}
         values = {
-            column: _mean_and_spread([r.metrics[metric] * PERCENT.get(metric, 1.0) for r in done.values()])
+            column: _mean_and_spread([in_column_unit(metric, r.metrics[metric]) for r in done.values()])
             for metric, column in COLUMNS.items()
             if done and all(metric in r.metrics for r in done.values())
         }
-        # Unknown where epochs are not counted, or a line of the log is lost with the process that was to keep it.
+        # Unknown where epochs are not counted, or if the process was killed before it wrote that line of the log.
         if seconds := [r.seconds_per_epoch for r in done.values() if not isnan(r.seconds_per_epoch)]:
             values['s/epoch'] = _mean_and_spread(seconds)
         pairs = [
-            (result.metrics[compared] - base.metrics[compared]) * PERCENT.get(compared, 1.0)
+            (in_column_unit(compared, result.metrics[compared]), in_column_unit(compared, base.metrics[compared]))
             for seed, result in done.items()
             if (base := baseline.get(seed)) is not None and compared in result.metrics and compared in base.metrics
         ]
         missing = tuple(seed for seed, result in by_seed.items() if result is None)
-        difference = paired_difference(pairs) if pairs and by_seed is not baseline else None
+        difference = paired_difference(*zip(*pairs)) if pairs and by_seed is not baseline else None
         rows.append(Row(name, tuple(done), missing, values, compared, difference))
     return rows
 
 
-def primary_metric(results: Mapping[str, Mapping[int, Result | None]]) -> str | None:
+def has_curves(results: Results) -> bool:
+    """Say whether a run was validated more than once."""
+    return any(result and len(result.curve) > 1 for by_seed in results.values() for result in by_seed.values())
+
+
+def validation_curves(results: Results) -> dict[str, list[Curve]]:
+    """Return the curve of the primary metric of each finished run, by config."""
+    metric = primary_metric(results)
+    return {
+        name: [
+            {epoch: in_column_unit(metric, metrics[metric]) for epoch, metrics in result.curve if metric in metrics}
+            for result in by_seed.values()
+            if result
+        ]
+        for name, by_seed in results.items()
+    }
+
+
+def final_scores(results: Results) -> dict[str, dict[int, float]]:
+    """Return the primary metric of the test of each finished run, by config and seed."""
+    metric = primary_metric(results)
+    return {
+        name: {
+            seed: in_column_unit(metric, result.metrics[metric])
+            for seed, result in by_seed.items()
+            if result and metric in result.metrics
+        }
+        for name, by_seed in results.items()
+    }
+
+
+def primary_metric(results: Results) -> str | None:
     """Return the metric by which configs are compared; None if no result has one."""
     found = {
         metric for by_seed in results.values() for result in by_seed.values() if result for metric in result.metrics
@@ -88,32 +118,33 @@ def primary_metric(results: Mapping[str, Mapping[int, Result | None]]) -> str | 
     return next((metric for metric in PRIMARY if metric in found), None)
 
 
-def paired_difference(differences: Sequence[float]) -> tuple[float, float]:
-    """Return the mean of paired differences and the half width of its 95 % confidence interval (NaN for one pair)."""
-    mean, spread = _mean_and_spread(differences)
-    n = len(differences)
-    return mean, spread / sqrt(n) * float(student_t.ppf(0.975, n - 1)) if n > 1 else nan
+def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> tuple[float, float]:
+    """Return the mean paired difference and the half width of its 95 % confidence interval (NaN for one pair)."""
+    mean = fmean(values) - fmean(baseline)
+    if len(values) == 1:
+        return mean, nan
+    interval = ttest_rel(values, baseline).confidence_interval(0.95)
+    return mean, float(interval.high - interval.low) / 2
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
     """Return the table as Markdown."""
     columns = list(dict.fromkeys(column for row in rows for column in row.values))
     compared = next((row.compared for row in rows if row.difference is not None), None)
-    with_difference = compared is not None
     header = ['config', 'seeds', *columns]
     if compared is not None:
         header.append(f'{COLUMNS[compared].removesuffix(" %")} - baseline, 95 % CI')
     body = []
     for row in rows:
-        trials = [row.name, show_seeds(row), *(show_mean(row.values.get(column)) for column in columns)]
-        if with_difference:
-            trials.append(show_difference(row.difference))
-        body.append(trials)
+        cells = [row.name, show_seeds(row), *(show_mean(row.values.get(column)) for column in columns)]
+        if compared is not None:
+            cells.append(show_difference(row.difference))
+        body.append(cells)
     return markdown_table(header, body)
 
 
 def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a table as Markdown, whose columns are aligned for who reads it as text."""
+    """Return a table as Markdown; its columns are aligned, to be read as text."""
     widths = [max(map(len, column)) for column in zip(header, *body)]
     lines = [header, ['-' * width for width in widths], *body]
     return '\n'.join('| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths)) + ' |' for line in lines)
@@ -124,12 +155,12 @@ def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def show_seeds(row: Row) -> str:
-    """Return how many seeds have a result, and which have none."""
+    """Return the number of seeds with a result, and the seeds without."""
     return str(len(row.seeds)) + (f' (no result: {", ".join(map(str, row.missing))})' if row.missing else '')
 
 
 def show_mean(value: tuple[float, float] | None) -> str:
-    """Return 'mean ± standard deviation', the mean alone of one value, '-' for none."""
+    """Return 'mean ± standard deviation', the mean alone with one seed, '-' for None."""
     if value is None:
         return '-'
     mean, spread = value
@@ -137,7 +168,7 @@ def show_mean(value: tuple[float, float] | None) -> str:
 
 
 def show_difference(difference: tuple[float, float] | None) -> str:
-    """Return a difference with its sign, '± half width of its interval' where there is one, '-' for none."""
+    """Return a difference with its sign and '± half width of its interval', if it has one; '-' for None."""
     if difference is None:
         return '-'
     mean, half_width = difference

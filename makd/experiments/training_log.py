@@ -1,4 +1,4 @@
-"""What mmengine logged of a run, all its starts put together."""
+"""The log that mmengine wrote of a run, all its starts put together."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from math import isfinite
 from pathlib import Path
 
 from makd.errors import DataError
+
+Curve = dict[int, float]  # epoch, or step where epochs are not counted -> value
 
 SCALARS = '*/vis_data/scalars.json'
 NOT_METRICS = {'step', 'time', 'data_time'}
@@ -15,12 +17,12 @@ NOT_METRICS = {'step', 'time', 'data_time'}
 class TrainingLog:
     """The curves of a run, which may have been stopped and resumed, or begun again.
 
-    Of a step that was repeated, the last one counts.
+    Of a step that was repeated, the last record counts.
 
     Attributes:
         starts: How often the run was started, testing included.
-        training: Step -> what was logged there: the losses (``loss`` is their sum), ``lr``, ``time`` and ``data_time``
-            in seconds a step, averaged by mmengine over its window.
+        training: Step -> its record: the losses (``loss`` is their sum), ``lr``, ``time`` and ``data_time`` in seconds
+            per step, averaged by mmengine over its window.
         validation: Step, or epoch where epochs are counted -> metrics.
     """
 
@@ -37,9 +39,7 @@ class TrainingLog:
         """
         files = sorted(work_dir.glob(SCALARS))
         if not files:
-            found = sorted({str(path.parents[2]) for path in work_dir.rglob('scalars.json')})[:5]
-            hint = f'Runs below it: {", ".join(found)}.' if found else 'Name the work dir of a run of tools/train.py.'
-            raise DataError(f'{work_dir} holds no log of a run ({SCALARS}). {hint}')
+            raise DataError(f'{work_dir} holds no log of a run ({SCALARS}): name the work dir of tools/train.py.')
         log = cls(len(files))
         for path in files:
             begun = False
@@ -50,7 +50,7 @@ class TrainingLog:
                     continue
                 if 'step' not in record:  # a test
                     continue
-                if 'lr' in record and not begun:  # what an earlier start did beyond this point, this one does again
+                if 'lr' in record and not begun:  # this start repeats what an earlier one did beyond this point
                     log._forget(record['step'], record.get('epoch', record['step']))
                     begun = True
                 if 'lr' in record:
@@ -60,7 +60,7 @@ class TrainingLog:
         return log
 
     def _forget(self, step: int, validated: int) -> None:
-        """Drop what is known of the training from a step on, and of the validations from an epoch or step on."""
+        """Drop the training records from a step on, and the validations from an epoch or step on."""
         for curve, first in ((self.training, step), (self.validation, validated)):
             for later in [number for number in curve if number >= first]:
                 del curve[later]
@@ -75,6 +75,14 @@ class TrainingLog:
     def metrics(self) -> list[str]:
         """Names of the validation metrics."""
         return list(dict.fromkeys(name for record in self.validation.values() for name in record))
+
+    def training_points(self, name: str) -> list[tuple[int, float]]:
+        """Return (step, value) of each training record with this name, such as a loss or 'lr'."""
+        return [(step, record[name]) for step, record in sorted(self.training.items()) if name in record]
+
+    def validation_points(self, name: str) -> list[tuple[int, float]]:
+        """Return (step or epoch, value) of each validation with this metric."""
+        return [(step, record[name]) for step, record in sorted(self.validation.items()) if name in record]
 
     @property
     def unit(self) -> str:
@@ -95,5 +103,5 @@ class TrainingLog:
 
 
 def _is_metric(name: str, value: float) -> bool:
-    """Tell a metric from a time, and from pycocotools' -1 where there is nothing to measure."""
+    """Tell a metric from a time, and from the -1 of pycocotools where there is nothing to measure."""
     return name not in NOT_METRICS and not (name.startswith('coco/') and value == -1)

@@ -8,7 +8,7 @@ import pytest
 
 from makd.experiments import Result
 from makd.experiments.plots import plot_gains, plot_sweep
-from makd.experiments.report import make_lines, report_csv, report_markdown
+from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
 from makd.experiments.tables import Arm, Block
 
 CARS = Block(
@@ -56,7 +56,7 @@ def test_lines_have_the_papers_figures_and_differences(lines):
 
 def test_the_table_shows_gaps_and_the_paper(lines):
     _, _, base, makd, alpha, empty, _ = (
-        [trial.strip() for trial in row.strip('|').split('|')] for row in report_markdown(lines).splitlines()
+        [cell.strip() for cell in row.strip('|').split('|')] for row in report_markdown(lines).splitlines()
     )
     assert base == ['StanfordCars', 'ResNet-18', 'base', '2', '71.00 ± 1.41', '-', '77.53', '-']
     assert makd[3:] == ['2', '77.00 ± 2.83', '+6.00 ± 12.71', '83.38', '+5.85']
@@ -74,7 +74,7 @@ def test_csv_has_the_numbers(lines):
 
 
 def test_pictures_name_what_they_show(lines, tmp_path):
-    plot_gains(lines, tmp_path / 'gains.svg')
+    plot_gains(gains(lines), 'top-1 %', tmp_path / 'gains.svg')
     shown = re.findall(r'<!-- (.*?) -->', (tmp_path / 'gains.svg').read_text())
     assert {
         'StanfordCars, ResNet-18: MaKD',
@@ -85,7 +85,7 @@ def test_pictures_name_what_they_show(lines, tmp_path):
     } <= {*shown}
     base, ten = EMOJI.arms
     of_emoji = make_lines([EMOJI], [{base: {0: result(14.0)}, ten: {0: result(15.0)}}])
-    plot_sweep(of_emoji, 'number of questions', tmp_path / 'sweep.svg')
+    plot_sweep(sweeps(of_emoji), 'number of questions', 'top-1 %', tmp_path / 'sweep.svg')
     shown = re.findall(r'<!-- (.*?) -->', (tmp_path / 'sweep.svg').read_text())
     assert {'number of questions', 'test top-1 %', 'Emoji, ResNet-18', 'dashed: baseline'} <= {*shown}
-    plot_sweep(lines[3:], 'number of questions', tmp_path / 'nothing.png')
+    plot_sweep(sweeps(lines[3:]), 'number of questions', 'top-1 %', tmp_path / 'nothing.png')

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from makd.errors import ConfigError, DataError
-from makd.experiments.seed_curves import find_runs, read_logs, seed_curves
+from makd.experiments.seed_curves import find_runs, seed_curves
+from makd.experiments.training_log import TrainingLog
 
 
 @pytest.fixture
@@ -60,9 +61,9 @@ def test_curves_by_hand(write_run):
     )
     write_run('a/seed_0', train(40, 2, 2.0), {'accuracy/top1': 70.0, 'step': 2}, start='20260102_000000')
     other = write_run('b/seed_0', train(10, 1, 5.0))
-    logs = read_logs({'a': [run], 'b': [other]})
+    logs = {'a': [TrainingLog.read(run)], 'b': [TrainingLog.read(other)]}
     assert seed_curves(logs, 'loss') == {'a': [{1: 3.5, 2: 2.0}], 'b': [{1: 5.0}]}
     assert seed_curves(logs, 'accuracy/top1') == {'a': [{1: 50.0, 2: 70.0}], 'b': []}
     assert seed_curves(logs, 'aspect/auc')['a'] == [{1: pytest.approx(70.0)}]
-    with pytest.raises(ConfigError, match='--metric top1: no run has it; there are loss, accuracy/top1, aspect/auc'):
+    with pytest.raises(ConfigError, match='--keys top1: no run has it; there are loss, accuracy/top1, aspect/auc'):
         seed_curves(logs, 'top1')

@@ -9,8 +9,8 @@ from mmpretrain.registry import TRANSFORMS
 
 from makd.config import merge_options
 from makd.errors import ConfigError, DataError
-from makd.experiments.paper import paper_figure
 from makd.experiments.question_options import question_options
+from makd.experiments.report import paper_figure
 from makd.experiments.tables import TABLES, Arm
 
 ARMS = {name: [arm for block in table.make() for arm in block.arms] for name, table in TABLES.items()}

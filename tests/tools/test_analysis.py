@@ -1,6 +1,5 @@
 """The tools of tools/analysis once each, on a few emoji and models that were never trained, and their mistakes."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from mmengine.registry import init_default_scope
 from makd.registry import MODELS
 
 MAKD, PLAIN = 'configs/makd/resnet18_emoji.py', 'configs/baseline/resnet18_emoji.py'
-# Eight pictures in two styles of four classes, which are chosen by their place.
+# Eight images in two styles of four classes, which are chosen by their place.
 FEW = [
     'test_dataloader.dataset.indices=[0,1,2,3,849,850,851,852]',
     'test_dataloader.num_workers=0',
@@ -41,64 +40,52 @@ def analyse(run_tool):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    yield tmp_path / 'sub' / 'picture.png'
-    assert (tmp_path / 'sub' / 'picture.png').read_bytes().startswith(b'\x89PNG')
+def figure(tmp_path):
+    yield tmp_path / 'sub' / 'figure.png'
+    assert (tmp_path / 'sub' / 'figure.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_histogram_of_the_teacher_alone(analyse, picture):
-    options = ['--questions', 'animal', '--classes', 'tiger', 'house', '--out', picture]
+def test_histogram_of_the_annotator_alone(analyse, figure):
+    options = ['--questions', 'animal', '--classes', 'tiger', 'house', '--out', figure]
     (out, _), end = analyse('aspect_histogram', MAKD, *options)
     assert end is None
     assert '1698 images of 849 classes, 1698 with all answers' in out
 
 
-def test_histogram_of_teacher_and_student(analyse, checkpoints, picture):
-    options = ['--top', '1', '--out', picture, '--cfg-options', *FEW]
+def test_histogram_of_annotator_and_student(analyse, checkpoints, figure):
+    options = ['--top', '1', '--out', figure, '--cfg-options', *FEW]
     assert analyse('aspect_histogram', MAKD, checkpoints[MAKD][0], *options)[1] is None
 
 
-def test_tsne(analyse, checkpoints, picture):
-    options = ['--max-images', '6', '--questions', 'animal', 'round', '--out', picture, '--cfg-options', *FEW]
+def test_tsne(analyse, checkpoints, figure):
+    options = ['--max-images', '6', '--questions', 'animal', 'round', '--out', figure, '--cfg-options', *FEW]
     (out, _), end = analyse('aspect_tsne', MAKD, checkpoints[MAKD][0], *options)
     assert end is None
     assert '6 images; correlation of distances' in out
 
 
 @pytest.mark.parametrize('chosen', [['--choose', 'disagree'], ['--images', 'twemoji/place-map/1f310.png']])
-def test_panel(analyse, checkpoints, picture, chosen):
+def test_panel(analyse, checkpoints, figure, chosen):
     few = ['test_dataloader.dataset.styles=[twemoji]', *FEW[1:]] if chosen[0] == '--images' else FEW
-    options = [*chosen, '--num-images', '2', '--num-questions', '3', '--out', picture, '--cfg-options', *few]
+    options = [*chosen, '--num-images', '2', '--num-questions', '3', '--out', figure, '--cfg-options', *few]
     (out, _), end = analyse('aspect_panel', MAKD, checkpoints[MAKD][0], *options)
     assert end is None
-    assert out.count('mean |teacher - student|') == (2 if chosen[0] == '--choose' else 1)
+    assert out.count('mean |annotator - student|') == (2 if chosen[0] == '--choose' else 1)
 
 
-def test_confusions(analyse, checkpoints, picture):
-    options = ['--top', '2', '--out', picture, '--cfg-options', *FEW]
+def test_confusions(analyse, checkpoints, figure):
+    options = ['--top', '2', '--out', figure, '--cfg-options', *FEW]
     models = ['--baseline', PLAIN, *checkpoints[PLAIN], '--makd', MAKD, *checkpoints[MAKD]]
     (out, _), end = analyse('confusions', *models, *options)
     assert end is None
-    report = picture.with_suffix('.md').read_text()
+    report = figure.with_suffix('.md').read_text()
     assert report in out
     assert '8 images of 4 classes; 2 runs of the baseline, 2 of MaKD' in report
     assert report.count(' of 4 ') >= 4  # taken: of one image in two styles, twice
     assert 'remain in runs left out of the choice' in report
 
 
-def test_curves(analyse, picture, tmp_path):
-    for seed in range(2):
-        log = tmp_path / 'makd' / 'name' / '123' / f'seed_{seed}' / 'start' / 'vis_data' / 'scalars.json'
-        log.parent.mkdir(parents=True)
-        records = [dict(lr=0.1, loss=2.0, epoch=1, step=9), {'accuracy/top1': 50.0 + seed, 'step': 1}]
-        log.write_text(''.join(json.dumps(record) + '\n' for record in records))
-    (out, _), end = analyse('compare_runs', tmp_path / 'makd', '--out', picture)
-    assert end is None
-    assert 'makd/name: 2 runs, seed_0, seed_1' in out
-    assert 'no run has it; there are loss, accuracy/top1' in analyse('compare_runs', tmp_path, '--metric', 'top1')[1]
-
-
-def test_mistakes_are_one_message(analyse, checkpoints, tmp_path):
+def test_mistakes_are_one_message(analyse, checkpoints):
     plain, makd = checkpoints[PLAIN][0], checkpoints[MAKD][0]
     few = ['--cfg-options', *FEW]
     assert "no question 'animals' among the 66; close to it: 'animal'" in analyse(
@@ -112,8 +99,7 @@ def test_mistakes_are_one_message(analyse, checkpoints, tmp_path):
     assert 'does not fit the config' in analyse('aspect_panel', MAKD, plain, *few)[1]
     assert 'no such image; close to it: ' in analyse('aspect_panel', MAKD, makd, '--images', 'a.png', *few)[1]
     assert '--choose right: there are' in analyse('aspect_panel', MAKD, makd, '--choose', 'right', *few)[1]
-    assert '--out x.txt: a picture ends in' in analyse('aspect_panel', MAKD, makd, '--out', 'x.txt')[1]
-    assert 'holds no log of a run' in analyse('compare_runs', tmp_path)[1]
+    assert '--out x.txt: a figure ends in' in analyse('aspect_panel', MAKD, makd, '--out', 'x.txt')[1]
     assert '--makd: give a config and at least one checkpoint' in analyse(
         'confusions', '--baseline', PLAIN, plain, '--makd', MAKD
     )[1]  # fmt: skip

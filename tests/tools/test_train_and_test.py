@@ -165,7 +165,7 @@ def test_a_comparison_asks_for_each_run_once(python):
     for twice in ([config, config], [config, '--seeds', '1', '1']):
         result = python('tools/compare.py', *twice)
         assert result.returncode == 1
-        assert 'asked for twice' in result.stderr
+        assert 'listed twice' in result.stderr
     result = python('tools/compare.py', config, '--cfg-options', 'randomness.seed=3')
     assert 'with --seeds' in result.stderr
 

@@ -1,4 +1,4 @@
-"""Draw the mean P(yes) of each class for some questions, the teacher's and the student's (paper Figure 4)."""
+"""Draw the mean P(yes) of each class for some questions, the annotator's and the student's (paper Figure 4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = """examples:
       --questions animal round --top 10
   python tools/analysis/aspect_histogram.py CONFIG CHECKPOINT --split train --classes 'hot dog' sunflower --out fig4.svg
 
-Without a checkpoint only the teacher's answers are shown. The lower part shows the means of all classes."""
+Without a checkpoint only the annotator's answers are shown. The lower part shows the means of all classes."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,10 +48,10 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from makd.analysis.class_means import choose_questions, class_band, class_means, spread
-    from makd.analysis.figures.aspect_histogram import Answers, Panel, draw_aspect_histogram
-    from makd.analysis.figures.save import picture_paths, save_figure
+    from makd.analysis.figures.answers import ClassAnswers, QuestionPanel, draw_aspect_histogram
+    from makd.analysis.figures.output import ANNOTATOR, STUDENT, figure_paths, save_figure
 
-    paths = picture_paths(args.out, f'aspect_histogram_{Path(args.config).stem}')
+    paths = figure_paths(args.out, f'aspect_histogram_{Path(args.config).stem}')
     checkpoint = args.checkpoint and require_checkpoint(args.checkpoint, 'checkpoint')
     cfg = load_split(args.config, args.cfg_options, args.split)
     images = read_images(cfg, args.config, args.split)
@@ -60,30 +60,30 @@ def main() -> None:
     columns = choose_questions(images.questions, args.questions, [spread(means)], args.num_questions)
     named = args.classes and class_labels(args.classes, classes)
 
-    answered = {'teacher': images.probability}
+    probabilities = {ANNOTATOR: images.probability}
     if checkpoint:
         from makd.analysis.student_outputs import run_student
 
         outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader, len(images.questions))
-        answered['student'] = outputs.aspect_probability
+        probabilities[STUDENT] = outputs.aspect_probability
 
     panels = []
     for q in columns:
         shown, gap = (named, None) if named else ends(means[:, q], args.top)
         answers = [
-            Answers(
+            ClassAnswers(
                 who,
                 class_means(probability[:, [q]], images.labels, len(classes))[:, 0],
                 class_band(probability[:, q], images.labels, shown),
             )
-            for who, probability in answered.items()
+            for who, probability in probabilities.items()
         ]
-        panels.append(Panel(images.questions[q].text, shown, gap, answers))
+        panels.append(QuestionPanel(images.questions[q].text, shown, gap, answers))
     save_figure(draw_aspect_histogram(panels, classes), paths)
 
 
 def ends(means: np.ndarray, top: int) -> tuple[list[int], int | None]:
-    """Return the classes with the highest and the lowest means, from the top down, and where others are left out."""
+    """Return the classes with the highest and the lowest means, from the top down, and the place of the others."""
     import numpy as np
 
     order = [int(label) for label in np.argsort(-means, kind='stable') if not np.isnan(means[label])]
@@ -91,7 +91,7 @@ def ends(means: np.ndarray, top: int) -> tuple[list[int], int | None]:
 
 
 def class_labels(names: list[str], classes: tuple[str, ...]) -> list[int]:
-    """Return the labels of these classes; raise a ConfigError for one that there is not."""
+    """Return the labels of these classes; raise a ConfigError for an unknown name."""
     for name in names:
         if name not in classes:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Embed the teacher's and the student's aspect logits by t-SNE, side by side (paper Figure 5)."""
+"""Embed the aspect logits of annotator and student by t-SNE, side by side (paper Figure 5)."""
 
 import argparse
 from pathlib import Path
@@ -15,10 +15,10 @@ EXAMPLES = """examples:
   python tools/analysis/aspect_tsne.py CONFIG CHECKPOINT --questions animal vehicle --max-images 5000 --out fig5.png
   python tools/analysis/aspect_tsne.py CONFIG CHECKPOINT --by class
 
-Logits are log p(yes) - log p(no), clipped to P(yes) from 0.001 to 0.999: an answer that is certain would be infinitely
-far away. Distances between groups in a t-SNE mean nothing, and it finds groups in noise, too. So the picture has two
-measures that do not depend on it: the AUC of the student's answers to a question, and Spearman's correlation of the
-distances between all pairs of images in the two spaces. Images without all answers are left out."""
+Logits are log p(yes) - log p(no), clipped to P(yes) from 0.001 to 0.999: a certain answer would be infinitely far away.
+Distances between groups in a t-SNE mean nothing, and it finds groups in noise, too. So the figure has two measures that
+do not depend on it: the AUC of the student's answers to a question, and Spearman's correlation of the distances between
+all pairs of images in the two spaces. Images without all answers are left out."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,9 +31,15 @@ def parse_args() -> argparse.Namespace:
         '--by',
         choices=['question', 'class'],
         default='question',
-        help="what colours an image: the teacher's P(yes) of a question, or its class (default: question)",
+        help="colour the images by the annotator's P(yes) of a question, or by their class (default: question)",
     )
-    p.add_argument('--max-images', type=int, default=2000, metavar='N', help='so many at random (default: 2000)')
+    p.add_argument(
+        '--max-images',
+        type=int,
+        default=2000,
+        metavar='N',
+        help='embed at most N images, chosen at random (default: 2000)',
+    )
     p.add_argument('--seed', type=int, default=0, help='of that choice, and of the t-SNE (default: 0)')
     return p.parse_args()
 
@@ -48,11 +54,11 @@ def main() -> None:
 
     from makd.analysis.aspect_space import clip_logits, distance_agreement, embed, question_auc
     from makd.analysis.class_means import choose_questions, class_means, spread
-    from makd.analysis.figures.aspect_tsne import draw_aspect_tsne
-    from makd.analysis.figures.save import picture_paths, save_figure
+    from makd.analysis.figures.answers import draw_aspect_tsne
+    from makd.analysis.figures.output import ANNOTATOR, STUDENT, figure_paths, save_figure
     from makd.analysis.student_outputs import run_student
 
-    paths = picture_paths(args.out, f'aspect_tsne_{Path(args.config).stem}')
+    paths = figure_paths(args.out, f'aspect_tsne_{Path(args.config).stem}')
     cfg = load_split(args.config, args.cfg_options, args.split)
     images = read_images(cfg, args.config, args.split)
     answered = np.flatnonzero(images.answered)
@@ -72,9 +78,9 @@ def main() -> None:
     chosen = answered
     if len(answered) > args.max_images:
         chosen = np.sort(np.random.default_rng(args.seed).choice(answered, args.max_images, replace=False))
-    teacher, student = clip_logits(images.logits[chosen]), clip_logits(outputs.aspect_logits[chosen])
+    annotator, student = clip_logits(images.logits[chosen]), clip_logits(outputs.aspect_logits[chosen])
     auc = question_auc(outputs.aspect_probability[answered], images.probability[answered])
-    agreement = distance_agreement(teacher, student)
+    agreement = distance_agreement(annotator, student)
     print(
         f'{len(chosen)} images; correlation of distances {agreement:.3f}, mean AUC {np.nanmean(auc):.3f}.', flush=True
     )
@@ -85,7 +91,7 @@ def main() -> None:
         colored = [
             (images.questions[q].text, images.probability[chosen, q], f"student's AUC {auc[q]:.2f}") for q in columns
         ]
-    embeddings = [('teacher', embed(teacher, args.seed)), ('student', embed(student, args.seed))]
+    embeddings = [(ANNOTATOR, embed(annotator, args.seed)), (STUDENT, embed(student, args.seed))]
     title = (
         f't-SNE of {len(images.questions)} aspect logits of {len(chosen)} images\n'
         f'rank correlation of all distances {agreement:.2f}, mean AUC {np.nanmean(auc):.2f}'

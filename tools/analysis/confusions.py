@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from makd.analysis.confusion import Confusion
-    from makd.analysis.figures.confusion_pairs import Pair
+    from makd.analysis.figures.classes import Pair
     from makd.datasets.targets_join import TargetsJoin
 
 EXAMPLES = """examples:
@@ -25,12 +25,12 @@ EXAMPLES = """examples:
       --baseline configs/baseline/resnet18_emoji.py work_dirs/compare/baseline/resnet18_emoji/*/seed_*/epoch_40.pth \\
       --makd configs/makd/resnet18_emoji.py work_dirs/compare/makd/resnet18_emoji/FINGERPRINT/seed_*/epoch_40.pth
 
-The confusion of two classes is the mean probability that images of either give to the other; 'taken' counts the images
-of both, over all runs, that are taken for the other. The questions are those whose mean answers about the two classes,
-on the training images of the MaKD config, differ most; 'apart' is the sum of the differences over all questions. Pairs
-are picked for their difference, so it flatters: the reverse pairs, the sums over all pairs and, with several
-checkpoints, what remains in runs that were left out of the choice (mean difference of the pairs where they were chosen,
-and there) are reported as well. The table is printed, and written beside the picture."""
+The confusion of two classes is the mean probability that the model gives to one on images of the other; 'taken' counts
+the images of both, over all runs, that are taken for the other. The questions shown are those whose mean answers about
+the two classes, on the training images of the MaKD config, differ most; 'apart' is the sum of the differences over all
+questions. Pairs are selected by their difference, which overstates it. So the tool also reports the pairs that MaKD
+confuses more, the sums over all pairs and, with several checkpoints, how much of the difference remains in runs that
+were left out of the selection. The table is printed, and written beside the figure."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,13 +38,13 @@ def parse_args() -> argparse.Namespace:
     p = analysis_parser(__doc__, EXAMPLES)
     metavar = ('CONFIG', 'CHECKPOINT')
     p.add_argument(
-        '--baseline', nargs='+', required=True, metavar=metavar, help='config and its checkpoints, one a seed'
+        '--baseline', nargs='+', required=True, metavar=metavar, help='config and its checkpoints, one per seed'
     )
     p.add_argument(
         '--makd', nargs='+', required=True, metavar=metavar, help='config of a MaKD student, and checkpoints'
     )
     p.add_argument('--top', type=int, default=10, metavar='K', help='pairs in each direction (default: 10)')
-    p.add_argument('--num-questions', type=int, default=2, metavar='K', help='questions a pair (default: 2)')
+    p.add_argument('--num-questions', type=int, default=2, metavar='K', help='questions per pair (default: 2)')
     return p.parse_args()
 
 
@@ -61,10 +61,10 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from makd.analysis.class_means import class_means
-    from makd.analysis.figures.confusion_pairs import draw_confusion_pairs
-    from makd.analysis.figures.save import picture_paths, save_figure
+    from makd.analysis.figures.classes import draw_confusion_pairs
+    from makd.analysis.figures.output import figure_paths, save_figure
 
-    paths = picture_paths(args.out, f'confusions_{Path(args.makd[0]).stem}')
+    paths = figure_paths(args.out, f'confusions_{Path(args.makd[0]).stem}')
     train = read_images(load_split(args.makd[0], args.cfg_options, 'train'), args.makd[0], 'train')
     means = class_means(train.probability, train.labels, len(train.classes))
     baseline = read_confusion(args, args.baseline, None)
@@ -97,12 +97,12 @@ def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int 
     config, *checkpoints = run
     cfg = load_split(config, args.cfg_options, args.split)
     images = join_dataset(DATASETS.build(cfg.split_dataloader['dataset']))
-    outputs = (run_student(cfg, config, one, cfg.split_dataloader, num_questions) for one in checkpoints)
-    return Confusion.of_runs((one.class_probability for one in outputs), images.labels)
+    runs = (run_student(cfg, config, path, cfg.split_dataloader, num_questions) for path in checkpoints)
+    return Confusion.of_runs((outputs.class_probability for outputs in runs), images.labels)
 
 
 def report_totals(baseline: Confusion, makd: Confusion, means: np.ndarray) -> str:
-    """Return what does not depend on a choice of pairs."""
+    """Return the lines of the report that do not depend on a selection of pairs."""
     from makd.analysis.confusion import answer_distance
 
     distance = answer_distance(means) * means.shape[1]
@@ -125,24 +125,24 @@ def report_totals(baseline: Confusion, makd: Confusion, means: np.ndarray) -> st
 def report_blocks(
     args: argparse.Namespace, baseline: Confusion, makd: Confusion, train: TargetsJoin, means: np.ndarray
 ) -> list[tuple[str, str, list[Pair], str]]:
-    """Return heading, what remains in runs that were left out, pairs and Markdown table, of both directions."""
+    """Return heading, note, pairs and Markdown table of both directions; the note is about runs left out."""
     from makd.analysis.confusion import answer_distance, held_out, strongest_pairs, telling_questions
-    from makd.analysis.figures.confusion_pairs import Pair
+    from makd.analysis.figures.classes import Pair
     from makd.experiments.summary import markdown_table
 
     of_baseline, of_makd = baseline.soft(), makd.soft()
     distance = answer_distance(means) * means.shape[1]
     header = ['pair', 'baseline', 'MaKD', 'MaKD - baseline', 'taken, baseline', 'taken, MaKD', 'apart', 'questions']
     blocks = []
-    for heading, one, other in (
+    for heading, more, less in (
         ('Pairs that MaKD separates most', baseline, makd),
         ('Pairs that MaKD confuses more', makd, baseline),
     ):
-        difference = one.soft() - other.soft()
-        found = held_out(one, other, args.top)
+        difference = more.soft() - less.soft()
+        remaining = held_out(more, less, args.top)
         note = 'several checkpoints of each would show what remains in runs left out of the choice'
-        if found:
-            note = f'of {found[0]:.3f}, {found[1]:.3f} remain in runs left out of the choice'
+        if remaining:
+            note = f'of {remaining[0]:.3f}, {remaining[1]:.3f} remain in runs left out of the choice'
         body, pairs = [], []
         for a, b in strongest_pairs(difference, args.top):
             questions = [
@@ -153,7 +153,7 @@ def report_blocks(
             body.append([
                 ' / '.join(pairs[-1].names),
                 *(f'{of_baseline[a, b]:.3f}', f'{of_makd[a, b]:.3f}', f'{of_makd[a, b] - of_baseline[a, b]:+.3f}'),
-                *(taken(one, a, b) for one in (baseline, makd)),
+                *(taken(confusion, a, b) for confusion in (baseline, makd)),
                 f'{distance[a, b]:.1f}',
                 '; '.join(questions) or 'the answers are the same',
             ])  # fmt: skip
@@ -162,7 +162,7 @@ def report_blocks(
 
 
 def taken(confusion: Confusion, a: int, b: int) -> str:
-    """Return how many images of two classes are taken for the other, of how many."""
+    """Return 'n of m': the images of two classes that are taken for the other, of all their images."""
     counts = confusion.counts.sum(axis=0)
     return f'{counts[a, b] + counts[b, a]} of {(confusion.images[a] + confusion.images[b]) * confusion.runs}'
 
