@@ -1,4 +1,4 @@
-"""Reproduce a table or figure of the paper: train and test its trials, over seeds, and show them beside the paper's."""
+"""Reproduce a table or figure of the paper: train and test its trials, and show their results beside the paper's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from makd.experiments.tables import Arm, Block, Table
     from makd.experiments.teacher_training import TeacherTraining
 
-    Trials = list[dict[Arm, dict[int, Trial]]]  # of each block: arm -> seed -> trial
+    Trials = list[dict[Arm, dict[int, Trial]]]  # for each block: arm -> seed -> trial
 
 NAMES = (
     'table1',
@@ -38,10 +38,10 @@ EXAMPLES = """examples:
   python tools/reproduce.py table1 --datasets stanford_cars --dry-run      # what it would run
   python tools/reproduce.py table1 --launcher slurm --slurm-args "--partition=gpu --gres=gpu:1 --time=24:00:00"
 
-Tables 1 to 7, Figures 2 and 3, and 'students', which the paper does not have. Finished trials are skipped, broken ones
-resumed, as often as the command is given; a config that has changed is run anew. A trial is tested once, at its last
-epoch, or at the best on a split held out of training if its config says so. Teachers that are absent are trained first.
-The table goes to WORK_DIR/NAME.md, .csv and .png, with its gaps."""
+Tables 1 to 7, Figures 2 and 3, and 'questions' and 'students', which the paper does not have. The command may be
+repeated: finished trials are skipped, interrupted ones resumed; a config that has changed is run again. A trial is
+tested once, at its last epoch, or at the best epoch on a split held out of training if its config says so. Absent
+teachers are trained first. The table, with any gaps, is written to WORK_DIR/NAME.md, .csv and .png."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,15 +53,17 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('--datasets', nargs='+', metavar='NAME', help="such as stanford_cars or emoji; default: the paper's")
     p.add_argument('--seeds', type=int, default=5, help='number of seeds, from 0 on (default: 5)')
     p.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='pytorch: several GPUs a trial'
+        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='pytorch: several GPUs per trial'
     )
-    p.add_argument('--gpus', type=int, default=1, help='GPUs of a trial, of one machine (default: 1)')
+    p.add_argument('--gpus', type=int, default=1, help='GPUs per trial, on one machine (default: 1)')
     p.add_argument('--jobs', type=int, default=1, help='trials at a time on this machine (default: 1)')
     p.add_argument('--slurm-args', default='', metavar='ARGS', help='further options of sbatch, in one string')
     p.add_argument(
-        '--work-dir', default='work_dirs/compare', help="folder of all runs, compare.py's (default: %(default)s)"
+        '--work-dir',
+        default='work_dirs/compare',
+        help='folder of all runs, shared with compare.py (default: %(default)s)',
     )
-    p.add_argument('--dry-run', action='store_true', help='list the trials and what they lack, and run nothing')
+    p.add_argument('--dry-run', action='store_true', help='list the trials and the data they lack, and run nothing')
     p.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override fields of every config')
     args = p.parse_args()
     if min(args.seeds, args.jobs, args.gpus) < 1:
@@ -72,7 +74,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run what is not finished, and show the table."""
+    """Run the unfinished trials, and show the table."""
     args = parse_args()
     # Imported here, so that --help is answered at once.
     from makd.experiments.tables import TABLES
@@ -83,16 +85,14 @@ def main() -> None:
     trials = make_trials(blocks, args)
     absent = absent_data(each(trials))
     if absent and not args.dry_run:
-        raise DataError(
-            f'The data are not there (paths are relative to the folder that the command runs in):\n{absent}'
-        )
+        raise DataError(f'The data are not there (paths are relative to the working directory):\n{absent}')
     teachers = absent_teachers(each(trials))
     if args.dry_run:
         list_what_runs(each(trials), teachers, absent)
         return
     if teachers:
         start(teachers, args)
-        trials = make_trials(blocks, args)  # anew: what a student's result stands for depends on its teacher
+        trials = make_trials(blocks, args)  # again: a student's fingerprint depends on its teacher
 
     distinct = list(dict.fromkeys(each(trials)))
     waiting = [trial for trial in distinct if not trial.done]
@@ -105,7 +105,7 @@ def main() -> None:
     if all(trial.done for trial in waiting):
         return
     if args.launcher == 'slurm':
-        print('The same command shows the table when the jobs have ended, and submits what failed or waits.')
+        print('The same command shows the table when the jobs have ended, and submits the trials that failed or wait.')
     else:
         raise SystemExit('The same command runs the trials without a result, and skips the others.')
 
@@ -122,7 +122,7 @@ def make_trials(blocks: list[Block], args: argparse.Namespace) -> Trials:
 
 
 def each(trials: Trials) -> Iterator[Trial]:
-    """Yield the trials seed by seed, so that a table that is cut short has whole pairs."""
+    """Yield the trials seed by seed, so that an interrupted table has complete pairs."""
     for seed in next(iter(trials[0].values())):
         for block in trials:
             for by_seed in block.values():
@@ -130,20 +130,20 @@ def each(trials: Trials) -> Iterator[Trial]:
 
 
 def absent_data(trials: Iterable[Trial]) -> str:
-    """Say what data the trials lack: of each data set and targets folder one place that needs it, and what makes it."""
-    from makd import config as checks
+    """Name each absent dataset and targets folder once, with a config that needs it and the command that makes it."""
+    from makd import config
 
     places: dict[str, str] = {}
     for trial in {trial.config: trial for trial in trials}.values():
-        absent = checks.absent_data(trial.cfg, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
-        for place, way_out in absent.items():
-            places.setdefault(way_out, f'{trial.config}: {place}')
-    lines = [f'  {place}\n    {way_out}' for way_out, place in places.items()]
-    return '\n'.join([*lines, 'Or leave data sets out: --datasets names those to take.']) if lines else ''
+        absent = config.absent_data(trial.cfg, ('train_dataloader', 'val_dataloader', 'test_dataloader'))
+        for place, remedy in absent.items():
+            places.setdefault(remedy, f'{trial.config}: {place}')
+    lines = [f'  {place}\n    {remedy}' for remedy, place in places.items()]
+    return '\n'.join([*lines, 'Or select the datasets that are there: --datasets NAME ...']) if lines else ''
 
 
 def list_what_runs(trials: Iterable[Trial], teachers: list[TeacherTraining], absent: str) -> None:
-    """Print each trial and how far it is."""
+    """Print each trial and its state."""
     for teacher in teachers:
         print(f'{teacher.label}: to be trained first')
     done = 0
@@ -171,7 +171,7 @@ def start(tasks: Sequence[Trial | TeacherTraining], args: argparse.Namespace) ->
 
 
 def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Trials) -> None:
-    """Write the table and the picture, and print the table."""
+    """Write the table and the figure, and print the table."""
     from makd.experiments.plots import plot_gains, plot_sweep
     from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
 
@@ -184,7 +184,7 @@ def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Tr
     root.mkdir(parents=True, exist_ok=True)
     name = '_'.join([args.table, *(args.datasets or ())])
     markdown = report_markdown(lines)
-    if args.cfg_options:  # another experiment, which is not to replace the table
+    if args.cfg_options:  # another experiment, which must not overwrite the table
         options = shlex.join(args.cfg_options)
         name += f'_{hashlib.sha256(options.encode()).hexdigest()[:6]}'
         markdown += f'\n\nWith --cfg-options {options}'

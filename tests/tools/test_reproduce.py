@@ -157,7 +157,7 @@ def test_absent_data_are_one_error_before_anything_runs(reproduce):
     _, end = reproduce()
     assert "configs/makd/student.py: train_dataloader.dataset.data_root='data/dtd'\n    `python tools/prepare" in end
     assert 'tools/annotate.py' in end
-    assert 'or leave data sets out: --datasets' in end.lower()
+    assert 'Or select the datasets that are there: --datasets' in end
     assert not Path('teachers').exists()
     assert 'tools/prepare_dataset.py dtd' in reproduce('--dry-run')[0].out
     elsewhere = ['train_dataloader.dataset.data_root=configs', 'train_dataloader.dataset.targets=configs']
