@@ -1,4 +1,4 @@
-"""Load a config for a command-line tool, and find its mistakes before anything is built."""
+"""Load a config, and find its mistakes before anything is built."""
 
 import difflib
 import inspect
@@ -12,13 +12,13 @@ from makd import registry
 from makd.compat.annotation_config import update_annotation_config
 from makd.errors import ConfigError, DataError
 
-# What tools/prepare_dataset.py prepares.
+# The datasets that tools/prepare_dataset.py prepares.
 PREPARED = (
     'emoji', 'emoji_scenes', 'stanford_cars', 'oxford_pets', 'dtd', 'flowers102', 'cub200', 'fgvc_aircraft',
     'caltech101', 'mini_imagenet', 'imagenet', 'coco',
 )  # fmt: skip
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-# Keys that the framework takes out of a config before it builds the class.
+# Keys that the framework removes from a config before it builds the class.
 FRAMEWORK_KEYS = {'type', '_scope_', 'priority'}
 
 
@@ -75,7 +75,7 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
-    """Merge ``--cfg-options`` into a config; raise a ConfigError for one that does not fit its shape."""
+    """Merge options into a config; raise a ConfigError for one that does not fit its structure."""
     for key, value in (options or {}).items():
         try:
             cfg.merge_from_dict({key: value})
@@ -84,7 +84,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
 
 
 def find_config(path: str) -> str:
-    """Return ``path``; raise a ConfigError with similar names if there is no such file."""
+    """Return ``path``; raise a ConfigError that suggests similar names if there is no such file."""
     if Path(path).is_file():
         return path
     known = [str(p) for p in Path('configs').rglob('*.py') if '_base_' not in p.parts]
@@ -105,11 +105,7 @@ def require_checkpoint(path: str, option: str) -> str:
 
 
 def check_makd_types(cfg: Config) -> None:
-    """Check every ``dict(type='makd.X', ...)`` of a config: X is registered, and takes each key.
-
-    Raises:
-        ConfigError: Naming the field, the offending value, and similar names.
-    """
+    """Raise a ConfigError unless for every ``dict(type='makd.X', ...)`` X is registered and takes each key."""
     for field, node in walk_dicts(cfg.to_dict()):
         name = node.get('type')
         if not isinstance(name, str) or not name.startswith('makd.'):
@@ -123,7 +119,7 @@ def check_makd_types(cfg: Config) -> None:
 
 
 def accepted_keys(cls: type) -> set[str]:
-    """Return the names that ``cls(...)`` takes: its own, and through ``**kwargs`` those of its base classes."""
+    """Return the arguments of a class, with those of its base classes if it passes ``**kwargs`` on."""
     keys: set[str] = set()
     for base in cls.__mro__:
         if '__init__' not in vars(base):
@@ -136,21 +132,17 @@ def accepted_keys(cls: type) -> set[str]:
 
 
 def check_data_roots(cfg: Config, loaders: Sequence[str]) -> None:
-    """Check that the data roots of these loaders exist, with the annotations and the answers that they read.
-
-    Raises:
-        DataError: One error that names every absent folder or file, its field, and the commands that make them.
-    """
+    """Raise a DataError that names all absent data of these loaders, and the commands that make them."""
     if absent := absent_data(cfg, loaders):
         lines = '\n  '.join(absent)
         raise DataError(
-            f'The data set is not there (paths are relative to the folder that the command runs in):\n  {lines}\n'
+            f'The dataset does not exist (paths are relative to the current folder):\n  {lines}\n'
             f'{" ".join(dict.fromkeys(absent.values()))} Name another place with --cfg-options FIELD=PATH.'
         )
 
 
 def absent_data(cfg: Config, loaders: Sequence[str]) -> dict[str, str]:
-    """Return 'FIELD=VALUE' of each folder or file that these loaders would not find, with what makes it."""
+    """Return 'FIELD=VALUE' of each folder or file that these loaders lack, and the advice how to make it."""
     absent: dict[str, str] = {}
     for loader in loaders:
         for field, node in walk_dicts(cfg.get(loader) or {}, loader):
@@ -165,20 +157,20 @@ def absent_data(cfg: Config, loaders: Sequence[str]) -> dict[str, str]:
 
 
 def _local(path: Any) -> str:
-    """Return a path on this machine; '' for none, and for a URL."""
+    """Return a local path; '' for a URL or anything that is not a path."""
     return path if isinstance(path, str) and '://' not in path else ''
 
 
 def _prepare(root: str) -> str:
-    """Say what makes a data set."""
+    """Return the advice how to prepare a dataset."""
     name = Path(root).name
     if name in PREPARED:
         return f'`python tools/prepare_dataset.py {name}` prepares it.'
-    return '`python tools/prepare_dataset.py --help` lists the data sets that it prepares.'
+    return '`python tools/prepare_dataset.py --help` lists the datasets that it prepares.'
 
 
 def _annotate(targets: str) -> str:
-    """Say what makes the answers about the images of a data set."""
+    """Return the advice how to make a targets folder."""
     if targets.startswith('data/emoji_scenes/aspects/'):
         return _prepare('emoji_scenes')
     for path in sorted(Path('configs/annotate').glob('*.py')):
@@ -222,7 +214,7 @@ def _hint(value: str, known: list[str]) -> str:
 
 
 def _set_mmpretrain_defaults(cfg: Config, loader: str) -> None:
-    """Fill in what mmpretrain's own tools fill in: its configs leave these fields of a data loader out."""
+    """Fill in the fields of a data loader that mmpretrain's configs leave to its tools."""
     if cfg.get(loader) is None:
         return
     from mmengine.device import get_device  # torch: not for --help

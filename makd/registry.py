@@ -82,12 +82,7 @@ DATASETS = StagedRegistry(
 )
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,
-    heavy=(
-        'makd.datasets.load_image',
-        'makd.datasets.load_emoji_on_ground',
-        'makd.datasets.load_aspect_targets',
-        'makd.datasets.load_teacher_logits',
-    ),
+    heavy=('makd.datasets.load_image', 'makd.datasets.load_emoji_on_ground', 'makd.datasets.load_targets'),
 )
 MODELS = StagedRegistry(
     root.MODELS, light=('makd.annotation.annotators',), heavy=('makd.models',), mmdet=('makd.models.detectors',)

@@ -1,4 +1,4 @@
-"""What the tools of ``tools/analysis`` have in common: their arguments, and a config's split as the test sees it."""
+"""What the tools in ``tools/analysis`` share: arguments, and a split of a config in the pipeline of the test."""
 
 import argparse
 import difflib
@@ -19,7 +19,7 @@ SPLITS = ('train', 'val', 'test')
 
 
 def analysis_parser(description: str | None, epilog: str) -> argparse.ArgumentParser:
-    """Return a parser with the arguments that every tool on a split of a config has."""
+    """Return a parser with the arguments of every tool that reads a split of a config."""
     parser = argparse.ArgumentParser(
         description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,7 +37,7 @@ def add_out(parser: argparse.ArgumentParser) -> None:
         '--out',
         type=Path,
         metavar='FILE',
-        help='picture to write, .png, .svg or .pdf (default: PNG and SVG in work_dirs/analysis)',
+        help='figure to write, .png, .svg or .pdf (default: PNG and SVG in work_dirs/analysis)',
     )
 
 
@@ -54,18 +54,13 @@ def add_questions(parser: argparse.ArgumentParser, number: int, default: str) ->
 
 
 def load_split(config: str, options: dict | None, split: str) -> Config:
-    """Load the config of a classifier; ``cfg.split_dataloader`` is its data loader over a split.
+    """Load the config of a classifier and add ``split_dataloader``, a data loader for one of ``SPLITS``.
 
-    That loader gives each image once, in order, in the test's pipeline, also on the training set.
-
-    Args:
-        config: Config file.
-        options: Of ``--cfg-options``.
-        split: One of ``SPLITS``.
+    It yields each image of the split once, in order, in the pipeline of the test, even for the training set.
 
     Raises:
-        ConfigError: The config is not of a classifier, or has no such split.
-        DataError: Its data are absent.
+        ConfigError: The config is not that of a classifier, or has no such split.
+        DataError: The data do not exist.
     """
     from mmengine.registry import init_default_scope  # torch: not for --help
 
@@ -73,12 +68,12 @@ def load_split(config: str, options: dict | None, split: str) -> Config:
     cfg = load_config(config, options, loaders=(loader,))
     if cfg.get('default_scope') != 'mmpretrain':
         raise ConfigError(
-            f'{config}: default_scope={cfg.get("default_scope")!r}: only classifiers can be analysed, in the scope '
+            f'{config}: default_scope={cfg.get("default_scope")!r}: only classifiers can be analysed, whose scope is '
             "'mmpretrain': each image needs one class."
         )
     if not cfg.get(loader):
-        there = ' or '.join(f'--split {name}' for name in SPLITS if cfg.get(f'{name}_dataloader'))
-        raise ConfigError(f'--split {split}: {config} has no {loader}. Choose {there}.')
+        choices = ' or '.join(f'--split {name}' for name in SPLITS if cfg.get(f'{name}_dataloader'))
+        raise ConfigError(f'--split {split}: {config} has no {loader}. Choose {choices}.')
     cfg.split_dataloader = _evaluation_loader(cfg, split)
     init_default_scope(cfg.default_scope)
     return cfg
@@ -90,14 +85,14 @@ def _evaluation_loader(cfg: Config, split: str) -> dict[str, Any]:
         evaluated = cfg.get('test_dataloader') or cfg.get('val_dataloader')
         if not evaluated:
             raise ConfigError(
-                '--split train: the config has neither test_dataloader nor val_dataloader, in whose pipeline, without '
-                'augmentation, training images are looked at.'
+                '--split train: training images are read in the pipeline of test_dataloader or val_dataloader, which '
+                'has no augmentation, and the config has neither.'
             )
         evaluated = evaluated.to_dict()
         loader['batch_size'] = evaluated['batch_size']
         pipeline = first_pipeline(evaluated)
         for _, node in list(walk_dicts(loader['dataset'])):
-            if isinstance(node, dict) and 'pipeline' in node:  # with the answers that training reads
+            if isinstance(node, dict) and 'pipeline' in node:  # keeps the answers that training reads
                 node['pipeline'] = [t for t in pipeline if not _loads_answers(t)] + [
                     t for t in node['pipeline'] if _loads_answers(t)
                 ]
@@ -111,7 +106,7 @@ def _loads_answers(transform: Mapping) -> bool:
 
 
 def read_images(cfg: Config, config: str, split: str) -> 'TargetsJoin':
-    """Read what is known of the images of ``load_split(...)``, and their answers; say how many there are.
+    """Join the images of ``load_split(...)`` with their answers, and print how many there are.
 
     Raises:
         ConfigError: The split's pipeline loads no answers.
@@ -124,11 +119,10 @@ def read_images(cfg: Config, config: str, split: str) -> 'TargetsJoin':
     images = join_dataset(DATASETS.build(cfg.split_dataloader['dataset']))
     if images.questions is None:
         raise ConfigError(
-            f'{config}: the pipeline of its {split} split loads no answers; a config of a MaKD student is needed here, '
-            "whose pipelines end with dict(type='makd.LoadAspectTargets', ...), such as configs/makd/resnet18_emoji.py."
+            f'{config}: the pipeline of its {split} split loads no answers; a config of a MaKD student is needed, such '
+            "as configs/makd/resnet18_emoji.py, whose pipelines end with dict(type='makd.LoadAspectTargets', ...)."
         )
-    answered = int(images.answered.sum())
-    if not answered:
+    if not (answered := images.answered.sum()):
         raise DataError(
             f'{config}: of the {len(images.labels)} images of its {split} split, none has answers to all questions. '
             'Annotate them (docs/annotation.md), or name another --split.'
@@ -141,5 +135,5 @@ def read_images(cfg: Config, config: str, split: str) -> 'TargetsJoin':
 
 
 def close_matches(name: str, known: Sequence[str]) -> str:
-    """Return the names that are close to one that is not known, for a message."""
+    """Return known names that are similar to an unknown one, for a message."""
     return ', '.join(repr(match) for match in difflib.get_close_matches(name, known, n=3) or known[:3])

@@ -1,4 +1,4 @@
-"""The command line that mmpretrain's and mmdet's users know."""
+"""The command line that users of mmpretrain and mmdet know."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from mmengine.config import DictAction
 
 
 class OptionsAction(DictAction):
-    """mmengine's KEY=VALUE parser, with a message in place of a traceback."""
+    """mmengine's KEY=VALUE parser, which reports a mistake without a traceback."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Parse the values into a dict."""
@@ -20,7 +20,7 @@ class OptionsAction(DictAction):
 
 
 def parse_options(options: Iterable[str]) -> dict[str, Any]:
-    """Return KEY=VALUE strings as ``--cfg-options`` has them after parsing."""
+    """Parse KEY=VALUE strings as ``--cfg-options`` does."""
     pairs = (option.partition('=') for option in options)
     return {key: DictAction._parse_iterable(value) for key, _, value in pairs}
 
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def config_parser(description: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    """Return a parser with the arguments that every tool on a config has: config, work dir, launcher, cfg-options."""
+    """Return a parser with the arguments of every tool that runs a config."""
     parser = argparse.ArgumentParser(
         description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )

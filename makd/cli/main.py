@@ -1,4 +1,4 @@
-"""One message in place of a traceback for what a user can put right."""
+"""Show a user's mistake as one message, without a traceback."""
 
 import os
 import sys
@@ -8,15 +8,11 @@ from makd.errors import MakdError
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command-line program; end with a message and status 1 on a mistake of the user's.
+    """Run a command-line program; on a user's mistake, end with a message and exit status 1.
 
-    Anything that is not known as such a mistake keeps its traceback: it is a bug. ``MAKD_TRACEBACK=1`` shows the
-    traceback of the others as well.
+    Every other exception is a bug and keeps its traceback; ``MAKD_TRACEBACK=1`` shows the traceback of all.
 
     Modules that a config imports (``custom_imports``) may lie in the folder that the command runs in.
-
-    Args:
-        main (Callable): The program.
     """
     sys.path.append(os.getcwd())
     try:
@@ -28,7 +24,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _users_mistake(error: Exception) -> bool:
-    """Tell a mistake in a config or on the command line from a bug."""
+    """Return whether an exception is due to a config or the command line, and not a bug."""
     if isinstance(error, KeyError):
         return 'registry' in str(error)  # mmengine's "X is not in the model registry"
     if isinstance(error, TypeError):

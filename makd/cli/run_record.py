@@ -1,4 +1,4 @@
-"""What it takes to repeat a run, written into its work dir."""
+"""A record of what is needed to repeat a run, written into its work dir."""
 
 import json
 import os
@@ -29,29 +29,29 @@ PACKAGES = ('makd', 'torch', 'torchvision', 'onedl-mmengine', 'onedl-mmcv', 'one
 
 @master_only
 def write_run_record(runner: 'Runner') -> None:
-    """Write ``run.json`` beside the log of a run, ``WORK_DIR/TIMESTAMP/``; the whole config lies there already.
+    """Write ``run.json`` to ``WORK_DIR/TIMESTAMP/``, where mmengine has written the log and the whole config.
 
     It holds the command, whether it resumed, the seed (also one that mmengine drew), the number of ranks, the
-    environment and the versions, the git revisions of makd and of the folder that the command runs in, and hashes of
-    the targets folders and of the weights that the run begins from or learns from. Python code that differs from a
-    revision is in ``uncommitted.diff``.
+    environment and versions, the git revisions of makd and of the current folder, and hashes of the targets folders
+    and weights that the run reads. ``uncommitted.diff`` has the Python code that differs from a revision.
     """
     from mmengine.utils.dl_utils import collect_env
 
     folder = Path(runner.log_dir)
-    config = os.path.relpath(folder / 'vis_data' / 'config.py')
+    targets = (path for path in _named_paths(runner.cfg, 'targets') if Path(path).is_dir())
+    weights = (path for path in _named_paths(runner.cfg, *WEIGHTS) if Path(path).is_file())
     record = dict(
         command=shlex.join([Path(sys.executable).name, *sys.argv]),
         started=datetime.now().astimezone().isoformat(timespec='seconds'),
-        config=config,
+        config=os.path.relpath(folder / 'vis_data' / 'config.py'),
         resumed=bool(runner.cfg.get('resume')),
         seed=runner.seed,
         deterministic=runner.deterministic,
         ranks=runner.world_size,
         threads=int(os.environ.get('OMP_NUM_THREADS', 0)) or None,
         git=git_states(folder / DIFF_FILE),
-        targets=_targets(runner.cfg),
-        weights=_weights(runner.cfg),
+        targets={path: AspectTargets.open(path).content_hash for path in targets},
+        weights={path: file_sha256(path) for path in weights},
         versions={name: found for name in PACKAGES if (found := _version(name))},
         environment=collect_env(),
     )
@@ -59,12 +59,12 @@ def write_run_record(runner: 'Runner') -> None:
 
 
 def git_states(diff_file: Path) -> list[dict[str, Any]]:
-    """Return folder, revision and changed files of the git work trees that a run's code and configs come from.
+    """Return folder, revision and changed files of the git work trees of makd and of the current folder.
 
-    These are makd's own, if it is not an installed copy, and that of the current folder.
+    An installed copy of makd has none.
 
     Args:
-        diff_file: Where to write how Python files differ from the revisions, if any does.
+        diff_file: Where to write the differences of Python files from the revisions, if there are any.
     """
     package = Path(makd.__file__).parent
     source = _git(package, 'ls-files', 'version.py') and _git(package, 'rev-parse', '--show-toplevel')
@@ -73,37 +73,29 @@ def git_states(diff_file: Path) -> list[dict[str, Any]]:
     for top in map(Path, tops):
         changed = _git(top, 'status', '--porcelain').splitlines()
         states.append(dict(folder=top.name, revision=_git(top, 'rev-parse', 'HEAD'), changed=changed))
-        diffs.append(_run_git(top, 'diff', 'HEAD', '--', '*.py'))  # code and configs; other files may hold secrets
+        diffs.append(_run_git(top, 'diff', 'HEAD', '--', '*.py'))  # not other files, which may hold secrets
     if any(diffs):
         diff_file.write_bytes(b''.join(diffs))
     return states
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git says, as text."""
+    """Return the output of git, as text."""
     return _run_git(folder, *arguments).decode('utf-8', 'backslashreplace').rstrip('\n')
 
 
 def _run_git(folder: Path, *arguments: str) -> bytes:
-    """Return what git says; nothing if it says no, or there is no git."""
+    """Return the output of git; b'' if it fails or is not installed."""
     try:
         return subprocess.run(['git', '-C', str(folder), *arguments], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return b''
 
 
-def _targets(cfg: 'Config') -> dict[str, str]:
-    """Return the hash of each targets folder that a config names."""
-    named = (node.get('targets') for _, node in walk_dicts(cfg.to_dict()))
-    folders = dict.fromkeys(folder for folder in named if isinstance(folder, str) and Path(folder).is_dir())
-    return {folder: AspectTargets.open(folder).content_hash for folder in folders}
-
-
-def _weights(cfg: 'Config') -> dict[str, str]:
-    """Return the SHA-256 of each file of weights that a config names."""
-    named = (node.get(field) for _, node in walk_dicts(cfg.to_dict()) for field in WEIGHTS)
-    files = dict.fromkeys(file for file in named if isinstance(file, str) and Path(file).is_file())
-    return {file: file_sha256(file) for file in files}
+def _named_paths(cfg: 'Config', *fields: str) -> list[str]:
+    """Return the distinct strings that these fields have anywhere in a config."""
+    values = (node.get(field) for _, node in walk_dicts(cfg.to_dict()) for field in fields)
+    return list(dict.fromkeys(value for value in values if isinstance(value, str)))
 
 
 def _version(package: str) -> str | None:

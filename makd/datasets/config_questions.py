@@ -11,18 +11,13 @@ from makd.registry import TRANSFORMS
 
 
 def find_questions(cfg: Config, num_aspects: int) -> QuestionSet | None:
-    """Return the questions of the first targets folder that a data loader of the config names and that is there.
+    """Return the Q = ``num_aspects`` questions of the student in their order, or None if they are not known.
 
-    Args:
-        cfg: The config.
-        num_aspects: Q, how many the student answers.
-
-    Returns:
-        The Q questions in the order of the student's aspects, or None if no such folder is there.
+    They are read from the first existing targets folder that a data loader of the config names.
 
     Raises:
         ConfigError: The folder has answers to another number of questions.
-        TargetsError: It is damaged.
+        TargetsError: The folder is damaged.
     """
     for loader in LOADERS:
         for field, node in walk_dicts(cfg.get(loader) or {}, loader):
@@ -30,8 +25,8 @@ def find_questions(cfg: Config, num_aspects: int) -> QuestionSet | None:
                 questions = TRANSFORMS.build(dict(node)).targets.questions
                 if len(questions) != num_aspects:
                     raise ConfigError(
-                        f'{field}.targets={node["targets"]!r} has answers to {len(questions)} questions, the student '
-                        f'answers model.head.num_aspects={num_aspects}.'
+                        f'{field}.targets={node["targets"]!r} has answers to {len(questions)} questions, but '
+                        f'model.head.num_aspects is {num_aspects}.'
                     )
                 return questions
     return None

@@ -1,4 +1,4 @@
-"""The data set that ships: emoji, each drawn by up to five artists."""
+"""The dataset that ships: emoji, each drawn in up to five styles."""
 
 import json
 import random
@@ -21,24 +21,24 @@ MIN_EMOJI_PER_SUBCATEGORY = 9
 
 @DATASETS.register_module()
 class EmojiDataset(BaseDataset):
-    """Pictures of emoji in five styles: same things, other artists (``data/emoji/README.md``).
+    """Emoji in five styles: the same things, drawn by different artists (``data/emoji/README.md``).
 
-    Two families of tasks: with ``label='emoji'`` a class is an emoji (849), trained on some styles and tested on styles
-    that no training picture has; with ``label='subcategory'`` a class is one of the 36 Unicode subcategories that have
-    at least nine emoji, and ``split`` keeps the emoji of training and test apart.
+    With ``label='emoji'`` each of the 849 emoji is a class; train on some styles and test on others. With
+    ``label='subcategory'`` each of the 36 Unicode subcategories of at least nine emoji is a class, and ``split`` keeps
+    the emoji of training and test apart.
 
     Args:
-        data_root (str): The folder that holds ``emoji.json`` and ``images/``. Defaults to 'data/emoji'.
-        styles (Sequence[str]): Which artists: 'noto', 'blob', 'fluent', 'twemoji', 'openmoji'.
-        categories (Sequence[str], optional): Only emoji of these Unicode categories. Defaults to all five that ship.
-        label (str): 'emoji' or 'subcategory'. Defaults to 'emoji'.
-        split (str, optional): Only the emoji of this part: 'train' (60 % of each subcategory's emoji), 'val' or 'test'
-            (20 % each); the partition is fixed. Defaults to None: all emoji.
+        data_root: The folder that holds ``emoji.json`` and ``images/``.
+        styles: Some of 'noto', 'blob', 'fluent', 'twemoji', 'openmoji'.
+        categories: Only emoji of these Unicode categories; None for all five that ship.
+        label: 'emoji' or 'subcategory'.
+        split: Only the emoji of this part: 'train' (60 % of each subcategory's emoji), 'val' or 'test' (20 % each); the
+            partition is fixed. None for all emoji.
         **kwargs: Arguments of mmpretrain's ``BaseDataset``, such as ``pipeline`` and ``test_mode``.
 
     Raises:
-        ConfigError: If a style, category, label or split does not exist.
-        DataError: If the folder is absent or incomplete.
+        ConfigError: A style, category, label or split does not exist.
+        DataError: The folder is absent or incomplete.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class EmojiDataset(BaseDataset):
         super().__init__(ann_file='emoji.json', data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Return ``img_path`` and ``gt_label`` of each picture, and set the classes."""
+        """Return ``img_path`` and ``gt_label`` of each image, and set the classes."""
         emoji = [entry for entry in self._read_annotations() if entry['category'] in self.categories]
         by_subcategory: dict[str, list[str]] = defaultdict(list)
         for entry in emoji:
@@ -90,14 +90,14 @@ class EmojiDataset(BaseDataset):
             return json.loads(path.read_text(encoding='utf-8'))
         except FileNotFoundError:
             raise DataError(
-                f'makd.EmojiDataset: {path} is absent. data_root={self.data_root!r} must be the data/emoji folder of '
-                'the repository, relative to the folder that the command runs in; '
-                '`python tools/prepare_dataset.py emoji` rebuilds it.'
+                f'makd.EmojiDataset: {path} does not exist. data_root={self.data_root!r} must be the data/emoji folder '
+                'of the repository, relative to the current folder; `python tools/prepare_dataset.py emoji` rebuilds '
+                'it.'
             ) from None
 
 
 def _choose(field: str, values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Return ``values``; raise a ConfigError for one that is not known, or for none at all."""
+    """Return ``values``; raise a ConfigError if there are none, or unknown ones."""
     unknown = [value for value in values if value not in known]
     if unknown or not values:
         raise ConfigError(f'makd.EmojiDataset: {field}={unknown or values!r} must be among {", ".join(known)}.')
@@ -105,7 +105,7 @@ def _choose(field: str, values: Sequence[str], known: Sequence[str]) -> tuple[st
 
 
 def _partition(groups: dict[str, list[str]], start: float, stop: float) -> set[str]:
-    """Return the part from ``start`` to ``stop`` of each group's ids, after a fixed shuffle of its own."""
+    """Return the part from ``start`` to ``stop`` of each group's ids in a fixed random order."""
     part = set()
     for name, ids in groups.items():
         shuffled = sorted(ids)
@@ -115,5 +115,5 @@ def _partition(groups: dict[str, list[str]], start: float, stop: float) -> set[s
 
 
 def slug(name: str) -> str:
-    """Returns a name of Unicode's as a folder name: ``'sky & weather'`` becomes ``'sky-weather'``."""
+    """Return a Unicode name as a folder name: ``'sky & weather'`` becomes ``'sky-weather'``."""
     return re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')

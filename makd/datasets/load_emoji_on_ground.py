@@ -1,4 +1,4 @@
-"""Emoji as scenes of emoji show them, for a classifier whose backbone a detector of such scenes begins with."""
+"""Single emoji as they look in scenes, to pre-train the backbone of a detector of emoji."""
 
 import random
 
@@ -14,15 +14,15 @@ SCALES = (0.55, 1.5)  # of a sprite of 64 pixels
 
 @TRANSFORMS.register_module()
 class LoadEmojiOnGround(BaseTransform):
-    """Load an emoji and lay it, mirrored, scaled and turned by chance, near the middle of a ground drawn by chance.
+    """Load an emoji, mirror, scale and rotate it at random, and paste it near the middle of a random background.
 
     Required key: ``img_path``. Added: ``img``, uint8 (size, size, 3) in BGR, ``img_shape``, ``ori_shape``.
 
     Args:
-        size (int): Height and width of the ground in pixels.
+        size: Height and width of the background in pixels.
 
     Raises:
-        DataError: While loading, if the file is absent or damaged.
+        DataError: While loading, the file is absent or damaged.
     """
 
     def __init__(self, size: int) -> None:
@@ -46,7 +46,7 @@ class LoadEmojiOnGround(BaseTransform):
 
 
 def turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return a sprite as things stand in scenes: mirrored or not, scaled, turned, and cut to what can be seen of it."""
+    """Mirror, scale and rotate a sprite at random, and crop it to its opaque part."""
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     side = round(image.width * float(np.exp(rng.uniform(*np.log(SCALES)))))
@@ -56,7 +56,7 @@ def turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def background(width: int, height: int, rng: np.random.Generator) -> Image.Image:
-    """Draw a ground: a plain colour, a gradient, clouds or stripes, and in half of all cases some lines and discs."""
+    """Draw a plain colour, a gradient, clouds or stripes, half of the time with some lines and discs on top."""
     colours = rng.integers(0, 256, (2, 3))
     kind = rng.integers(4)
     if kind == 0:

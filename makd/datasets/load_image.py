@@ -1,4 +1,4 @@
-"""Loading pictures: damaged ones, and ones that have transparent parts."""
+"""Load images that may be damaged or have transparent parts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from makd.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile``, and a message that names the file where it holds no image.
+    """Load an image as mmcv's ``LoadImageFromFile`` does; if the file is damaged, name it in the message.
 
     Required key: ``img_path``. Added: ``img``, uint8 (H, W, 3) in BGR, ``img_shape``, ``ori_shape``.
 
@@ -21,7 +21,7 @@ class LoadImage(LoadImageFromFile):
         **kwargs: Arguments of mmcv's ``LoadImageFromFile``.
 
     Raises:
-        DataError: While loading, if the file is empty or damaged.
+        DataError: While loading, the file is empty or damaged.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -30,8 +30,8 @@ class LoadImage(LoadImageFromFile):
             return super().transform(results)
         except (cv2.error, AssertionError):
             raise DataError(
-                f'{results["img_path"]} is empty or damaged: OpenCV reads no image from it. Put a whole file in its '
-                'place, or take the image out of the annotations'
+                f'{results["img_path"]} is empty or damaged: OpenCV reads no image from it. Replace the file, or '
+                'remove the image from the annotations'
             ) from None
 
 
@@ -39,13 +39,13 @@ class LoadImage(LoadImageFromFile):
 class LoadImageOnBackground(LoadImage):
     """Load an image and lay its transparent parts on a plain background.
 
-    mmcv's loader drops the alpha channel, which uncovers whatever colours the file has under its transparent pixels.
-    Unlike mmcv's, this one does not turn photographs by their EXIF orientation.
+    mmcv's loader drops the alpha channel, so the arbitrary colours of transparent pixels appear. Unlike mmcv's loader,
+    this one does not apply the EXIF orientation.
 
     Required key: ``img_path``. Added: ``img``, uint8 (H, W, 3) in BGR, ``img_shape``, ``ori_shape``.
 
     Args:
-        background (Sequence[int]): Red, green and blue in [0, 255]. Defaults to (124, 117, 104), the mean of ImageNet.
+        background: Red, green and blue in [0, 255]; the default is the mean of ImageNet.
         **kwargs: Arguments of mmcv's ``LoadImageFromFile``.
     """
 

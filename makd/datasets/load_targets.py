@@ -1,16 +1,22 @@
-"""What the transforms that bring stored answers to the images have in common."""
+"""The transforms that give each image what a targets folder has about it."""
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
+import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
-from torch import Tensor
 
 from makd.datasets.dataset_wrappers import walk_datasets
-from makd.errors import ConfigError
+from makd.errors import ConfigError, TargetsError
+from makd.registry import TRANSFORMS
+from makd.targets import AspectTargets
 from makd.targets.image_key import image_key
+
+FLOOR = -100.0  # float32 has no probability below e^-104
 
 
 class LoadTargets(BaseTransform):
@@ -43,11 +49,124 @@ class LoadTargets(BaseTransform):
         return results
 
     @abstractmethod
-    def look_up(self, key: str) -> Tensor:
+    def look_up(self, key: str) -> torch.Tensor:
         """Return the value of the field for the image of this key."""
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(targets={str(self.targets.path)!r}, data_root={self.data_root!r})'
+
+
+@TRANSFORMS.register_module()
+class LoadAspectTargets(LoadTargets):
+    """Set ``gt_aspects``, the annotator's P(yes) for each question, on a packed data sample.
+
+    Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
+    [0, 1]; NaN where the annotator has no answer.
+
+    Args:
+        targets: A targets folder (see ``makd.targets.AspectTargets``).
+        data_root: The folder that the targets' keys are relative to.
+        missing: 'error' to refuse an image without targets, or 'ignore' to give it NaN, which the loss leaves out.
+        top: Take only the first ``top`` questions.
+        question_ids: Take only these questions, in this order.
+
+    Raises:
+        ConfigError: ``missing`` has another value; while loading, an image lies outside ``data_root``.
+        TargetsError: The folder is absent or damaged; while loading, an image has no targets.
+    """
+
+    field = 'gt_aspects'
+    content = 'aspect targets'
+
+    def __init__(
+        self,
+        targets: str,
+        data_root: str,
+        missing: str = 'error',
+        top: int | None = None,
+        question_ids: Sequence[str] | None = None,
+    ) -> None:
+        if missing not in ('error', 'ignore'):
+            raise ConfigError(f"makd.LoadAspectTargets: missing={missing!r} must be 'error' or 'ignore'.")
+        super().__init__(AspectTargets.open(targets).select(question_ids=question_ids, top=top), data_root)
+        self.missing = missing
+
+    @property
+    def num_aspects(self) -> int:
+        """Q, the number of questions that each target answers."""
+        return len(self.targets.questions)
+
+    def look_up(self, key: str) -> torch.Tensor:
+        """Return P(yes) of each question, (Q,) float32."""
+        if self.missing == 'ignore' and key not in self.targets:
+            return torch.full((self.num_aspects,), torch.nan)
+        return torch.from_numpy(self.targets.probability(key))
+
+
+@TRANSFORMS.register_module()
+class LoadTeacherLogits(LoadTargets):
+    """Set ``teacher_logits``, a teacher's log p(class), on a packed data sample (paper section 5.1, Table 7).
+
+    The targets hold what a teacher answered when it was asked for the class (``makd.HFClassAnnotator``): their
+    questions are the names of the classes. ``makd.DistillImageClassifier`` with ``teacher=None`` learns them, and
+    ``makd.TeacherLogitsHook`` puts them into the order of the dataset's classes.
+
+    Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.teacher_logits``, a float32 tensor (C,)
+    in [-100, 0].
+
+    Args:
+        targets: A targets folder.
+        data_root: The folder that the targets' keys are relative to.
+
+    Raises:
+        ConfigError: While loading, the classes have not been put in order, or an image lies outside ``data_root``.
+        TargetsError: The folder is absent or damaged; while loading, an image has no answers.
+    """
+
+    field = 'teacher_logits'
+    content = 'teacher logits'
+
+    def __init__(self, targets: str, data_root: str) -> None:
+        super().__init__(AspectTargets.open(targets), data_root)
+        self._ordered = False
+
+    def order(self, classes: Sequence[str]) -> None:
+        """Put the logits into the order of the dataset's classes.
+
+        Raises:
+            ConfigError: The teacher was asked about other classes.
+        """
+        known = self.targets.questions.ids
+        if missing := [name for name in classes if name not in known]:
+            close = get_close_matches(missing[0], known, n=1)
+            hint = f' It has {close[0]!r}.' if close else ''
+            raise ConfigError(
+                f'{self.targets.path} has no answers for {len(missing)} of {len(classes)} classes of the dataset, '
+                f'first {missing[0]!r}.{hint} Ask the teacher about the classes by the names that the dataset gives '
+                'them.'
+            )
+        if surplus := [name for name in known if name not in set(classes)]:
+            raise ConfigError(
+                f'{self.targets.path} has answers for {len(surplus)} classes that the dataset does not have, first '
+                f'{surplus[0]!r}, so its probabilities are spread over too many classes. Ask the teacher about the '
+                "dataset's classes only."
+            )
+        self.targets = self.targets.select(question_ids=classes)
+        self._ordered = True
+
+    def look_up(self, key: str) -> torch.Tensor:
+        """Return log p(class), (C,) float32."""
+        if not self._ordered:
+            raise ConfigError(
+                "makd.LoadTeacherLogits does not know the order of the dataset's classes: add "
+                "dict(type='makd.TeacherLogitsHook') to custom_hooks."
+            )
+        logp = self.targets.logprobs_of(key)[:, 0]
+        if np.isnan(logp).any():
+            raise TargetsError(
+                f'{self.targets.path} lacks answers about the image {key!r}: annotate it again, or leave it out'
+            )
+        return torch.from_numpy(np.maximum(logp, np.float32(FLOOR)))
 
 
 _Transform = TypeVar('_Transform', bound=LoadTargets)
@@ -56,8 +175,7 @@ _Transform = TypeVar('_Transform', bound=LoadTargets)
 def target_transforms(dataset: Any, kind: type[_Transform]) -> Iterator[tuple[Any, _Transform]]:
     """Yield each dataset that has a transform of this kind, with the transform: the dataset itself or inner ones."""
     for inner in walk_datasets(dataset):
-        pipeline = getattr(inner, 'pipeline', None)
-        for transform in getattr(pipeline, 'transforms', None) or ():
+        for transform in getattr(getattr(inner, 'pipeline', None), 'transforms', ()):
             if isinstance(transform, kind):
                 yield inner, transform
 

@@ -18,25 +18,25 @@ NUM_TRAINING = 500  # of the 600 images of a class
 class MiniImageNet(BaseDataset):
     """100 classes of ImageNet with 600 images each (Vinyals et al., 2016; Ravi & Larochelle, 2017).
 
-    The lists part the classes for few-shot learning. For ordinary classification all 100 are learnt: of each class the
-    first 500 images of its list are for training, the last 100 for the test. The paper does not say how it split them.
+    The lists split the classes for few-shot learning. Here all 100 are learnt: the first 500 images of each class, in
+    the order of its list, are for training and the last 100 for the test. The paper does not say how it split them.
 
-    Classes are WordNet ids, sorted. Layout of ``data_root``: ``train.csv``, ``val.csv``, ``test.csv`` with the columns
+    Classes are WordNet ids, sorted. ``data_root`` holds ``train.csv``, ``val.csv`` and ``test.csv`` with the columns
     ``filename`` and ``label``, and ``images/``.
 
     Args:
-        data_root (str): Folder of the data set. Defaults to 'data/mini_imagenet'.
-        split (str): 'train' or 'test'. Defaults to 'train'.
+        data_root: Folder of the dataset.
+        split: 'train' or 'test'.
         **kwargs: Arguments of mmpretrain's ``BaseDataset``, such as ``pipeline``.
 
     Raises:
-        ConfigError: If the split does not exist.
-        DataError: If a list is absent or has other columns.
+        ConfigError: The split does not exist.
+        DataError: A list does not exist or lacks a column.
     """
 
     def __init__(self, *, data_root: str = 'data/mini_imagenet', split: str = 'train', **kwargs: Any) -> None:
         if split not in ('train', 'test'):
-            raise ConfigError(f"MiniImageNet: split={split!r} is none of 'train', 'test'")
+            raise ConfigError(f"makd.MiniImageNet: split={split!r} must be 'train' or 'test'.")
         self.split = split
         super().__init__(ann_file='', data_root=data_root, data_prefix='images', test_mode=split == 'test', **kwargs)
 
@@ -50,7 +50,9 @@ class MiniImageNet(BaseDataset):
                     for row in csv.DictReader(file):
                         by_class[row['label']].append(row['filename'])
             except FileNotFoundError:
-                raise DataError(f'{path} is absent: `python tools/prepare_dataset.py mini_imagenet` says why') from None
+                raise DataError(
+                    f'{path} does not exist: `python tools/prepare_dataset.py mini_imagenet` says how to get it'
+                ) from None
             except KeyError as error:
                 raise DataError(f'{path} has no column {error}: it is not a list of Mini-ImageNet') from None
         self._metainfo['classes'] = tuple(sorted(by_class))

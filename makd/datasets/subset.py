@@ -1,4 +1,4 @@
-"""A stratified fraction of a data set, for experiments with less training data."""
+"""A stratified fraction of a dataset, for experiments with less training data."""
 
 from typing import Any
 
@@ -11,22 +11,22 @@ from makd.registry import DATASETS
 
 @DATASETS.register_module()
 class SubsetDataset:
-    """Keep a fraction of a classification data set, of every class alike.
+    """Keep the same fraction of every class of a classification dataset.
 
     Of N images, ``round(fraction * N)`` are kept, in their order. A class of n images keeps ``floor(fraction * n)``;
-    what is missing from the total goes, one image each, first to classes that would keep none, then to those with the
-    largest remainder (Hamilton's method), ties in a seeded random order. Which images of a class are kept is decided by
-    a seeded permutation, of which the first are taken.
+    the rest of the total goes, one image per class, first to classes that would keep none, then to those with the
+    largest remainder (Hamilton's method), ties in a seeded random order. A class keeps the first images of a seeded
+    permutation.
 
-    So the subset depends only on the data set, ``fraction`` and ``seed``, and with one seed a smaller fraction lies
-    within a larger one, but for at most one image a class, where rounding favoured that class in the smaller fraction
-    only (never if all classes are of one size).
+    So the subset depends only on the dataset, ``fraction`` and ``seed``. With the same seed, a smaller fraction is
+    contained in a larger one, except for at most one image per class, if rounding favoured that class only in the
+    smaller fraction (never if all classes have the same size).
 
     Args:
-        dataset: A classification data set with one label an image, or its config. An instance is not changed.
+        dataset: A classification dataset with one label per image, or its config. An instance is not changed.
         fraction: Share of images to keep, in (0, 1].
         seed: Seed of the choice.
-        lazy_init: If True, annotations are loaded by :meth:`full_init` and not at once.
+        lazy_init: Whether to load annotations later, in :meth:`full_init`.
 
     Raises:
         ConfigError: ``fraction`` is outside (0, 1] or so small that no image is left, or ``dataset`` is not an
@@ -41,7 +41,7 @@ class SubsetDataset:
         if not isinstance(self.dataset, BaseDataset):
             raise ConfigError(
                 f'SubsetDataset: dataset is a {type(self.dataset).__name__}, not a BaseDataset; put the SubsetDataset '
-                'inside of other wrappers'
+                'inside the other wrappers'
             )
         self.fraction = fraction
         self.seed = seed
@@ -51,7 +51,7 @@ class SubsetDataset:
 
     @property
     def metainfo(self) -> dict:
-        """Meta information of the data set, a copy."""
+        """A copy of the meta information of the dataset."""
         return self.dataset.metainfo
 
     @property
@@ -69,8 +69,8 @@ class SubsetDataset:
             raise ConfigError(
                 f'SubsetDataset: fraction={self.fraction} of {len(self.dataset)} images keeps none; use a larger one'
             )
-        # Not a table of indices beside the data set: a training set replaces an image that cannot be read by a random
-        # other one of its own, which has to come from the subset.
+        # A copy, not a table of indices: a training set replaces an unreadable image by a random one of its own, which
+        # must come from the subset.
         self.dataset = self.dataset.get_subset(indices.tolist())
         self._fully_initialized = True
 
@@ -82,19 +82,19 @@ class SubsetDataset:
             if label is None or np.ndim(label) > 0:
                 raise DataError(
                     f'SubsetDataset: gt_label={label} of {info.get("img_path", f"image {index}")} in '
-                    f'{type(self.dataset).__name__} is not one class; a stratified subset needs one label an image'
+                    f'{type(self.dataset).__name__} is not one class; a stratified subset needs one label per image'
                 )
             labels.append(int(label))
         return np.array(labels)
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """Annotation of an image of the subset, for example its ``img_path`` and ``gt_label``."""
+        """Return the annotation of an image of the subset, such as its ``img_path`` and ``gt_label``."""
         return self.dataset.get_data_info(idx)
 
     @force_full_init
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Class of an image of the subset, as a list of one."""
+        """Return the class of an image of the subset, as a list of one."""
         return self.dataset.get_cat_ids(idx)
 
     @force_full_init
@@ -107,10 +107,10 @@ class SubsetDataset:
 
 
 def _stratified_indices(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Sorted indices of the images that are kept; ``labels`` (N,), one class an image."""
+    """Return the sorted indices of the images that are kept, given the class of each image, (N,)."""
     rng = np.random.default_rng(seed)
     _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    # In integer billionths: as floats 0.29 * 100 is below 29, and 0.4 * 6 and 0.4 * 1 differ in their remainders.
+    # In integer billionths: in floating point 0.29 * 100 is below 29, and 0.4 * 6 and 0.4 * 1 differ in remainder.
     kept, remainders = np.divmod(np.round(fraction * sizes * 1e9).astype(np.int64), 10**9)
     by_claim = np.lexsort((rng.random(len(sizes)), -remainders, kept > 0))
     kept[by_claim[: round(fraction * len(labels)) - kept.sum()]] += 1

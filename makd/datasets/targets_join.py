@@ -1,15 +1,15 @@
 """Which image of a dataset has which row in a targets folder."""
 
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any, Protocol
 
 import numpy as np
 
-from makd.datasets.load_aspect_targets import LoadAspectTargets
-from makd.datasets.load_targets import target_transforms, training_transforms
+from makd.datasets.load_targets import LoadAspectTargets, target_transforms, training_transforms
 from makd.errors import DataError
 from makd.questions import QuestionSet
 from makd.targets.aspect_targets import sigmoid_of_pair
@@ -19,17 +19,16 @@ LISTED = 10  # keys in a message
 ONE_CLASS = (int, np.integer)  # types of a label that is exactly one class
 
 
-class TargetsSource(Hashable, Protocol):
-    """Targets, and the key of an image in them; ``LoadTargets`` is one."""
+class TargetsSource(Protocol):
+    """Targets, and the key that an image has, or would have, in them; ``LoadTargets`` is one."""
 
     @property
-    def targets(self) -> Any:
-        """``AspectTargets``, or a control."""
-        ...
+    def targets(self) -> Any: ...  # noqa: D102
 
-    def key(self, img_path: str) -> str:
-        """Return the key of an image; one that is not in the targets if it has no answers."""
-        ...
+    def key(self, img_path: str) -> str: ...  # noqa: D102
+
+
+_Image = tuple[dict, TargetsSource | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +41,18 @@ class TargetsJoin:
         paths: Path or URL of each image, N.
         labels: Class of each image, (N,) int64; -1 for an image without exactly one class.
         classes: Names of the C classes; their numbers if they have no names.
+        sources: The targets about each image, N; None for an image whose pipeline loads no answers.
         rows: Row of each image in its targets, (N,) int64; -1 if it has none.
-        sources: The targets; None stands for images whose pipeline loads no answers.
-        source_of: Index in ``sources`` of each image, (N,) int64.
     """
 
     paths: tuple[str, ...]
     labels: np.ndarray
     classes: tuple[str, ...]
-    rows: np.ndarray
     sources: tuple[TargetsSource | None, ...]
-    source_of: np.ndarray
+    rows: np.ndarray
 
     @classmethod
-    def of(cls, images: Iterable[tuple[dict, TargetsSource | None]], classes: Sequence[str] | None) -> 'TargetsJoin':
+    def of(cls, images: Iterable[_Image], classes: Sequence[str] | None) -> 'TargetsJoin':
         """Look up the rows.
 
         Args:
@@ -65,18 +62,17 @@ class TargetsJoin:
         Raises:
             ConfigError: An image lies outside the folder that the keys of its targets are relative to.
         """
-        paths = []
-        labels, rows, source_of = array('q'), array('q'), array('q')
-        sources: dict[TargetsSource | None, int] = {}
+        paths, sources = [], []
+        labels, rows = array('q'), array('q')
         for info, source in images:
             path, label = info['img_path'], info.get('gt_label')
             row = None if source is None else source.targets.find(source.key(path))
             paths.append(path)
+            sources.append(source)
             labels.append(int(label) if isinstance(label, ONE_CLASS) else -1)
             rows.append(-1 if row is None else row)
-            source_of.append(sources.setdefault(source, len(sources)))
         names = classes or map(str, range(max(labels, default=-1) + 1))
-        return cls(tuple(paths), np.array(labels), tuple(names), np.array(rows), tuple(sources), np.array(source_of))
+        return cls(tuple(paths), np.array(labels), tuple(names), tuple(sources), np.array(rows))
 
     @classmethod
     def of_dataset(cls, dataset: Any, source: TargetsSource) -> 'TargetsJoin':
@@ -86,7 +82,7 @@ class TargetsJoin:
     @property
     def questions(self) -> QuestionSet | None:
         """The Q questions; None if no pipeline loads answers."""
-        return _common_questions(source for source in self.sources if source is not None)
+        return _common_questions(set(self.sources))
 
     @cached_property
     def logits(self) -> np.ndarray:
@@ -122,17 +118,20 @@ class TargetsJoin:
         """
         found = self.rows >= 0
         if not found.any():
-            places = ', '.join(sorted({str(source.targets.path) for source in self.sources if source is not None}))
+            places = ', '.join(sorted({str(source.targets.path) for source in self.sources if source}))
             raise DataError(f'{places} has no answers about any of the {len(found)} training images')
-        paths = tuple(path for path, is_found in zip(self.paths, found) if is_found)
         return TargetsJoin(
-            paths, self.labels[found], self.classes, self.rows[found], self.sources, self.source_of[found]
+            tuple(compress(self.paths, found)),
+            self.labels[found],
+            self.classes,
+            tuple(compress(self.sources, found)),
+            self.rows[found],
         )
 
     def keys(self, images: Iterable[int]) -> list[str]:
         """Return the keys of images that have a source, by their indices."""
-        found = ((self.sources[self.source_of[index]], self.paths[index]) for index in images)
-        return [source.key(path) for source, path in found if source is not None]
+        found = ((self.sources[index], self.paths[index]) for index in images)
+        return [source.key(path) for source, path in found if source]
 
     def describe(self, lacking: np.ndarray, what: str) -> str:
         """Return a message with the number and the first keys of images that lack something; '' if there are none.
@@ -155,13 +154,13 @@ class TargetsJoin:
 
     def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield indices of images that have a row, (n,), with their log-probabilities, (n, Q, 2)."""
-        for number, source in enumerate(self.sources):
-            images = np.flatnonzero((self.source_of == number) & (self.rows >= 0))
-            if source is not None and len(images):
-                step = max(1, BLOCK_BYTES // (8 * len(source.targets.questions)))
-                for start in range(0, len(images), step):
-                    block = images[start : start + step]
-                    yield block, source.targets.logprobs_at(self.rows[block])
+        for source in {source for source in self.sources if source}:
+            own = np.fromiter((other is source for other in self.sources), bool, len(self.sources))
+            images = np.flatnonzero(own & (self.rows >= 0))
+            step = max(1, BLOCK_BYTES // (8 * len(source.targets.questions)))
+            for start in range(0, len(images), step):
+                block = images[start : start + step]
+                yield block, source.targets.logprobs_at(self.rows[block])
 
 
 def join_dataset(dataset: Any) -> TargetsJoin:
@@ -174,7 +173,7 @@ def join_dataset(dataset: Any) -> TargetsJoin:
         DataError: An image does not have exactly one class, or the pipelines load answers to different questions.
     """
     pairs = list(target_transforms(dataset, LoadAspectTargets))
-    _common_questions(transform for _, transform in pairs)
+    _common_questions({transform for _, transform in pairs})
     # A wrapper may repeat and reorder images, and does not say which inner dataset an item comes from.
     source_of = {info['img_path']: transform for inner, transform in pairs for info in _infos(inner)}
     images = ((info, source_of.get(info['img_path'])) for info in _infos(dataset))
@@ -189,13 +188,13 @@ def join_training_set(dataset: Any) -> TargetsJoin:
         DataError: An image does not have exactly one class, or the pipelines load answers to different questions.
     """
     pairs = training_transforms(dataset, LoadAspectTargets)
-    _common_questions(transform for _, transform in pairs)
+    _common_questions({transform for _, transform in pairs})
     images = ((info, transform) for inner, transform in pairs for info in _infos(inner))
     return TargetsJoin.of(_of_one_class(images), _class_names(dataset))
 
 
-def _common_questions(sources: Iterable[TargetsSource]) -> QuestionSet | None:
-    sets = {source.targets.questions for source in sources}
+def _common_questions(sources: Iterable[TargetsSource | None]) -> QuestionSet | None:
+    sets = {source.targets.questions for source in sources if source}
     if len(sets) > 1:
         raise DataError(f'the datasets have answers to {len(sets)} different sets of questions')
     return sets.pop() if sets else None
@@ -209,9 +208,7 @@ def _class_names(dataset: Any) -> Sequence[str] | None:
     return getattr(dataset, 'metainfo', {}).get('classes')
 
 
-def _of_one_class(
-    images: Iterable[tuple[dict, TargetsSource | None]],
-) -> Iterator[tuple[dict, TargetsSource | None]]:
+def _of_one_class(images: Iterable[_Image]) -> Iterator[_Image]:
     for info, source in images:
         label = info.get('gt_label')
         if not isinstance(label, ONE_CLASS):

@@ -41,7 +41,7 @@ def test_what_cannot_be_analysed(tmp_path):
     with pytest.raises(ConfigError, match=r'has no val_dataloader. Choose --split train or --split test'):
         load_split('configs/makd/resnet18_emoji_3styles.py', None, 'val')
     options = {'data_root': str(tmp_path)}
-    with pytest.raises(DataError, match='The data set is not there'):
+    with pytest.raises(DataError, match='The dataset does not exist'):
         load_split(MAKD, {'test_dataloader.dataset.data_root': 'nowhere'}, 'test')
     with pytest.raises(ConfigError, match='loads no answers; a config of a MaKD student is needed'):
         read_images(load_split(PLAIN, options, 'test'), PLAIN, 'test')

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.datasets.load_targets import LoadAspectTargets
 from makd.errors import ConfigError, TargetsError
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets

@@ -12,7 +12,7 @@ from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
 from mmpretrain.structures import DataSample
 
-from makd.datasets.load_teacher_logits import LoadTeacherLogits
+from makd.datasets.load_targets import LoadTeacherLogits
 from makd.engine.hooks import TeacherLogitsHook
 from makd.errors import ConfigError, TargetsError
 from makd.questions import Question, QuestionSet
@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_named(transform, tmp_path):
         logits(transform, 'a.png')
     with pytest.raises(ConfigError, match=r"1 of 3 classes .* first 'owls'\. It has 'owl'"):
         transform.order(['cat', 'dog', 'owls'])
-    with pytest.raises(ConfigError, match=r"1 classes that the data set does not have, first 'owl'"):
+    with pytest.raises(ConfigError, match=r"1 classes that the dataset does not have, first 'owl'"):
         transform.order(['cat', 'dog'])
     transform.order(CLASSES)
     with pytest.raises(TargetsError, match=r'c\.png'):

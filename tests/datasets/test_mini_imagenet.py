@@ -31,11 +31,11 @@ def test_all_classes_are_in_both_splits(folder):
 
 
 def test_mistakes_are_named(folder):
-    with pytest.raises(ConfigError, match="split='val' is none of"):
+    with pytest.raises(ConfigError, match="split='val' must be"):
         build(folder, split='val')
     (folder / 'val.csv').write_text('name,label\na,b\n')
     with pytest.raises(DataError, match=r"val\.csv has no column 'filename'"):
         build(folder)
     (folder / 'val.csv').unlink()
-    with pytest.raises(DataError, match=r'val\.csv is absent'):
+    with pytest.raises(DataError, match=r'val\.csv does not exist'):
         build(folder)

@@ -6,8 +6,7 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmpretrain.registry import DATASETS
 
 from makd.datasets import targets_join
-from makd.datasets.load_aspect_targets import LoadAspectTargets
-from makd.datasets.load_targets import target_transforms
+from makd.datasets.load_targets import LoadAspectTargets, target_transforms
 from makd.datasets.targets_join import join_dataset, join_training_set
 from makd.errors import ConfigError, DataError
 from makd.questions import Question, QuestionSet

@@ -12,8 +12,8 @@ from mmdet.models import DetDataPreprocessor
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-from makd.datasets.coco_categories import read_categories
 from makd.engine.hooks import AblateAspectTargetsHook, AspectTargetCheckHook, CocoClassCheckHook, DetectionPicturesHook
+from makd.engine.hooks.coco_class_check import read_categories
 from makd.errors import ConfigError, DataError
 from makd.models.heads import AspectHead
 from makd.questions import Question, QuestionSet
@@ -168,7 +168,7 @@ def test_transforms_that_make_one_image_of_several_are_refused(coco, mixing):
         mixed = inner
     else:
         mixed = MultiImageMixDataset(inner, [mixing])
-    with pytest.raises(ConfigError, match='makes one image of several'):
+    with pytest.raises(ConfigError, match='composes an image of several'):
         AspectTargetCheckHook().before_train(runner_of(mixed, Model()))
 
 

@@ -9,7 +9,7 @@ from mmengine.runner import IterBasedTrainLoop
 from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import nn
 
-from makd.datasets.load_aspect_targets import LoadAspectTargets
+from makd.datasets.load_targets import LoadAspectTargets
 from makd.engine.hooks import AblateAspectTargetsHook, AspectTargetCheckHook, DistillWarmupHook
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor

@@ -1,7 +1,7 @@
-"""One picture that shows what a detector has learnt."""
+"""Hooks that draw predictions."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -10,26 +10,59 @@ import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
+from mmengine.fileio import join_path
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmpretrain.engine import VisualizationHook
+from mmpretrain.structures import DataSample
 
 from makd.registry import HOOKS
 
 
 @HOOKS.register_module()
-class DetectionPicturesHook(Hook):
-    """At the end of training, draw the first images of a data set twice: with the true boxes, and with those predicted.
+class PredictionPicturesHook(VisualizationHook):
+    """Draw each test image with its class: in true colours, large enough to read, in a file of its own.
 
-    The picture goes to ``predictions.png`` in the run's folder, and to the visual backends.
+    mmpretrain's ``VisualizationHook`` draws the network's BGR input as if it were RGB, at the network's size, and names
+    the file after the image's file name alone, so images of the same name in different folders overwrite each other.
+    ``tools/test.py --show-dir`` uses this hook.
 
     Args:
-        dataset (Mapping): Config of a data set in whose pipeline ``LoadAnnotations`` stands behind ``Resize``, as in
-            mmdet's own: the true boxes are those of the image on disk, as the predicted ones are.
-        num_images (int): How many of its images. Defaults to 8.
-        columns (int): How many of them side by side. Defaults to 2.
-        score_thr (float): Predictions with a lower score are left out. Defaults to 0.5.
-        size (int): Length of the longer side of an image in the picture, in pixels. Defaults to 400.
+        out_dir: Folder to write to. A file is named after the path of its image, with '_' between folders.
+        size: Length of the shorter side in pixels.
+    """
+
+    def __init__(self, out_dir: str, size: int = 320) -> None:
+        super().__init__(enable=True, out_dir=out_dir, resize=size)
+
+    def _draw_samples(
+        self, batch_idx: int, data_batch: dict, data_samples: Sequence[DataSample], step: int = 0
+    ) -> None:
+        """Draw a batch: ``data_batch['inputs']`` are uint8 images (3, H, W) in BGR, as mmcv loads them."""
+        for image, data_sample in zip(data_batch['inputs'], data_samples):
+            name = os.path.relpath(data_sample.img_path).replace('..' + os.sep, '').replace(os.sep, '_')
+            self._visualizer.visualize_cls(
+                image=image.flip(0).permute(1, 2, 0).cpu().numpy(),
+                data_sample=data_sample,
+                out_file=join_path(self.out_dir, f'{os.path.splitext(name)[0]}.png'),
+                **self.draw_args,
+            )
+
+
+@HOOKS.register_module()
+class DetectionPicturesHook(Hook):
+    """At the end of training, draw the first images of a dataset twice: with the true and with the predicted boxes.
+
+    The sheet is written to ``predictions.png`` in the work dir and sent to the visualizer's backends.
+
+    Args:
+        dataset: Config of a dataset whose pipeline has ``LoadAnnotations`` after ``Resize``, as in mmdet's own test
+            pipelines, so that true boxes, like predicted ones, refer to the image on disk.
+        num_images: How many images to draw.
+        columns: How many images side by side.
+        score_thr: Predictions with a lower score are left out.
+        size: Length of the longer side of an image on the sheet, in pixels.
     """
 
     def __init__(
@@ -47,9 +80,9 @@ class DetectionPicturesHook(Hook):
         self.size = size
 
     def before_train(self, runner: Runner) -> None:
-        """Build the data set: what is wrong with it is to be known now, not after the training."""
+        """Build the dataset now, so that mistakes in its config do not surface only after training."""
         if is_main_process():
-            from mmdet.registry import DATASETS  # where this is used, mmdet is imported already
+            from mmdet.registry import DATASETS  # imported already wherever this hook is used
 
             self._dataset = DATASETS.build(self.dataset)
 
@@ -59,7 +92,7 @@ class DetectionPicturesHook(Hook):
             return
         from mmdet.visualization import DetLocalVisualizer
 
-        visualizer = DetLocalVisualizer()  # of its own, without backends: they get the whole picture
+        visualizer = DetLocalVisualizer()  # without backends, which get the whole sheet
         visualizer.dataset_meta = self._dataset.metainfo
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.eval()
@@ -75,7 +108,7 @@ class DetectionPicturesHook(Hook):
         runner.logger.info(f'{len(tiles)} images with true boxes (left) and predicted ones (right): {out}')
 
     def _draw(self, visualizer: Any, sample: Any) -> np.ndarray:
-        """Return an image with the true boxes and one with those predicted, side by side, (H, W, 3) in RGB."""
+        """Return the image with true boxes and the image with predicted boxes, side by side, (H, W, 3) in RGB."""
         from mmdet.structures.bbox import get_box_tensor
 
         image = mmcv.imread(sample.img_path, channel_order='rgb')
