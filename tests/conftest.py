@@ -18,6 +18,12 @@ from makd.targets import AspectTargets
 KEYS = ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/été.png', 'owl.png']
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if 'warm_python' in item.fixturenames:  # whose start takes a while
+            item.add_marker('slow')
+
+
 @pytest.fixture
 def questions():
     return QuestionSet(

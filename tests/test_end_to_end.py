@@ -88,6 +88,7 @@ def test_resuming_gives_the_weights_of_a_run_that_was_never_stopped(name, tmp_pa
     assert checkpoint['state_dict'].keys() == MODELS.build(plain.model).state_dict().keys()
 
 
+@pytest.mark.gloo
 def test_two_gloo_ranks_train_as_one_process(tmp_path, python):
     """DDP takes the distiller without find_unused_parameters, and averages what one process computes on both halves."""
     cfg = small_run('configs/makd_dkd/resnet34_resnet18_emoji.py', tmp_path)

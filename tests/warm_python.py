@@ -132,6 +132,8 @@ def run(arguments, folder, environment):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    for number, name in enumerate(('stdin', 'stdout', 'stderr')):  # the server's may be seekable
+        setattr(sys, name, open(number, 'w' if number else 'r', buffering=1, closefd=False))  # noqa: SIM115
     np.random.seed()  # noqa: NPY002, all forks would draw the same numbers
     sys.executable = sys.argv[2]
     is_module = '-m' in arguments[:2]

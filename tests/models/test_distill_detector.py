@@ -158,6 +158,7 @@ def test_export_gives_back_the_plain_detector():
     assert cfg == detector_config('FasterRCNN').to_dict()
 
 
+@pytest.mark.gloo
 def test_two_gloo_ranks_stay_the_same(tmp_path, python):
     """No parameter is left out of a step, not even by a rank whose images have no objects."""
     tests = Path(__file__).parents[1]

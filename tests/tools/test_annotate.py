@@ -1,7 +1,6 @@
 """tools/annotate.py as a user runs it: statuses, messages, ranks."""
 
 import os
-import runpy
 import socket
 import subprocess
 import sys
@@ -40,21 +39,15 @@ experiment_name = '{uuid4().hex}'
 
 
 @pytest.fixture
-def annotate(config, monkeypatch, capsys):
-    """Run the tool in this process, since each start of another costs seconds; return status, stdout and stderr."""
+def annotate(config, monkeypatch, run_tool):
+    """Return a function that runs the tool and returns its status, stdout and stderr."""
     monkeypatch.syspath_prepend(STAND_IN)
     monkeypatch.setattr(Runner, '_log_env', lambda self, env_cfg: None)  # it asks the compiler for its version
     monkeypatch.setenv('LOCAL_RANK', '0')
 
     def run(*argv):
-        monkeypatch.setattr(sys, 'argv', ['annotate.py', str(config), *map(str, argv)])
-        status = 0
-        try:
-            runpy.run_path('tools/annotate.py', run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        out, err = capsys.readouterr()
-        return (1, out, status) if isinstance(status, str) else (status, out, err)
+        (out, err), end = run_tool('annotate', config, *argv)
+        return (1, out, end) if isinstance(end, str) else (end or 0, out, err)
 
     return run
 
@@ -100,6 +93,7 @@ def test_a_trial_has_a_folder_of_its_own(annotate, tmp_path):
     assert os.listdir(tmp_path / 'aspects') == ['t.trial-4']
 
 
+@pytest.mark.gloo
 def test_two_ranks_make_the_same_folder(annotate, config, tmp_path):
     assert annotate('--cfg-options', f'writer.out_dir={tmp_path}/aspects/one')[0] == 0
     process = subprocess.run(

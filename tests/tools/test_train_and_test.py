@@ -120,6 +120,7 @@ def test_compare_in_a_reduced_form_end_to_end(python, tmp_path):
     assert (tmp_path / 'predictions.pkl').stat().st_size > 0
 
 
+@pytest.mark.gloo
 def test_a_cell_on_two_ranks_without_a_gpu(python, tmp_path):
     """What `reproduce.py --launcher pytorch --gpus 2` does with a cell, here with gloo."""
     config = 'configs/makd/resnet18_emoji.py'

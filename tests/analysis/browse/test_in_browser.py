@@ -11,6 +11,7 @@ from makd.questions import Question
 
 sync_api = pytest.importorskip('playwright.sync_api')
 
+pytestmark = pytest.mark.browser
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 NAN = np.nan
 #               class  furry  small
