@@ -17,21 +17,22 @@ _MARKER = re.compile(r'^\W*(?:(?:question|q)?\s*\d{1,4}[.):\]]\W*)?', re.IGNOREC
 _IN_TEXT = re.compile(r'[^?\n]+\?(?:[ *]*[\[(]\w+[\])])?|^\s*(?:[-*•]|\d+[.)])\s.+', re.MULTILINE)
 
 
+# The docstrings of these models are part of the schema that the server gets.
 class WrittenQuestion(BaseModel):
-    """A question as the model writes it. The schema allows only :data:`~makd.questions.KINDS`, a reply any text."""
+    """A yes/no question and its kind."""
 
     text: str
-    kind: Annotated[str, Field(json_schema_extra={'enum': list(KINDS)})]
+    kind: Annotated[str, Field(json_schema_extra={'enum': list(KINDS)})]  # an ignoring server may write any text
 
 
 class WrittenQuestions(BaseModel):
-    """The reply to a request for questions."""
+    """The requested questions."""
 
     questions: list[WrittenQuestion]
 
 
 class Selection(BaseModel):
-    """The reply to a request to select questions: their numbers, from 1, the best first."""
+    """The numbers of the selected questions, the best first."""
 
     selected: list[int]
 

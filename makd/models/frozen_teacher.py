@@ -175,7 +175,7 @@ def _load_weights(model: nn.Module, checkpoint: str) -> None:
 
 
 def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], checkpoint: str, config: str) -> None:
-    """Load weights that have to fit exactly; raise a ConfigError that names both files and what does not fit."""
+    """Load weights that must fit exactly; otherwise raise a ConfigError that names both files and the mismatch."""
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -1,6 +1,6 @@
 """Against a real server: llama.cpp with a model of 135 million parameters. `make test-server` runs it.
 
-A model so small writes bad questions: what is tested is that parser, filter and bounds cope with a real one.
+Such a small model writes bad questions: the tests check that reading, filter and limits cope with a real server.
 """
 
 import os
@@ -42,13 +42,13 @@ def url():
     command = [PYTHON, '-m', 'llama_cpp.server', '--model', model, '--host', '127.0.0.1', '--port', str(port)]
     command += ['--n_ctx', '2048', '--logits_all', 'true', '--verbose', 'false']
     with subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True) as server:
-        said = []
+        output = []
         for line in server.stdout:
-            said.append(line)
+            output.append(line)
             if 'running on' in line:
                 break
         else:
-            pytest.fail(f'the server ended: {"".join(said[-20:])}')
+            pytest.fail(f'the server ended: {"".join(output[-20:])}')
         yield f'http://127.0.0.1:{port}/v1'
         server.terminate()
         server.stdout.read()  # or a full pipe would keep it from ending
@@ -76,7 +76,7 @@ def test_questions_are_written(url, structured, tmp_path, monkeypatch, capsys):
     if structured:  # this server refuses json_schema with status 500, and takes json_object with a schema
         assert printed.err.count('asking for json_object instead') == 1
         assert 'asking for text' not in printed.err
-    elif end is not None:  # on its own the model may not write a single question, and that is said
+    elif end is not None:  # without a schema the model may not write a single question, which is an error
         assert end.startswith('error: smollm2 wrote no usable question in 20 rounds')
         assert not Path('q.json').exists()
         return
