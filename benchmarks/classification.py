@@ -41,15 +41,12 @@ def training(cfg: Config, steps: int) -> Callable[[], None]:
     return work
 
 
-def loading(cfg: Config, steps: int, first_time: bool) -> Callable[[], None]:
-    """Return a function that loads training batches of a config in this process, for the first time or again."""
+def loading(cfg: Config, steps: int) -> Callable[[], None]:
+    """Return a function that loads training batches of a config in this process."""
     size = cfg.train_dataloader.batch_size
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     loader = DataLoader(dataset, batch_size=size, collate_fn=default_collate)
     batches = chain.from_iterable(repeat(loader))
-    if not first_time:
-        for _ in loader:
-            pass
 
     def work() -> None:
         for _ in range(steps):
@@ -71,8 +68,7 @@ def main() -> None:
     init_default_scope('mmpretrain')
     configs = [Config.fromfile(path) for path in (args.baseline, args.makd)]
     take_turns(*(training(cfg, args.steps) for cfg in configs), args.rounds, 'training steps')
-    for what, first_time in (('loading in the first epoch', True), ('loading in later epochs', False)):
-        take_turns(*(loading(cfg, args.steps, first_time) for cfg in configs), args.rounds, what)
+    take_turns(*(loading(cfg, args.steps) for cfg in configs), args.rounds, 'loading')
 
 
 if __name__ == '__main__':

@@ -1,16 +1,19 @@
-"""Measure the cost of a targets folder: time and memory of a lookup, and memory in four data-loader workers.
+"""Measure the cost of a targets folder: looking answers up, memory in four data-loader workers, and merging its shards.
 
     python benchmarks/targets.py                    # 200,000 images x 50 questions
     python benchmarks/targets.py --images 1281167   # ImageNet
+    python benchmarks/targets.py --shards           # instead, the end of an annotation: merging the shards
 
-Both are compared with an alternative in the same run: a dictionary of all keys, and a copy of the array in each worker.
-Each measurement runs in its own process. Linux only (/proc).
+Each figure is compared with an alternative in the same run: a dictionary of all keys, a copy of the array in each
+worker, and a plain copy of the array to disk. Each measurement runs in its own process. Linux only (/proc).
 """
 
 import argparse
 import multiprocessing
 import os
+import shutil
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,11 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from makd.annotation.shard_writer import ShardWriter
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
 LOOKUPS = 10_000
 WORKERS = 4
+SHARD_SIZE = 256
 MB = 1e6
 
 
@@ -186,14 +191,72 @@ def report(path: Path, num_images: int, num_questions: int) -> None:
     print(f'in total: {held["targets"]:.2f} times the size of the array; with copies {held["copies"]:.2f} times')
 
 
+def write_shards(out_dir: Path, num_images: int, num_questions: int) -> None:
+    """Write the shards of an annotation run without merging them."""
+    writer = ShardWriter(out_dir, SHARD_SIZE)
+    tasks = writer.open(make_questions(num_questions), sorted(make_keys(num_images)), {})
+    writer.begin({})
+    probability = np.random.default_rng(0).random((SHARD_SIZE, num_questions), np.float32)
+    logprobs = np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6))
+    for task in tasks:
+        count = len(task.rows)
+        writer.write(task, logprobs[:count], [None] * count, [0] * count)
+
+
+def merge_shards(out_dir: Path, num_images: int, num_questions: int) -> tuple[float, float]:
+    """Merge the shards; return the seconds and the peak memory, without that of the keys and the mapped files."""
+    writer = ShardWriter(out_dir, SHARD_SIZE)
+    writer.open(make_questions(num_questions), sorted(make_keys(num_images)), {})
+    (before,) = memory('self', 'RssAnon')
+    peak, done = before, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.01):
+            peak = max(peak, *memory('self', 'RssAnon'))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.perf_counter()
+    writer.finish()
+    duration = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    return duration, peak - before
+
+
+def copy(path: Path) -> float:
+    """Return the seconds that copying a file to disk takes."""
+    start = time.perf_counter()
+    with path.open('rb') as source, path.with_suffix('.copy').open('wb') as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+        os.fsync(target.fileno())
+    return time.perf_counter() - start
+
+
+def report_shards(path: Path, num_images: int, num_questions: int) -> None:
+    """Measure merging the shards and print the results."""
+    in_fresh_process(write_shards, path, num_images, num_questions)
+    duration, peak = in_fresh_process(merge_shards, path, num_images, num_questions)
+    array = path / 'logprobs.npy'
+    size, copied = array.stat().st_size, copy(array)
+    print(f'{num_images} images x {num_questions} questions: logprobs.npy takes {size / MB:.0f} MB')
+    print(f'merged in {duration:.1f} s, {duration / copied:.1f} times as long as a copy ({copied:.1f} s)')
+    print(f'peak memory {peak / MB:.0f} MB, {peak / size:.2f} times the array')
+
+
 def main() -> None:
     """Write a folder, measure, and delete it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--images', type=int, default=200_000)
     parser.add_argument('--questions', type=int, default=50)
+    parser.add_argument('--shards', action='store_true', help='measure merging the shards of an annotation')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'targets'
+        if args.shards:
+            report_shards(path, args.images, args.questions)
+            return
         # In its own process, so that its memory is released.
         in_fresh_process(write_folder, path, args.images, args.questions)
         report(path, args.images, args.questions)
