@@ -1,4 +1,4 @@
-"""Write a page on which a person reviews what a multimodal LLM answered about images."""
+"""Write a page for reviewing the answers of a multimodal LLM about images."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ EXAMPLES = """examples:
   python tools/browse.py data/imagenet/aspects/internvl3_8b --config configs/annotate/internvl3_8b_imagenet.py \\
       --limit 10000
 
-TARGETS is a folder of answers, by tools/annotate.py. CONFIG, of a student that learns them or of their annotation, says
-where the images are and of which class, for all of TARGETS that are in its training, validation and test data. With
---images, and where the data sets know no classes, as in detection, an image's folder stands in for its class.
+TARGETS is a folder of answers, written by tools/annotate.py. CONFIG is that of the annotation, or of a student that
+learns the answers; its training, validation and test data say where the images are and which class each has. With
+--images, and if the datasets know no classes, as in detection, an image's folder stands in for its class.
 
-The page is one file that needs no network. It lists the questions, by how well they tell the classes apart if you like,
-and the images of each, those with suspicious answers first: where the MLLM wanted to say something else than yes or no,
-or disagrees with itself about the other images of the class."""
+The page is one file that needs no network. It lists the questions, sorted by how well they tell the classes apart if
+you like, and the images for each question, suspicious answers first: the MLLM wanted to say something other than yes or
+no, or disagrees with its answers about the other images of the class."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('targets', metavar='TARGETS', help='targets folder')
     place = p.add_mutually_exclusive_group(required=True)
     place.add_argument('--images', metavar='DIR', help='folder that the images, the keys of TARGETS, are relative to')
-    place.add_argument('--config', help='config file whose data sets have the images and their classes')
+    place.add_argument('--config', help='config file whose datasets have the images and their classes')
     p.add_argument(
         '--out', type=Path, metavar='FILE', help='page to write (default: work_dirs/browse/NAME_OF_TARGETS.html)'
     )
@@ -51,23 +51,23 @@ def parse_args() -> argparse.Namespace:
         '--limit',
         type=int,
         metavar='N',
-        help='show only this many images, a random sample, always the same; statistics are of all',
+        help='show only a random sample of this many images, always the same; statistics cover all images',
     )
     p.add_argument(
-        '--thumbnail', type=int, default=160, metavar='PIXELS', help='longer side of a picture (default: %(default)s)'
+        '--thumbnail', type=int, default=160, metavar='PIXELS', help='longer side of a thumbnail (default: %(default)s)'
     )
     add_options(p)
     return p.parse_args()
 
 
 def main() -> None:
-    """Find the images, review the answers, make small pictures, and write the page."""
+    """Find the images, review the answers, make thumbnails, and write the page."""
     args = parse_args()
     for option, value, least in (('--limit', args.limit, 1), ('--thumbnail', args.thumbnail, 16)):
         if value is not None and value < least:
             raise ConfigError(f'{option} {value}: give {least} or more.')
     if args.images is not None and not Path(args.images).is_dir():
-        raise DataError(f'--images: there is no folder {args.images!r}. It is the one that the keys are relative to.')
+        raise DataError(f'--images: there is no folder {args.images!r}. Give the folder that the keys are relative to.')
 
     # Imported here, so that --help is answered at once.
     from makd.analysis.browse import build_page, make_thumbnails
@@ -106,13 +106,13 @@ def main() -> None:
 
 
 def background(targets: AspectTargets) -> tuple[int, ...]:
-    """Return what the MLLM saw under transparent parts, where the metadata say it."""
+    """Return the colour that the MLLM saw under transparent parts; white if the metadata do not say."""
     images = targets.meta.get('images')
     return tuple(images.get('background', WHITE)) if isinstance(images, dict) else WHITE
 
 
 def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredImages:
-    """Find the images of TARGETS in the data sets of a config."""
+    """Find the images of TARGETS in the datasets of a config."""
     from mmengine.registry import DATASETS, init_default_scope
 
     from makd.datasets.answered_images import images_of_datasets, images_of_folder
@@ -128,13 +128,13 @@ def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredIma
     check_data_roots(cfg, ALL_LOADERS)
     configs = []
     for dataset in (loader.dataset for loader in loaders):
-        if dataset['type'] == 'makd.AnnotationImages':  # which knows no classes, but may be made of what does
+        if dataset['type'] == 'makd.AnnotationImages':  # knows no classes, but the datasets inside it may
             inner = dataset.get('datasets') or []
             configs += [inner] if isinstance(inner, dict) else inner
         else:
             configs.append(dataset)
     if not roots:
-        raise ConfigError(f'{args.config}: no data set has a data_root, the folder that keys are relative to.')
+        raise ConfigError(f'{args.config}: no dataset has a data_root, the folder that keys are relative to.')
     if not configs:
         return images_of_folder(targets, roots[0])
     init_default_scope(cfg.get('default_scope', 'mmengine'))

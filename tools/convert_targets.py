@@ -27,17 +27,17 @@ def parse_args() -> argparse.Namespace:
         command.add_argument('source', metavar=source.upper(), type=Path)
         command.add_argument('destination', metavar=destination.upper(), type=Path)
         if 'json' in name:
-            command.add_argument('--questions', type=Path, required=True, help='text file of questions, one a line')
+            command.add_argument('--questions', type=Path, required=True, help='text file with one question per line')
         if name == 'from-json':
             command.add_argument(
-                '--images', type=Path, required=True, help="the data set's root, or a text file of keys, one a line"
+                '--images', type=Path, required=True, help="the dataset's root, or a text file with one key per line"
             )
-        command.add_argument('--overwrite', action='store_true', help='replace what is there')
+        command.add_argument('--overwrite', action='store_true', help='replace DESTINATION if it exists')
     return parser.parse_args()
 
 
 def convert(args: argparse.Namespace) -> str:
-    """Do what the command line says and return what to tell the user."""
+    """Convert as the command line says, and return a message for the user."""
     if args.command == 'from-json':
         report = exchange.import_json(
             args.source,
@@ -59,7 +59,7 @@ def convert(args: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Convert, and say what was written."""
+    """Convert, and print what was written."""
     print(convert(parse_args()))
 
 

@@ -35,7 +35,7 @@ def main() -> None:
     }
     overflown = [name for name, weight in backbone.items() if weight.is_floating_point() and weight.isinf().any()]
     if overflown:
-        raise ConfigError(f'{checkpoint}: {overflown} have values that half precision cannot hold.')
+        raise ConfigError(f'{checkpoint}: {overflown} have values beyond the range of half precision.')
     if not backbone:
         raise ConfigError(f'{checkpoint} has no weights whose names begin with backbone.')
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)

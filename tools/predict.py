@@ -1,4 +1,4 @@
-"""Predict the classes of images with a trained student, and say which aspects speak for them."""
+"""Predict the classes of images with a trained student, with the aspects that speak for them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ EXAMPLES = """examples:
   python tools/predict.py images more_images CONFIG CHECKPOINT --json predictions.json
   python tools/predict.py dog.jpg CONFIG CHECKPOINT --json - | jq .
 
-Aspects are listed by the bits that the student's answer speaks for the predicted class: how much better the answer fits
-what the teacher says about this class's training images than what it says about all of them. That is counted on the
-config's training set; where that is not there, aspects are listed by how certain they are.
+Aspects are sorted by the evidence, in bits, that the student's answer gives for the predicted class: how much better
+the answer fits the annotator's answers about the training images of this class than about all of them. It is computed
+from the config's training set; without that, aspects are sorted by how certain they are.
 
---json writes a list, an image a line: image, pred_label, pred_class, pred_score, classes (label, class, score), aspects
-(id, question, probability, average, evidence); or image and error. Images that cannot be read are left out otherwise,
-and named at the end, with exit status 1."""
+--json writes a list with one image per line: image, pred_label, pred_class, pred_score, classes (label, class, score),
+aspects (id, question, probability, average, evidence); or image and error. Without --json, images that cannot be read
+are left out and named at the end, with exit status 1."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,8 +48,10 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('checkpoint', metavar='CHECKPOINT', help="the student's checkpoint")
     p.add_argument('--top', type=int, default=5, metavar='K', help='how many classes (default: %(default)s)')
     p.add_argument('--aspects', type=int, default=5, metavar='K', help='how many aspects (default: %(default)s)')
-    p.add_argument('--json', metavar='FILE', help='write JSON in place of text; - is the standard output')
-    p.add_argument('--show-dir', type=Path, metavar='DIR', help='draw a picture of each image in place of text')
+    p.add_argument('--json', metavar='FILE', help='write JSON instead of text; - is the standard output')
+    p.add_argument(
+        '--show-dir', type=Path, metavar='DIR', help='draw each image with its prediction instead of printing text'
+    )
     p.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: an accelerator, if there is one)')
     p.add_argument('--batch-size', type=int, default=32, metavar='N', help='images at a time (default: %(default)s)')
     add_options(p)
@@ -63,19 +65,19 @@ def main() -> None:
         if value < 1:
             raise ConfigError(f'{option} {value}: give 1 or more.')
     if not args.config.endswith('.py'):
-        raise ConfigError(f'CONFIG {args.config!r} is no .py file. The order is IMAGE... CONFIG CHECKPOINT.')
+        raise ConfigError(f'CONFIG {args.config!r} is not a .py file. The order is IMAGE... CONFIG CHECKPOINT.')
     config, checkpoint = find_config(args.config), require_checkpoint(args.checkpoint, 'CHECKPOINT')
     paths = find_images(args.images)
 
-    with redirect_stdout(sys.stderr):  # for what mmpretrain prints: the standard output may be JSON
+    with redirect_stdout(sys.stderr):  # mmpretrain prints, and the standard output may be JSON
         # Imported here, so that --help is answered without waiting for torch.
         from mmpretrain.utils import progress
         from tqdm import tqdm
 
         from makd.apis import AspectInferencer
 
-        progress.disable_progress_bar = True  # mmpretrain's: a bar a batch
-        warnings.filterwarnings('ignore', 'aspects are listed')  # said below
+        progress.disable_progress_bar = True  # mmpretrain's has one bar per batch
+        warnings.filterwarnings('ignore', 'aspects are listed')  # printed below
         student = AspectInferencer(load_config(config, args.cfg_options), checkpoint, device=args.device)
     if student.no_evidence:
         print(f'Aspects are listed by how certain they are: {student.no_evidence}', file=sys.stderr)
@@ -98,14 +100,14 @@ def main() -> None:
             if as_text and 'error' not in entry:
                 print(describe(entry), flush=True)
     if args.show_dir is not None:
-        print(f'{len(paths) - len(failed)} pictures are in {args.show_dir}.', file=sys.stderr)
+        print(f'{len(paths) - len(failed)} images are drawn in {args.show_dir}.', file=sys.stderr)
     if failed:
         listed = '\n  '.join(failed[:LISTED] + ['...'] * (len(failed) > LISTED))
         raise DataError(f'{len(failed)} of {len(paths)} images could not be read:\n  {listed}')
 
 
 def find_images(names: Sequence[str]) -> list[str]:
-    """Return the images that were named, with those of folders in the order of their paths, each once."""
+    """Return the named images, and those in named folders in the order of their paths, each once."""
     found: dict[str, None] = {}
     for name in names:
         inside = [name]
@@ -122,7 +124,7 @@ def find_images(names: Sequence[str]) -> list[str]:
 
 
 def predict(student: AspectInferencer, paths: Sequence[str], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield what is predicted about each image, or why it cannot be read, as JSON values; draw it if asked for."""
+    """Yield the prediction for each image, or why it cannot be read, as JSON values; draw it for ``--show-dir``."""
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
         images, errors = {}, {}
@@ -157,7 +159,7 @@ def entry(student: AspectInferencer, result: dict[str, Any], top: int, aspects: 
 
 
 def write_json(entries: Iterable[dict[str, Any]], target: str) -> None:
-    """Write a JSON list of one or more entries, a line each, to a file or, for '-', the standard output."""
+    """Write a JSON list with one entry per line to a file or, for '-', to the standard output."""
     with nullcontext(sys.stdout.buffer) if target == '-' else atomic_file(Path(target)) as file:
         separator = '[\n'
         for entry in entries:
@@ -168,17 +170,17 @@ def write_json(entries: Iterable[dict[str, Any]], target: str) -> None:
 
 
 def describe(entry: dict[str, Any]) -> str:
-    """Return text about an image: its classes, and the aspects that speak for the first."""
+    """Return text about an image: its classes, and the aspects that speak for the first of them."""
     lines = [entry['image']]
-    lines += [f'  {one["score"]:6.1%}  {one["class"]}' for one in entry['classes']]
+    lines += [f'  {class_["score"]:6.1%}  {class_["class"]}' for class_ in entry['classes']]
     aspects = entry['aspects']
     known = aspects[0]['evidence'] is not None
     title = f'what speaks for {entry["pred_class"]}' if known else 'answers, the most certain first'
-    width = max(len(text) for text in (title, *(one['question'] for one in aspects)))
+    width = max(len(text) for text in (title, *(aspect['question'] for aspect in aspects)))
     lines.append(f'  {title:{width}}  P(yes)' + ('  average  bits' if known else ''))
-    for one in aspects:
-        line = f'  {one["question"]:{width}}  {one["probability"]:6.0%}'
-        lines.append(f'{line}  {one["average"]:7.0%}  {one["evidence"]:+4.1f}' if known else line)
+    for aspect in aspects:
+        line = f'  {aspect["question"]:{width}}  {aspect["probability"]:6.0%}'
+        lines.append(f'{line}  {aspect["average"]:7.0%}  {aspect["evidence"]:+4.1f}' if known else line)
     return '\n'.join(lines) + '\n'
 
 

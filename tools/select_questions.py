@@ -1,4 +1,4 @@
-"""Choose the questions that tell most about the class, by the answers about a small annotated part of the images."""
+"""Choose the questions that say most about the class, from the answers about a small part of the images."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ EXAMPLES = """examples:
   python tools/annotate.py configs/annotate/internvl2_8b_stanford_cars.py --cfg-options \\
       model.questions=data/stanford_cars/aspects/top20.json model.top=20
 
-CONFIG is of a MaKD student: its training set gives the classes, and its answers are read unless --targets names others;
-images without answers are left out. One question is chosen after the other, each for the bits that it tells about the
-class beyond those chosen before, measured on images that it was not counted on (makd.analysis.QuestionSelector). The
-MLLM's time is then spent on these only. The curves go to a PNG beside OUT."""
+CONFIG is that of a MaKD student: its training set gives the classes, and its answers are read unless --targets names
+others; images without answers are left out. Questions are chosen one by one, each for the bits that it tells about the
+class beyond the questions chosen before, measured on images that are left out of the counts
+(makd.analysis.QuestionSelector). The MLLM then answers only these questions about all images. The curves are drawn in a
+PNG beside OUT."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,7 +51,7 @@ def parse_args() -> argparse.Namespace:
         '--by',
         choices=['evidence', 'mass'],
         default='evidence',
-        help='bits about the class; or label mass, p(yes) + p(no), which is low where the MLLM wanted to say something '
+        help='bits about the class; or label mass, p(yes) + p(no), which is low if the MLLM wanted to say something '
         'else (default: evidence)',
     )
     p.add_argument('--force', action='store_true', help='replace OUT')
@@ -102,25 +103,25 @@ def main() -> None:
         chosen = [int(question) for question in np.argsort(-mass, kind='stable')[: args.top]]
         for question, bits in zip(chosen, evidence.information(chosen)):
             show(question, bits)
-    given = evidence.information(range(args.top))
+    in_order = evidence.information(range(args.top))
     rng = np.random.default_rng(0)
     random = np.mean([evidence.information(rng.permutation(len(questions))[: args.top]) for _ in range(RANDOM)], axis=0)
     print(
         f'The class has {evidence.entropy:.3f} bits. The first {args.top} questions in the given order tell '
-        f'{given[-1]:.3f}, as many at random {random[-1]:.3f} (mean of {RANDOM}).'
+        f'{in_order[-1]:.3f}, as many at random {random[-1]:.3f} (mean of {RANDOM}).'
     )
 
     selected = questions.select([questions[question].id for question in chosen])
     selected.metadata['selected'] = dict(by=args.by, images=len(answers.labels), bits=[round(b, 4) for b in seen])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     selected.save(args.out)
-    picture = args.out.with_suffix('.png')
-    curves = {f'by {args.by}': seen, 'in the given order': given, f'at random, mean of {RANDOM}': list(random)}
-    plot_evidence(curves, args.top, picture)
-    print(f'{args.top} questions are in {args.out}, the curves in {picture}.')
-    # Over the config as it is, not over the answers of a small part.
+    figure = args.out.with_suffix('.png')
+    curves = {f'by {args.by}': seen, 'in the given order': in_order, f'at random, mean of {RANDOM}': list(random)}
+    plot_evidence(curves, args.top, figure)
+    print(f'{args.top} questions are in {args.out}, the curves in {figure}.')
+    # For the config as it is, not with --targets.
     options = question_options(read_config(args.config), selected.ids)
-    print(f'To train on them where all have been answered: --cfg-options {shlex.join(options)}')
+    print(f'To train on them, once all images have answers: --cfg-options {shlex.join(options)}')
 
 
 def use_targets(cfg: Config, targets: str) -> None:

@@ -18,11 +18,12 @@ EXAMPLES = """examples:
   python tools/train.py configs/makd/resnet18_emoji.py --log-to tensorboard
   bash tools/dist_train.sh configs/makd/resnet18_emoji.py 8 --amp
 
-The work dir holds checkpoints, and for each start TIMESTAMP/ with the log, the curves (vis_data/scalars.json, for
-tools/analyze_log.py), the whole config (vis_data/config.py) and what else it takes to repeat the run (run.json)."""
+The work dir holds checkpoints, and for each start a folder TIMESTAMP/ with the log, the curves (vis_data/scalars.json,
+for tools/analyze_log.py), the whole config (vis_data/config.py) and everything else that is needed to repeat the run
+(run.json)."""
 
 
-# Where --log-to sends the curves: mmengine's backend, with its arguments.
+# mmengine's backend, with its arguments, for each choice of --log-to.
 BACKENDS = {
     'tensorboard': dict(type='TensorboardVisBackend'),
     'wandb': dict(type='WandbVisBackend', init_kwargs=dict(project='makd')),
@@ -91,10 +92,10 @@ def send_curves(cfg: Config, names: list[str]) -> None:
         if find_spec(name) is None:
             raise ConfigError(f'--log-to {name}: the package {name} is not installed. pip install {name}')
     backend = {name: dict(BACKENDS[name]) for name in names}
-    if 'wandb' in backend:  # a run is called there what its folder is called here
+    if 'wandb' in backend:  # name the run after its folder
         backend['wandb']['init_kwargs'] = {**backend['wandb']['init_kwargs'], 'name': cfg.work_dir}
     if not cfg.get('visualizer'):
-        raise ConfigError(f'--log-to {" ".join(names)}: the config has no visualizer, through which curves go.')
+        raise ConfigError(f'--log-to {" ".join(names)}: the config has no visualizer to send curves through.')
     cfg.visualizer.vis_backends = [*cfg.visualizer.vis_backends, *backend.values()]
 
 

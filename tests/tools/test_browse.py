@@ -135,4 +135,4 @@ def test_mistakes_are_one_message(browse):
         'answers', '--config', 'training.py', '--cfg-options', options
     )[1]  # fmt: skip
     Path('empty.py').write_text('model = dict()')
-    assert 'empty.py: no data set has a data_root' in browse('answers', '--config', 'empty.py')[1]
+    assert 'empty.py: no dataset has a data_root' in browse('answers', '--config', 'empty.py')[1]

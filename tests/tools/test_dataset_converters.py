@@ -109,7 +109,7 @@ def test_an_archive_that_is_none_is_told(serve, tmp_path, name):
 def test_missing_images_are_counted(mirror, tmp_path):
     prepare(mirror, tmp_path)
     (tmp_path / 'train2017' / '1.jpg').unlink()
-    with pytest.raises(DataError, match=r'train2017/\*\.jpg: 2 files, and 3 are published'):
+    with pytest.raises(DataError, match=r'train2017/\*\.jpg: 2 files, but 3 are published'):
         prepare(mirror, tmp_path)
     for done in tmp_path.glob('.*.done'):
         done.unlink()
@@ -124,7 +124,7 @@ def test_archives_that_are_there_already_are_read_and_kept(mirror, tmp_path):
     assert mirror.asked == []
     assert len(list((tmp_path / 'archives').iterdir())) == 3
     (tmp_path / 'archives' / 'train2017.zip').unlink()
-    with pytest.raises(DataError, match=r'train2017\.zip are not there'):
+    with pytest.raises(DataError, match=r'train2017\.zip are missing'):
         prepare(mirror, tmp_path / 'other', tmp_path / 'archives')
 
 
@@ -258,7 +258,7 @@ def test_stanford_cars_are_taken_from_where_a_person_put_them(serve, tmp_path):
 def test_imagenet_says_what_a_person_has_to_do(tmp_path):
     with pytest.raises(DataError, match=r'register at .* --packages DIR'):
         imagenet.IMAGENET.prepare(tmp_path / 'imagenet', None)
-    with pytest.raises(DataError, match=r'ILSVRC2012_devkit_t12\.tar\.gz.* are not there\. ImageNet is given'):
+    with pytest.raises(DataError, match=r'ILSVRC2012_devkit_t12\.tar\.gz.* are missing\. ImageNet is given'):
         imagenet.IMAGENET.prepare(tmp_path / 'imagenet', tmp_path)
     with pytest.raises(DataError, match='Larochelle'):
         imagenet.MINI_IMAGENET.prepare(tmp_path / 'mini', None)

@@ -89,7 +89,7 @@ def test_pictures(predict, student_files, images, tmp_path):
     )
     assert status is None
     assert printed == ''
-    assert '2 pictures are in' in said
+    assert '2 images are drawn in' in said
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
 
 

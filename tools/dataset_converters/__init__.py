@@ -1,9 +1,9 @@
-"""Builds the data sets that ship with makd, or that makd knows, from their published sources."""
+"""Prepare the datasets that makd has configs for, from their published sources."""
 
 import importlib
 from typing import Any
 
-PREPARED = {  # module, and object in it, that has prepare(out, packages, shipped, log)
+PREPARED = {  # module, or object in a module, with the function prepare(out, packages, shipped, log)
     'emoji': ('projects.emoji_data.build', None),
     'emoji_scenes': ('projects.emoji_data.scenes', None),
     'stanford_cars': ('dataset_converters.fine_grained', 'STANFORD_CARS'),
@@ -20,7 +20,7 @@ PREPARED = {  # module, and object in it, that has prepare(out, packages, shippe
 
 
 def preparer(name: str) -> Any:
-    """Return what prepares the data set of a name in ``PREPARED``."""
+    """Return the module or object that prepares a dataset of ``PREPARED``."""
     module, attribute = PREPARED[name]
     loaded = importlib.import_module(module)
     return getattr(loaded, attribute) if attribute else loaded

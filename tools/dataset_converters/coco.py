@@ -1,4 +1,4 @@
-"""COCO 2017 as mmdet and makd's configs expect it, from the archives that its makers publish.
+"""COCO 2017 as mmdet and makd's configs expect it, from its published archives.
 
     data/coco/annotations/instances_{train,val}2017.json
     data/coco/{train,val}2017/*.jpg
@@ -18,7 +18,7 @@ COCO = Published(
     ),
     counts={'annotations/instances_*2017.json': 2, 'val2017/*.jpg': 5_000, 'train2017/*.jpg': 118_287},
     next_step=(
-        'Next, for MaKD: let a language model write 50 yes/no questions about pictures of COCO, or write them by hand\n'
+        'Next, for MaKD: let a language model write 50 yes/no questions about images of COCO, or write them by hand\n'
         'into {out}/aspects/questions.json, and ask an MLLM:\n'
         '  OPENAI_API_KEY=... python tools/write_questions.py configs/questions/coco_gpt4o.py\n'
         '  bash tools/dist_annotate.sh configs/annotate/internvl3_8b_coco.py GPUS'

@@ -1,4 +1,4 @@
-"""Large files from the web: resumed where a download broke off, accepted by size and checksum."""
+"""Download large files: resume interrupted downloads, and verify size and checksum."""
 
 import hashlib
 import time
@@ -22,9 +22,9 @@ class Download:
     """A file to fetch.
 
     Attributes:
-        url: Where it is; only its name, if no program can fetch it.
-        md5: Its checksum, as its publisher gives it, 32 hexadecimal digits.
-        folder: Where in its data set it belongs.
+        url: URL; only the file name, if no program can fetch it.
+        md5: Checksum from its publisher, 32 hexadecimal digits.
+        folder: Its folder in the dataset.
     """
 
     url: str
@@ -38,18 +38,18 @@ class Download:
 
 
 def fetch(download: Download, folder: Path, log: Callable[[str], None] = print) -> Path:
-    """Fetch a file into ``folder``, going on behind what an interrupted download left there.
+    """Fetch a file into ``folder``; continue an interrupted download.
 
     Args:
-        download: What to fetch. A file of its name that is there already is only checked.
-        folder: Where to; the part that has arrived is kept there as ``NAME.part``.
-        log: Receives a line every ten seconds, with an ETA.
+        download: What to fetch; if ``folder`` has a file of its name, that is only verified.
+        folder: Where to; it keeps the part that has arrived as ``NAME.part``.
+        log: Receives a line with the remaining time every ten seconds.
 
     Returns:
         The file.
 
     Raises:
-        DataError: The server does not give the file, or what arrived has another checksum.
+        DataError: The server does not send the file, or it has another checksum.
     """
     path, part = folder / download.name, folder / f'{download.name}.part'
     if not path.exists():
@@ -63,7 +63,7 @@ def fetch(download: Download, folder: Path, log: Callable[[str], None] = print) 
                 if attempt == ATTEMPTS:
                     raise DataError(
                         f'{download.url}: {getattr(error, "reason", error)}; tried {ATTEMPTS} times. What has arrived '
-                        f'is kept in {part}: give the same command again, or put the file into {folder} by hand'
+                        f'is kept in {part}: run the same command again, or put the file into {folder} by hand'
                     ) from None
                 time.sleep(2**attempt)
         part.rename(path)
@@ -71,35 +71,31 @@ def fetch(download: Download, folder: Path, log: Callable[[str], None] = print) 
 
 
 def verify(download: Download, path: Path) -> Path:
-    """Return ``path`` if it is the file that its publisher describes.
-
-    Raises:
-        DataError: It has another checksum.
-    """
+    """Return ``path`` if the file has its publisher's checksum; raise a DataError otherwise."""
     digest = hashlib.md5(usedforsecurity=False)
     with path.open('rb') as file:
         while block := file.read(BLOCK):
             digest.update(block)
     if digest.hexdigest() != download.md5:
         raise DataError(
-            f'{path} has the MD5 {digest.hexdigest()}, its publisher says {download.md5}: remove it and give the same '
+            f'{path} has the MD5 {digest.hexdigest()}, its publisher says {download.md5}: remove it and run the same '
             'command again'
         )
     return path
 
 
 def _receive(url: str, part: Path, log: Callable[[str], None]) -> None:
-    """Append to ``part`` what is still to come of a file."""
-    there = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={'Range': f'bytes={there}-'} if there else {})
+    """Append the rest of a file to ``part``."""
+    size = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={'Range': f'bytes={size}-'} if size else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and there:  # nothing is behind what is there: it is whole
+        if error.code == 416 and size:  # the server has nothing beyond this part: the file is complete
             return
         raise
     with response, part.open('ab' if response.status == 206 else 'wb') as file:
-        done = there if response.status == 206 else 0
+        done = size if response.status == 206 else 0
         total = done + int(response.headers.get('Content-Length') or 0)
         started = logged = time.monotonic()
         first = done

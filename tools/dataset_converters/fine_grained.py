@@ -1,4 +1,4 @@
-"""The six fine-grained data sets and Caltech-101 of the paper (section 4.1), as mmpretrain's classes read them."""
+"""The six fine-grained datasets and Caltech-101 of the paper (section 4.1), as mmpretrain's classes read them."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ STANFORD_CARS = Published(
     ),
     counts={'cars_train/*.jpg': 8144, 'cars_test/*.jpg': 8041, 'devkit/cars_t*_annos*.mat': 3},
     by_hand=(
-        "Stanford Cars: its makers' server is gone, and no other one is theirs. Get cars_train.tgz, cars_test.tgz, "
-        'car_devkit.tgz and cars_test_annos_withlabels.mat from somebody who has them (they are accepted by their '
-        'checksums), and give the folder: python tools/prepare_dataset.py stanford_cars --packages DIR'
+        "Stanford Cars: its makers' server is gone, and they have no other. Get cars_train.tgz, cars_test.tgz, "
+        'car_devkit.tgz and cars_test_annos_withlabels.mat from somebody who has them (their checksums are verified), '
+        'and name the folder: python tools/prepare_dataset.py stanford_cars --packages DIR'
     ),
 )
 OXFORD_PETS = Published(
@@ -56,16 +56,15 @@ FGVC_AIRCRAFT = Published(
 
 
 def _split_caltech101(out: Path) -> None:
-    """Unpack what the archive holds, and write mmpretrain's lists: of each class, every fifth picture is a test's.
+    """Unpack the inner archive, and write mmpretrain's lists: every fifth image of a class is for the test.
 
-    ``meta/classes.txt`` has the names of the classes, a line each.
-
-    There is no official split, and the paper does not say which one it used.
+    ``meta/classes.txt`` has the name of one class per line. There is no official split, and the paper does not say
+    which one it used.
     """
     folder = out / '101_ObjectCategories'
     inner = out / '101_ObjectCategories.tar.gz'
     if not inner.is_file():
-        raise DataError(f'{inner} is absent: caltech-101.zip holds it')
+        raise DataError(f'{inner} is missing: it is part of caltech-101.zip')
     unpack(inner, out)
     lines: dict[str, list[str]] = {'train': [], 'test': []}
     categories = sorted(entry.name for entry in folder.iterdir())

@@ -1,4 +1,4 @@
-"""ImageNet-1k and Mini-ImageNet, whose licence wants a person to fetch them."""
+"""ImageNet-1k and Mini-ImageNet, which by their licence a person must fetch."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from makd.errors import DataError
 
 
 def _unpack(path: Path, out: Path) -> None:
-    """Unpack an archive of ImageNet into a folder a class, by torchvision, which knows what is in each."""
+    """Unpack an archive of ImageNet into one folder per class, by torchvision."""
     from torchvision.datasets import imagenet  # torch: not for --help
 
     steps = {
@@ -31,7 +31,7 @@ IMAGENET = Published(
     counts={'val/*/*.JPEG': 50_000, 'train/*/*.JPEG': 1_281_167},
     by_hand=(
         'ImageNet is given to people who accept its terms: register at https://image-net.org, download '
-        'ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_val.tar and ILSVRC2012_img_train.tar, and give their folder: '
+        'ILSVRC2012_devkit_t12.tar.gz, ILSVRC2012_img_val.tar and ILSVRC2012_img_train.tar, and name their folder: '
         'python tools/prepare_dataset.py imagenet --packages DIR'
     ),
     unpacker=_unpack,
@@ -43,6 +43,6 @@ MINI_IMAGENET = Published(
     by_hand=(
         "Mini-ImageNet is a part of ImageNet, and its makers publish no archive. Put Ravi and Larochelle's train.csv, "
         'val.csv and test.csv (https://github.com/twitter-research/meta-learning-lstm) into data/mini_imagenet and the '
-        '60,000 pictures that they name into data/mini_imagenet/images; then this command checks them'
+        '60,000 images that they name into data/mini_imagenet/images; then this command checks them'
     ),
 )

@@ -1,4 +1,4 @@
-"""Data sets that their makers publish as archives: fetched, verified, unpacked, counted."""
+"""Datasets that are published as archives: fetch, verify, unpack and count their files."""
 
 import os
 import shutil
@@ -14,16 +14,16 @@ from makd.errors import DataError
 
 @dataclass(frozen=True)
 class Published:
-    """A data set as its makers publish it.
+    """A dataset as its makers publish it.
 
     Attributes:
-        files: Archives, which are unpacked, and single files; all by the checksums of their publishers.
-        counts: How many files match each pattern below the folder in the end, such as ``{'images/*.jpg': 7390}``.
-        strip: Leading folder of the archives' members that the folder of the data set does not have.
-        by_hand: Where a person gets the files, if a program cannot; None if ``fetch`` can.
-        unpacker: Unpacks an archive into a folder, where ``unpack`` does not do.
-        finish: What is left to do with the folder when all is unpacked.
-        next_step: What a user does next.
+        files: Archives, which are unpacked, and single files.
+        counts: How many files of the finished dataset match each pattern, such as ``{'images/*.jpg': 7390}``.
+        strip: Leading folder of the archives' members, which is removed.
+        by_hand: Tells a person where to get the files; None if ``fetch`` can fetch them.
+        unpacker: Unpacks an archive into a folder, if ``unpack`` cannot.
+        finish: Called with the folder after everything is unpacked.
+        next_step: Tells a user what to do next.
     """
 
     files: tuple[Download, ...]
@@ -37,23 +37,23 @@ class Published:
     def prepare(
         self, out: Path, packages: Path | None, shipped: Path | None = None, log: Callable[[str], None] = print
     ) -> None:
-        """Lay out the data set; what is done already is not done again.
+        """Lay out the dataset; steps that an earlier run has finished are skipped.
 
         Args:
             out: Folder to build.
-            packages: Folder of files that were downloaded already; None to fetch them into ``out``.
-            shipped: Not used: nothing of it ships.
-            log: Receives a line at each step.
+            packages: Folder of downloaded files; None to fetch them into ``out``.
+            shipped: Not used, because these datasets do not ship with makd.
+            log: Receives a line for each step.
 
         Raises:
-            DataError: A file cannot be fetched or is damaged, the disk is full, or files are missing in the end.
+            DataError: A file cannot be fetched or is damaged, the disk is full, or the dataset is incomplete.
         """
         if packages is not None:
             absent = [file.name for file in self.files if not (packages / file.name).is_file()]
             if absent:
                 hint = self.by_hand or 'Leave it out to fetch them.'
-                raise DataError(f'--packages {packages}: {", ".join(absent)} are not there. {hint}')
-        if missing_files(self.counts, out):  # one that was laid out by hand is as good
+                raise DataError(f'--packages {packages}: {", ".join(absent)} are missing. {hint}')
+        if missing_files(self.counts, out):  # a dataset that was laid out by hand passes
             if packages is None and self.by_hand is not None:
                 raise DataError(self.by_hand)
             out.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class Published:
             if self.finish is not None:
                 self.finish(out)
         if missing := missing_files(self.counts, out):
-            raise DataError(f'{missing}: remove {out}/.*.done and give the same command again')
+            raise DataError(f'{missing}: remove {out}/.*.done and run the same command again')
         for pattern, count in self.counts.items():
             log(f'{out / pattern}: {count} files')
         if self.next_step:
@@ -88,29 +88,29 @@ class Published:
 
 
 def missing_files(counts: Mapping[str, int], out: Path) -> str | None:
-    """Say what a folder lacks of the files that it should have; None if it is whole."""
+    """Return a message about files that a folder lacks; None if it is complete."""
     for pattern, count in counts.items():
         found = sum(1 for _ in out.glob(pattern))
-        if found < count:  # what a person added is theirs
-            return f'{out / pattern}: {found} files, and {count} are published'
+        if found < count:  # users may add files
+            return f'{out / pattern}: {found} files, but {count} are published'
     return None
 
 
 def is_archive(path: Path) -> bool:
-    """Say whether ``unpack`` takes a file, by its name."""
+    """Return whether a file's name is that of an archive."""
     return path.name.endswith(('.zip', '.tar', '.tgz', '.tar.gz'))
 
 
 def unpack(path: Path, out: Path, strip: str = '.') -> None:
-    """Unpack what an archive has in its folder ``strip`` into ``out``, file by whole file; others there are left alone.
+    """Unpack the folder ``strip`` of an archive into ``out``; a file appears whole or not at all.
 
     Raises:
-        DataError: It is damaged, or it does not fit on the disk.
+        DataError: The archive is damaged, or the disk is full.
     """
     temporary = out / f'.{path.name}.unpacked'
-    shutil.rmtree(temporary, ignore_errors=True)  # of a run that was interrupted
+    shutil.rmtree(temporary, ignore_errors=True)  # from an interrupted run
     try:
-        # zipfile keeps its members inside by itself, and takes no filter.
+        # zipfile never writes outside the folder, and takes no filter.
         shutil.unpack_archive(path, temporary, filter=None if path.suffix == '.zip' else 'data')
         shutil.copytree(temporary / strip, out, copy_function=os.replace, dirs_exist_ok=True)
     except (zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, OSError) as error:
