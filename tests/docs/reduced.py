@@ -1,8 +1,8 @@
 """Run a tool in reduced form: ``reduced.py TOOL ARGUMENTS``; see ``test_commands.py``.
 
-Reduced: a run of mmengine's Runner sees a few images of its data, once, and leaves its checkpoint under the name that
-the whole run would; a multimodal LLM of a hub is the one that ships; trials of compare.py and reproduce.py are checked
-and have a made-up result; nothing is downloaded.
+Reduced means: a run of mmengine's Runner sees a few images, once, and its checkpoint has the name that the complete run
+would give it; the bundled MLLM replaces those of a hub; trials of compare.py and reproduce.py are checked, but their
+result is made up; nothing is downloaded.
 """
 
 import copy
@@ -14,13 +14,13 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-import makd  # noqa: F401, before mmdet: it stands in for mmcv's operators
+import makd  # noqa: F401, before mmdet: it replaces mmcv's operators
 
 IMAGES, BATCH, ANALYSED = 12, 4, 64
 
 
 def reduce(cfg):
-    """Make a Runner's config small, and return the number of epochs or iterations that it had."""
+    """Make a Runner's config small and return its original number of epochs, if any."""
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader', 'dataloader'):
         loader = cfg.get(name)
         if not loader:
@@ -30,7 +30,7 @@ def reduce(cfg):
         while 'dataset' in dataset:
             dataset = dataset.dataset
         if dataset.type == 'makd.AnnotationImages':
-            dataset.setdefault('limit', ANALYSED)  # as many as a reader's own images are in the test
+            dataset.setdefault('limit', ANALYSED)  # the number of the reader's own images in the test
         else:
             dataset.indices = IMAGES
     if cfg.get('model', {}).get('type') == 'makd.HFAnnotator':
@@ -38,7 +38,7 @@ def reduce(cfg):
         cfg.model.update({key: value for key, value in shipped.items() if key in cfg.model or key == 'model'})
         import projects.tiny_mllm.hybrid_vision  # noqa: F401, registers the architecture
 
-        if Path(cfg.writer.out_dir, 'meta.json').exists():  # the stand-in for what a reader has by then
+        if Path(cfg.writer.out_dir, 'meta.json').exists():  # the placeholder for the reader's own targets
             cfg.writer.out_dir += '_reduced'
     if not cfg.get('train_cfg'):
         return None
@@ -48,7 +48,7 @@ def reduce(cfg):
 
 
 def install():
-    """Put the reductions in place."""
+    """Install the reductions."""
     import dataset_converters
     from mmengine.config import Config
     from mmengine.runner import Runner

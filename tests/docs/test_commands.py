@@ -1,4 +1,4 @@
-"""Every command in the README and the documentation works: a page at a time, in its order, as its reader would type it.
+"""Every command in the README and the documentation works: page by page, in order, as a reader would type it.
 
 Bash itself expands a page's blocks, in which ``python``, ``make``, ``pip`` and ``srun`` only write down how they were
 called. The tools are then run in reduced form (``reduced.py``), in a folder that has the repository's data and trained
@@ -21,7 +21,7 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 BLOCK = re.compile(r'^( *)```(?:bash|shell)\n(.*?)^ *```$', re.M | re.S)
 FILE = re.compile(r'^```\{code-block\} \w+\n:name: (\S+)\n\n(.*?)^```$', re.M | re.S)
 PYTHON = re.compile(r'^```python\n(.*?)^```$', re.M | re.S)
-# What a command says, and may say, where what it is about does not ship.
+# The errors that commands may end with, because their data or keys are not in the repository.
 DATA = 'coco|oxford_pets|stanford_cars|imagenet|caltech101|emoji_scenes|table1 --launcher'
 ABSENT = {
     DATA: 'The data (set is|are) not there',
@@ -38,7 +38,7 @@ def test_the_pages_have_commands():
 
 
 def test_every_fenced_command_is_found():
-    """A block of another name would be left out: only these hold commands."""
+    """Blocks in other languages are not run, so they must not contain commands."""
     for page in PAGES:
         for language, code in re.findall(r'^ *```(\w*)\n(.*?)^ *```$', page.read_text('utf-8'), re.M | re.S):
             if language not in ('bash', 'shell'):
@@ -47,7 +47,7 @@ def test_every_fenced_command_is_found():
 
 @pytest.fixture(scope='module')
 def repository(tmp_path_factory):
-    """A folder with links to the repository, the files that readers have, and a trained student."""
+    """A folder with links to the repository, the reader's own files and trained students."""
     folder = tmp_path_factory.mktemp('repository')
     for name in ('configs', 'tools', 'projects', 'requirements', 'benchmarks', 'makd', 'setup.py'):
         (folder / name).symlink_to(ROOT / name)
@@ -69,7 +69,7 @@ def repository(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def run(repository, python):
-    """A function that runs a tool in a folder; a few students are trained to begin with."""
+    """A function that runs a tool in a folder, after training a few students."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     environment.pop('OPENAI_API_KEY', None)
 
@@ -83,7 +83,7 @@ def run(repository, python):
 
 
 def calls(page, folder):
-    """Return how a page's blocks call python, make, pip and srun, each a list of words."""
+    """Return the calls of python, make, pip and srun in a page's blocks, each as a list of words."""
     log = folder / 'calls'
     stubs = folder / 'stubs'
     stubs.mkdir()
@@ -102,14 +102,14 @@ def calls(page, folder):
 
 
 def of_tool(words):
-    """Return the arguments of a tool in the words of a call of python, torchrun or srun, without its launcher."""
+    """Return the tool and its arguments in a call of python, torchrun or srun, without the launcher."""
     start = next(index for index, word in enumerate(words) if word.endswith('.py'))
     directory, found, name = words[start].rpartition('/tools/')  # as the launchers name it
     arguments = [f'tools/{name}' if found and directory.startswith('/') else words[start], *words[start + 1 :]]
     if '--launcher' in arguments and 'reproduce' not in arguments[0]:
         at = arguments.index('--launcher')
         del arguments[at : at + 2]
-    return [argument for argument in arguments if argument != '--amp']  # wants an accelerator
+    return [argument for argument in arguments if argument != '--amp']  # needs an accelerator
 
 
 @pytest.mark.parametrize('page', [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
@@ -129,15 +129,15 @@ def test_commands(page, repository, run, tmp_path):
         else:
             done = run(of_tool(words), folder)
             status, printed = done.returncode, done.stdout + done.stderr
-            excuses = [said for about, said in ABSENT.items() if re.search(about, line)]
+            excuses = [message for command, message in ABSENT.items() if re.search(command, line)]
             if status != 0:
-                assert any(re.search(said, printed) for said in excuses), f'{page.name}: {line}\n{printed[-3000:]}'
+                assert any(re.search(excuse, printed) for excuse in excuses), f'{page.name}: {line}\n{printed[-3000:]}'
                 assert 'Traceback' not in printed, f'{page.name}: {line}\n{printed[-3000:]}'
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
 def test_python_of_the_pages(page, monkeypatch):
-    """What is no config runs; a config can be read."""
+    """Python blocks compile; those that are not configs also run."""
     monkeypatch.chdir(ROOT)
     for code in PYTHON.findall(page.read_text('utf-8')):
         compile(code, page.name, 'exec')

@@ -1,4 +1,4 @@
-"""Links between the pages, and to the repository's files, lead somewhere; Sphinx does not see those out of docs/."""
+"""Links between pages and to files of the repository have targets; Sphinx does not check links out of docs/."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def pages():
 
 
 def anchors(page):
-    """Return what GitHub and MyST call a page's headings."""
+    """Return the anchors that GitHub and MyST give to a page's headings."""
     headings = re.findall(r'^#+ (.*)$', page.read_text('utf-8'), re.M)
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
@@ -27,6 +27,6 @@ def test_links(name):
     text = re.sub(r'^ *```.*?^ *```$', '', page.read_text('utf-8'), flags=re.M | re.S)
     for path, anchor in LINK.findall(text):
         target = (page.parent / path).resolve() if path else page
-        assert target.exists() or str(target.relative_to(ROOT)) in MADE, f'{name} links to {path}, which is not there'
+        assert target.exists() or str(target.relative_to(ROOT)) in MADE, f'{name} links to {path}, which does not exist'
         if anchor:
-            assert anchor in anchors(target), f'{name} links to {path}#{anchor}, and there is no such heading'
+            assert anchor in anchors(target), f'{name} links to {path}#{anchor}, a heading that does not exist'

@@ -1,4 +1,4 @@
-"""The model zoo has every model of the metafiles, with its figures and where they come from."""
+"""The model zoo lists every model of the metafiles, with its figures and their source."""
 
 import runpy
 
