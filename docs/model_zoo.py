@@ -27,7 +27,8 @@ def tables() -> dict[str, list[str]]:
         for result in model.get('Results', ()):
             figures = result['Metrics']
             shown = ', '.join(f'{name} {value:.2f}' for name, value in figures.items())
-            line = f'| `{model["Config"]}` | {model["In Collection"]} | {shown} | {result.get("Source", "here")} |'
+            config = f'`{model["Config"]}`' + (f' with `{result["Options"]}`' if 'Options' in result else '')
+            line = f'| {config} | {model["In Collection"]} | {shown} | {result.get("Source", "here")} |'
             rows.setdefault(result['Dataset'], []).append((-next(iter(figures.values())), line))
     return {dataset: [line for _, line in sorted(lines)] for dataset, lines in sorted(rows.items())}
 

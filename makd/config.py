@@ -68,9 +68,15 @@ def load_config(
 
 
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config and merge options into it; nothing is filled in and nothing is checked."""
+    """Read a config and merge options into it; nothing is filled in and nothing is checked.
+
+    ``train_dataloader.fraction``, such as 0.4, becomes a dataset that keeps this share of each class.
+    """
     cfg = Config.fromfile(find_config(path))
     merge_options(cfg, update_annotation_config(cfg, options))
+    loader = cfg.get('train_dataloader')
+    if loader and 'fraction' in loader:
+        loader.dataset = dict(type='makd.SubsetDataset', fraction=loader.pop('fraction'), dataset=loader.dataset)
     return cfg
 
 

@@ -16,6 +16,7 @@ from makd.config import (
 )
 from makd.errors import ConfigError, DataError
 from makd.models.heads import MaKDLinearClsHead
+from makd.registry import DATASETS
 
 CONFIG = 'configs/makd/resnet18_emoji.py'
 
@@ -132,3 +133,14 @@ def test_without_pipelines_no_dataset_runs_transforms_or_filters_and_the_config_
     assert without_pipelines(config) == {**bare, 'lazy': True}
     assert without_pipelines(dict(type='makd.AnnotationImages', datasets=dict(leaf)))['datasets'] == bare_leaf
     assert sum('filter_cfg' in node for _, node in walk_dicts(config)) == 2
+
+
+def test_a_fraction_of_the_training_data_is_one_option():
+    cfg = load_config(CONFIG, {'train_dataloader.fraction': 0.4})
+    plain = load_config(CONFIG)
+    assert 'fraction' not in cfg.train_dataloader
+    assert cfg.train_dataloader.dataset == dict(
+        type='makd.SubsetDataset', fraction=0.4, dataset=plain.train_dataloader.dataset
+    )
+    with pytest.raises(ConfigError, match=r'fraction=40 is outside \(0, 1\]'):
+        DATASETS.build(dict(cfg.train_dataloader.dataset, fraction=40))

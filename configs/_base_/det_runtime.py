@@ -1,4 +1,4 @@
-# What detectors have in place of default_runtime.py's parts for classifiers.
+# default_runtime.py for detectors.
 _base_ = ['./default_runtime.py']
 default_scope = 'mmdet'
 default_hooks = dict(visualization=dict(_delete_=True, type='DetVisualizationHook'))

@@ -1,4 +1,4 @@
-# The control of configs/makd/resnet18_emoji_mllm.py: each class learns the MLLM's answers about another class.
+# The control for configs/makd/resnet18_emoji_mllm.py: each class learns the MLLM's answers about another class.
 # make annotate && python tools/train.py configs/ablation/resnet18_emoji_mllm_shuffled.py
 _base_ = ['../makd/resnet18_emoji_mllm.py']
 

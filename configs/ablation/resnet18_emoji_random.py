@@ -1,4 +1,4 @@
-# Ablation "Rand" (paper Table 2): Gaussian logits in place of the teacher's answers.
+# Ablation "Rand" (paper, Table 2): Gaussian logits in place of the answers.
 # python tools/train.py configs/ablation/resnet18_emoji_random.py
 _base_ = ['../makd/resnet18_emoji.py']
 

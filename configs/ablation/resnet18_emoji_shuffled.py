@@ -1,4 +1,4 @@
-# The control that tells knowledge from regularisation: each class learns the answers about another class.
+# The control that separates knowledge from regularisation: each class learns the answers about another class.
 # python tools/train.py configs/ablation/resnet18_emoji_shuffled.py
 _base_ = ['../makd/resnet18_emoji.py']
 

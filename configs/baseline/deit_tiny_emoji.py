@@ -1,4 +1,4 @@
-# A transformer student's baseline: DeiT-Tiny from scratch on the emoji.
+# The baseline of a transformer student: DeiT-Tiny on the emoji, from scratch.
 # python tools/train.py configs/baseline/deit_tiny_emoji.py
 _base_ = [
     '../_base_/models/deit_tiny.py',

@@ -3,21 +3,10 @@
 # On one GPU: python tools/train.py configs/baseline/faster_rcnn_mobilenet_v2_fpn_coco.py --auto-scale-lr
 # Paper, Table 6, "Base": 29.42 AP, 49.07 AP50, 30.72 AP75.
 _base_ = [
-    '../_base_/models/faster_rcnn_r50_fpn.py',
+    '../_base_/models/faster_rcnn_mobilenet_v2_fpn.py',
     '../_base_/datasets/coco_detection.py',
     '../_base_/schedules/coco_180k.py',
     '../_base_/coco_runtime.py',
 ]
 
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='makd.MobileNetV2Stages',
-        out_indices=(1, 2, 4, 6),
-        norm_cfg=dict(type='BN', requires_grad=False),
-        norm_eval=True,
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://mmdet/mobilenet_v2'),
-    ),
-    neck=dict(in_channels=[24, 32, 96, 320]),
-)
 train_dataloader = dict(batch_size=1)  # on 8 GPUs

@@ -1,7 +1,7 @@
 # Faster R-CNN with FPN on COCO: ResNet-101.
 # bash tools/dist_train.sh configs/baseline/faster_rcnn_r101_fpn_coco.py 8
 # On one GPU: python tools/train.py configs/baseline/faster_rcnn_r101_fpn_coco.py --auto-scale-lr
-# The teacher of DKD; its weights are those of mmdet (configs/_base_/distill), or train it.
+# The teacher for DKD. Its weights come from mmdet (configs/_base_/distill), or train it.
 _base_ = [
     '../_base_/models/faster_rcnn_r50_fpn.py',
     '../_base_/datasets/coco_detection.py',

@@ -3,13 +3,8 @@
 # On one GPU: python tools/train.py configs/baseline/faster_rcnn_r18_fpn_coco.py --auto-scale-lr
 # Paper, Table 6, "Base": 33.18 AP, 53.54 AP50, 35.31 AP75.
 _base_ = [
-    '../_base_/models/faster_rcnn_r50_fpn.py',
+    '../_base_/models/faster_rcnn_r18_fpn.py',
     '../_base_/datasets/coco_detection.py',
     '../_base_/schedules/coco_90k.py',
     '../_base_/coco_runtime.py',
 ]
-
-model = dict(
-    backbone=dict(depth=18, init_cfg=dict(checkpoint='torchvision://resnet18')),
-    neck=dict(in_channels=[64, 128, 256, 512]),
-)

@@ -1,5 +1,5 @@
-# The baseline with three training pictures a class: Noto, blob and Fluent; about as many steps as with one. No style is
-# left to validate on, and nothing is chosen.
+# The baseline with three training images per class (Noto, blob and Fluent) and about as many steps as with one. No
+# style is left for validation, and nothing is tuned.
 # python tools/train.py configs/baseline/resnet18_emoji_3styles.py
 _base_ = ['./resnet18_emoji.py']
 

@@ -1,6 +1,6 @@
-# The classifier whose backbone the detectors of EmojiScenes begin with, as those of COCO begin with ImageNet's: 849
-# emoji as scenes show them, on grounds drawn by chance, in three styles, none of them that of the test scenes. No style
-# is left to validate on, and nothing is chosen.
+# The classifier whose backbone initialises the EmojiScenes detectors, as an ImageNet backbone initialises COCO's: 849
+# emoji as the scenes show them, on random backgrounds, in three styles. The style of the test scenes is not among them.
+# No style is left for validation, and nothing is tuned.
 # python tools/train.py configs/baseline/resnet18_emoji_grounds.py
 _base_ = ['./resnet18_emoji_3styles.py']
 

@@ -7,5 +7,5 @@ _base_ = [
     '../_base_/distill/dkd.py',
 ]
 
-model = dict(type='makd.DistillImageClassifier', distill_loss=_base_.distill_loss, **_base_.teacher)
+model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)
 default_hooks = dict(distill_warmup=dict(_base_.distill_warmup, warmup_epochs=20))

@@ -1,4 +1,4 @@
-# DKD on EmojiScenes: the plain student, once it is trained, teaches another (born again, Furlanello et al. 2018).
+# DKD on EmojiScenes: the trained plain student teaches another one (born-again networks, Furlanello et al. 2018).
 # python tools/train.py configs/dkd/faster_rcnn_r18_fpn_emoji_scenes.py
 _base_ = [
     '../baseline/faster_rcnn_r18_fpn_emoji_scenes.py',
@@ -6,9 +6,4 @@ _base_ = [
     '../_base_/distill/dkd_detection.py',
 ]
 
-model = dict(
-    type='makd.DistillFasterRCNN',
-    roi_head=dict(type='makd.DistillRoIHead'),
-    distill_loss=_base_.distill_loss,
-    **_base_.teacher,
-)
+model = dict(type='makd.DistillFasterRCNN', **_base_.distill, **_base_.teacher)

@@ -1,4 +1,4 @@
-# DKD between detectors on COCO, as mdistiller's: ResNet-101 teaches ResNet-50.
+# DKD between detectors on COCO, as in mdistiller: ResNet-101 teaches ResNet-50.
 # bash tools/dist_train.sh configs/dkd/faster_rcnn_r50-r101_fpn_coco.py 8
 # On one GPU: python tools/train.py configs/dkd/faster_rcnn_r50-r101_fpn_coco.py --auto-scale-lr
 _base_ = [
@@ -7,9 +7,4 @@ _base_ = [
     '../_base_/distill/dkd_detection.py',
 ]
 
-model = dict(
-    type='makd.DistillFasterRCNN',
-    roi_head=dict(type='makd.DistillRoIHead'),
-    distill_loss=_base_.distill_loss,
-    **_base_.teacher,
-)
+model = dict(type='makd.DistillFasterRCNN', **_base_.distill, **_base_.teacher)

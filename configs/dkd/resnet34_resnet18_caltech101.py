@@ -3,5 +3,5 @@
 # python tools/train.py configs/dkd/resnet34_resnet18_caltech101.py
 _base_ = ['../baseline/resnet18_caltech101.py', '../_base_/distill/resnet34_caltech101.py', '../_base_/distill/dkd.py']
 
-model = dict(type='makd.DistillImageClassifier', distill_loss=_base_.distill_loss, **_base_.teacher)
+model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)
 default_hooks = dict(distill_warmup=dict(_base_.distill_warmup, warmup_epochs=20))

@@ -7,9 +7,4 @@ _base_ = [
     '../_base_/distill/kd.py',
 ]
 
-model = dict(
-    type='makd.DistillImageClassifier',
-    head=dict(loss=_base_.class_loss),
-    distill_loss=_base_.distill_loss,
-    **_base_.teacher,
-)
+model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)

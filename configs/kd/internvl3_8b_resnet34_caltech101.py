@@ -2,17 +2,11 @@
 # InternVL2-8B: 75.86 % top-1.
 # python tools/train.py configs/kd/internvl3_8b_resnet34_caltech101.py
 _base_ = [
-    '../_base_/models/resnet34.py',
-    '../_base_/datasets/caltech101_internvl3_8b_classes.py',
-    '../_base_/schedules/paper_240e.py',
-    '../_base_/default_runtime.py',
+    '../baseline/resnet34_caltech101.py',
+    '../_base_/distill/internvl3_8b_caltech101.py',
     '../_base_/distill/kd.py',
 ]
 
-model = dict(
-    type='makd.DistillImageClassifier',
-    head=dict(num_classes=_base_.num_classes, loss=_base_.class_loss),
-    distill_loss=_base_.distill_loss,
-    teacher=None,
-)
-custom_hooks = [dict(type='makd.TeacherLogitsHook')]
+model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, _base_.load_teacher_logits]))
+custom_hooks = [_base_.teacher_logits_hook]

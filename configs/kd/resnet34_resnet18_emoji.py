@@ -3,9 +3,4 @@
 # python tools/train.py configs/kd/resnet34_resnet18_emoji.py
 _base_ = ['../baseline/resnet18_emoji.py', '../_base_/distill/resnet34_emoji.py', '../_base_/distill/kd.py']
 
-model = dict(
-    type='makd.DistillImageClassifier',
-    head=dict(loss=_base_.class_loss),
-    distill_loss=_base_.distill_loss,
-    **_base_.teacher,
-)
+model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)

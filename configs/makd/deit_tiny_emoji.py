@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/models/deit_tiny.py',
     '../_base_/datasets/emoji_cldr.py',
     '../_base_/schedules/emoji_adamw.py',
-    '../_base_/default_runtime.py',
+    '../_base_/makd_runtime.py',
 ]
 
 model = dict(
@@ -14,4 +14,3 @@ model = dict(
         aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
     )
 )
-default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

@@ -3,15 +3,14 @@
 # bash tools/dist_train.sh configs/makd/faster_rcnn_r50_fpn_coco.py 8
 # On one GPU: python tools/train.py configs/makd/faster_rcnn_r50_fpn_coco.py --auto-scale-lr
 # Paper, Table 6, "Ours": 38.27 AP, 59.30 AP50, 41.67 AP75.
-_base_ = ['../baseline/faster_rcnn_r50_fpn_coco.py', '../_base_/datasets/coco_aspects.py']
+_base_ = [
+    '../_base_/models/faster_rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_internvl3_8b.py',
+    '../_base_/schedules/coco_90k.py',
+    '../_base_/coco_makd_runtime.py',
+]
 
 model = dict(
     type='makd.MaKDFasterRCNN',
     aspect_head=dict(type='makd.AspectHead', num_aspects=_base_.num_aspects, in_channels=2048),
 )
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, _base_.load_aspects]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.val_dataloader.dataset.pipeline, _base_.load_aspects]))
-test_dataloader = dict(dataset=dict(pipeline=[*_base_.test_dataloader.dataset.pipeline, _base_.load_aspects]))
-val_evaluator = [_base_.val_evaluator, _base_.aspect_metric]
-test_evaluator = [_base_.test_evaluator, _base_.aspect_metric]
-default_hooks = dict(aspect_target_check=_base_.aspect_target_check)

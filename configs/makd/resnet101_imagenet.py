@@ -4,15 +4,7 @@ _base_ = [
     '../_base_/models/resnet101.py',
     '../_base_/datasets/imagenet_internvl3_8b.py',
     '../_base_/schedules/imagenet_100e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/makd_runtime.py',
 ]
 
-model = dict(
-    head=dict(
-        type='makd.MaKDLinearClsHead',
-        num_classes=_base_.num_classes,
-        num_aspects=_base_.num_aspects,
-        aspect_loss=dict(type='makd.MaKDLoss', loss_weight=4.0),
-    )
-)
-default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))
+model = dict(head=dict(type='makd.MaKDLinearClsHead', num_classes=_base_.num_classes, **_base_.aspects))

@@ -1,4 +1,4 @@
-# MaKD from the answers of a multimodal LLM about each picture: the one that ships, data/teachers/tiny-mllm-emoji.
+# MaKD from a multimodal LLM's answers about each image: the bundled one, data/teachers/tiny-mllm-emoji.
 # make annotate && python tools/train.py configs/makd/resnet18_emoji_mllm.py
 _base_ = ['./resnet18_emoji.py']
 

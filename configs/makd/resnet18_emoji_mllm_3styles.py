@@ -1,4 +1,4 @@
-# MaKD from the answers of the MLLM that ships, with three training pictures a class: Noto, blob and Fluent.
+# MaKD from the answers of the bundled MLLM, with three training images per class: Noto, blob and Fluent.
 # make annotate && python tools/train.py configs/makd/resnet18_emoji_mllm_3styles.py
 _base_ = ['./resnet18_emoji_3styles.py']
 

@@ -7,9 +7,4 @@ _base_ = [
     '../_base_/distill/dkd_detection.py',
 ]
 
-model = dict(
-    type='makd.DistillMaKDFasterRCNN',
-    roi_head=dict(type='makd.DistillRoIHead'),
-    distill_loss=_base_.distill_loss,
-    **_base_.teacher,
-)
+model = dict(type='makd.DistillMaKDFasterRCNN', **_base_.distill, **_base_.teacher)

@@ -52,16 +52,18 @@ class Line:
         return f'{DATASET_TITLES[self.block.dataset]}, {self.block.setting}'
 
 
-def paper_figure(config: str) -> float | None:
+def paper_figure(config: str, overrides: Sequence[str] = ()) -> float | None:
     """Return the figure that the paper reports for a config, such as top-1 in percent; None if it reports none.
 
-    It is the first metric of the config's result in ``configs/FOLDER/metafile.yml`` whose Source is the paper.
+    It is the first metric of the config's result in ``configs/FOLDER/metafile.yml`` whose Source is the paper
+    and whose Options, if any, are the overrides.
     """
     path = Path(config).absolute()
     for model in _models(path.parent / 'metafile.yml'):
         if Path(model['Config']).name == path.name:
             for result in model.get('Results', ()):
-                if str(result.get('Source', '')).startswith('paper'):
+                of_paper = str(result.get('Source', '')).startswith('paper')
+                if of_paper and result.get('Options', '') == ' '.join(overrides):
                     return float(next(iter(result['Metrics'].values())))
     return None
 
@@ -83,9 +85,9 @@ def make_lines(blocks: Sequence[Block], results: Sequence[BlockResults], with_pa
     metric = next((found for of_block in by_method if (found := primary_metric(of_block))), 'accuracy/top1')
     lines = []
     for block, of_block in zip(blocks, by_method):
-        base = paper_figure(block.arms[0].config) if with_paper else None
+        base = paper_figure(block.arms[0].config, block.arms[0].overrides) if with_paper else None
         for arm, row in zip(block.arms, summarise(of_block)):
-            paper = paper_figure(arm.config) if with_paper and not arm.overrides else None
+            paper = paper_figure(arm.config, arm.overrides) if with_paper else None
             compared = paper is not None and base is not None and arm is not block.arms[0]
             difference = paper - base if compared else None  # type: ignore[operator]
             lines.append(Line(block, arm, row, COLUMNS[metric], paper, difference))

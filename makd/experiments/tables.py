@@ -47,7 +47,7 @@ SHIPPED = ('emoji', 'emoji_scenes')  # of which the paper has no figures
 
 QUESTION_COUNTS = (10, 20, 30, 50)  # Figure 2
 ALPHAS = (1.0, 4.0, 16.0, 50.0)  # Figure 3, which shows 0, the baseline, to 50; the paper's text names no other value
-FRACTIONS = (40, 60, 80)  # Table 5, in percent
+PERCENTAGES = (40, 60, 80)  # Table 5, of the training images
 EVIDENCE = 'work_dirs/questions/emoji_by_evidence.json'  # written by tools/select_questions.py
 
 
@@ -119,8 +119,9 @@ def _arm(method: str, name: str, overrides: tuple[str, ...] = (), x: float | Non
     return Arm(method, f'configs/{name}.py', overrides, x)
 
 
-def _base_and_makd(student: str, dataset: str) -> tuple[Arm, Arm]:
-    return _arm('base', f'baseline/{student}_{dataset}'), _arm('MaKD', f'makd/{student}_{dataset}')
+def _base_and_makd(student: str, dataset: str, *overrides: str) -> tuple[Arm, Arm]:
+    name = f'{student}_{dataset}'
+    return _arm('base', f'baseline/{name}', overrides), _arm('MaKD', f'makd/{name}', overrides)
 
 
 def _table1() -> Iterator[Block]:
@@ -173,8 +174,9 @@ def _table5() -> Iterator[Block]:
         *((key, key) for key in ('stanford_cars', 'oxford_pets', 'caltech101')),
         ('emoji', 'emoji_3styles'),
     ):
-        for percent in FRACTIONS:
-            yield Block(dataset, f'ResNet-18, {percent} %', _base_and_makd('resnet18', f'{name}_{percent}pct'))
+        for percent in PERCENTAGES:
+            arms = _base_and_makd('resnet18', name, f'train_dataloader.fraction={percent / 100}')
+            yield Block(dataset, f'ResNet-18, {percent} %', arms)
         yield Block(dataset, 'ResNet-18, 100 %', _base_and_makd('resnet18', name))
 
 

@@ -15,7 +15,7 @@ def kinds(pipeline):
 
 def test_the_training_split_has_the_pipeline_of_the_test_in_order():
     options = {'train_dataloader.dataset.pipeline.5.top': 10, 'train_dataloader.dataset.styles': ['noto', 'blob']}
-    cfg = load_split('configs/makd/resnet18_emoji_3styles_40pct.py', None, 'train')
+    cfg = load_split('configs/makd/resnet18_emoji_3styles.py', {'train_dataloader.fraction': 0.4}, 'train')
     loader = cfg.split_dataloader
     assert loader['sampler'] == dict(type='DefaultSampler', shuffle=False)
     assert 'drop_last' not in loader

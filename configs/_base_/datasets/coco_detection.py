@@ -1,5 +1,5 @@
-# COCO 2017 for detection, laid out by `python tools/prepare_dataset.py coco`: 118,287 training images, 5,000 to
-# validate on. The shorter side is one of six sizes in training, 800 in the test, as in mdistiller.
+# COCO 2017 for detection, as laid out by `python tools/prepare_dataset.py coco`: 118,287 training and 5,000 validation
+# images. The shorter side has one of six sizes in training and 800 pixels in the test, as in mdistiller.
 _base_ = ['mmdet::_base_/datasets/coco_detection.py']
 
 train_pipeline = [

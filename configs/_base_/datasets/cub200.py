@@ -2,7 +2,8 @@
 # python tools/prepare_dataset.py cub200
 _base_ = ['./photographs.py']
 
+data_root = 'data/cub200'
 num_classes = 200
 data_preprocessor = dict(num_classes=num_classes)
-train_dataloader = dict(dataset=dict(type='CUB', data_root='data/cub200', split='train'))
-test_dataloader = dict(dataset=dict(type='CUB', data_root='data/cub200', split='test'))
+train_dataloader = dict(dataset=dict(type='CUB', data_root=data_root, split='train'))
+test_dataloader = dict(dataset=dict(type='CUB', data_root=data_root, split='test'))

@@ -3,7 +3,8 @@
 # python tools/prepare_dataset.py dtd
 _base_ = ['./photographs.py']
 
+data_root = 'data/dtd'
 num_classes = 47
 data_preprocessor = dict(num_classes=num_classes)
-train_dataloader = dict(dataset=dict(type='DTD', data_root='data/dtd', split='trainval'))
-test_dataloader = dict(dataset=dict(type='DTD', data_root='data/dtd', split='test'))
+train_dataloader = dict(dataset=dict(type='DTD', data_root=data_root, split='trainval'))
+test_dataloader = dict(dataset=dict(type='DTD', data_root=data_root, split='test'))

@@ -1,10 +1,11 @@
-# Emoji: 849 classes, one training picture of each (Noto); validated on two other styles (blob, Fluent) and tested on
-# two more (Twemoji, OpenMoji). Nothing is chosen on the test styles.
+# Emoji: 849 classes with one training image each (Noto), validation on two other styles (blob, Fluent), test on two
+# more (Twemoji, OpenMoji). Nothing is tuned on the test styles.
 dataset_type = 'makd.EmojiDataset'
 data_root = 'data/emoji'
-data_preprocessor = dict(num_classes=849, mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0], to_rgb=True)
+num_classes = 849
+data_preprocessor = dict(num_classes=num_classes, mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0], to_rgb=True)
 
-load_image = dict(type='makd.LoadImageOnBackground', background=(124, 117, 104))  # the pictures have transparent parts
+load_image = dict(type='makd.LoadImageOnBackground', background=(124, 117, 104))  # the images have transparent parts
 train_pipeline = [
     load_image,
     dict(type='RandomResizedCrop', scale=32, crop_ratio_range=(0.6, 1.0)),
@@ -21,7 +22,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    drop_last=True,  # 849 = 53 * 16 + 1: batch normalisation cannot train on the one left over
+    drop_last=True,  # 849 = 53 * 16 + 1: batch normalisation cannot train on a single image
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type=dataset_type, data_root=data_root, styles=['noto'], pipeline=train_pipeline),
 )
@@ -33,13 +34,6 @@ val_dataloader = dict(
         type=dataset_type, data_root=data_root, styles=['blob', 'fluent'], pipeline=test_pipeline, test_mode=True
     ),
 )
-test_dataloader = dict(
-    batch_size=128,
-    num_workers=1,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type, data_root=data_root, styles=['twemoji', 'openmoji'], pipeline=test_pipeline, test_mode=True
-    ),
-)
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], styles=['twemoji', 'openmoji']))
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

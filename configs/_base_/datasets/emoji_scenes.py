@@ -1,6 +1,7 @@
-# EmojiScenes: things of ten kinds, drawn by four artists in training and by a fifth in the test. Composed from
+# EmojiScenes: things of ten kinds, drawn by four artists for training and by a fifth for the test. Composed from
 # data/emoji by `python tools/prepare_dataset.py emoji_scenes`. The plain student, its schedule, the kinds and the
-# test's artist were settled by its AP50 on the test scenes; nothing was by which MaKD or a distiller differs from it.
+# test's artist were chosen by the student's AP50 on the test scenes; nothing that sets MaKD or a distiller apart from
+# it was.
 data_root = 'data/emoji_scenes'
 classes = ('animal', 'flower', 'fruit', 'drink', 'vehicle', 'building', 'clock', 'moon', 'cloud', 'instrument')
 
@@ -13,7 +14,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='makd.LoadImage'),
-    dict(type='Resize', scale_factor=1.0),  # which notes the scale of 1
+    dict(type='Resize', scale_factor=1.0),  # records a scale factor of 1
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
 ]
@@ -44,7 +45,7 @@ test_dataloader = dict(
 )
 test_evaluator = dict(type='CocoMetric', ann_file=f'{data_root}/annotations/test.json', metric='bbox')
 test_cfg = dict()
-# Once, at the end of training.
+# Validation runs once, at the end of training.
 val_dataloader = test_dataloader
 val_evaluator = test_evaluator
 val_cfg = dict()

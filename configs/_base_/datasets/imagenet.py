@@ -1,10 +1,11 @@
-# ImageNet-1k (Russakovsky et al., 2015): 1,281,167 training images; the 50,000 of the validation split are the test.
+# ImageNet-1k (Russakovsky et al., 2015): 1,281,167 training images; the 50,000 validation images are the test set.
 # python tools/prepare_dataset.py imagenet --packages DIR
 _base_ = ['./photographs.py']
 
+data_root = 'data/imagenet'
 num_classes = 1000
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(
-    batch_size=512, num_workers=12, dataset=dict(type='ImageNet', data_root='data/imagenet', split='train')
+    batch_size=512, num_workers=12, dataset=dict(type='ImageNet', data_root=data_root, split='train')
 )
-test_dataloader = dict(dataset=dict(type='ImageNet', data_root='data/imagenet', split='val'))
+test_dataloader = dict(dataset=dict(type='ImageNet', data_root=data_root, split='val'))

@@ -1,11 +1,9 @@
 # Mini-ImageNet with InternVL2-8B's answers to 50 questions, the paper's (section 4.1).
 # python tools/annotate.py configs/annotate/internvl2_8b_mini_imagenet.py
-_base_ = ['./mini_imagenet.py']
+_base_ = ['./mini_imagenet.py', '../fifty_aspects.py']
 
-num_aspects = 50
-load_aspects = dict(
-    type='makd.LoadAspectTargets', targets='data/mini_imagenet/aspects/internvl2_8b', data_root='data/mini_imagenet'
-)
+aspect_targets = 'data/mini_imagenet/aspects/internvl2_8b'
+load_aspects = dict(type='makd.LoadAspectTargets', targets=aspect_targets, data_root=_base_.data_root)
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, load_aspects]))
 test_dataloader = dict(dataset=dict(pipeline=[*_base_.test_dataloader.dataset.pipeline, load_aspects]))
 test_evaluator = [_base_.test_evaluator, dict(type='makd.AspectMetric')]

@@ -2,7 +2,8 @@
 # python tools/prepare_dataset.py oxford_pets
 _base_ = ['./photographs.py']
 
+data_root = 'data/oxford_pets'
 num_classes = 37
 data_preprocessor = dict(num_classes=num_classes)
-train_dataloader = dict(dataset=dict(type='OxfordIIITPet', data_root='data/oxford_pets', split='trainval'))
-test_dataloader = dict(dataset=dict(type='OxfordIIITPet', data_root='data/oxford_pets', split='test'))
+train_dataloader = dict(dataset=dict(type='OxfordIIITPet', data_root=data_root, split='trainval'))
+test_dataloader = dict(dataset=dict(type='OxfordIIITPet', data_root=data_root, split='test'))

@@ -1,6 +1,6 @@
-# What the paper's data sets of photographs have in common: 224 pixels, ImageNet's mean and deviation, random crops and
-# flips in training, the centre in the test; batches of 16 (section 4.1). Data sets inherit from this file.
-# Without a split of its own for it, nothing is validated: tools/test.py tests the last epoch, once.
+# What the paper's photograph datasets have in common: 224 pixels, ImageNet's mean and standard deviation, random crops
+# and flips in training, centre crops in the test, batches of 16 (section 4.1). The datasets inherit from this file.
+# They have no validation split: tools/test.py tests the last epoch, once.
 data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 
 train_pipeline = [

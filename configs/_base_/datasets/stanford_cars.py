@@ -2,7 +2,8 @@
 # python tools/prepare_dataset.py stanford_cars
 _base_ = ['./photographs.py']
 
+data_root = 'data/stanford_cars'
 num_classes = 196
 data_preprocessor = dict(num_classes=num_classes)
-train_dataloader = dict(dataset=dict(type='StanfordCars', data_root='data/stanford_cars', split='train'))
-test_dataloader = dict(dataset=dict(type='StanfordCars', data_root='data/stanford_cars', split='test'))
+train_dataloader = dict(dataset=dict(type='StanfordCars', data_root=data_root, split='train'))
+test_dataloader = dict(dataset=dict(type='StanfordCars', data_root=data_root, split='test'))

@@ -1,4 +1,4 @@
-# The frozen teacher: mmdet's Faster R-CNN with FPN on ResNet-101, trained for 36 epochs (41.8 AP), which comes
+# The frozen teacher: mmdet's Faster R-CNN with FPN on ResNet-101, trained for 36 epochs (41.8 AP), the
 # closest to mdistiller's.
 teacher = dict(
     teacher='configs/baseline/faster_rcnn_r101_fpn_coco.py',

@@ -1,6 +1,6 @@
-# The teacher is an MLLM that was asked for the class of each image beforehand (paper section 5.1, Table 7): a run of
-# tools/annotate.py with makd.HFClassAnnotator has stored its probabilities. A child sets the two paths below, and ends
-# the training pipeline with load_teacher_logits:
+# The teacher is an MLLM whose class probabilities for each image are stored already (paper section 5.1, Table 7): by
+# tools/annotate.py with makd.HFClassAnnotator. A child sets the two paths below and ends the training pipeline with
+# load_teacher_logits:
 #   load_teacher_logits = dict(**_base_.load_teacher_logits, targets='data/SET/aspects/NAME', data_root='data/SET')
 #   train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, load_teacher_logits]))
 #   model = dict(type='makd.DistillImageClassifier', distill_loss=_base_.distill_loss, **_base_.teacher)

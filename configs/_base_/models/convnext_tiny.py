@@ -1,7 +1,7 @@
 # ConvNeXt-T (Liu et al., CVPR 2022).
 _base_ = ['mmpretrain::_base_/models/convnext/convnext-tiny.py']
 
-# Cross-entropy and no mixing, as the paper's students have it.
+# Cross-entropy and no mixing of images, as for the paper's students.
 model = dict(head=dict(loss=dict(_delete_=True, type='CrossEntropyLoss', loss_weight=1.0)), train_cfg=None)
 
 # ImageNet's weights: --cfg-options load_from=pretrained

@@ -1,4 +1,4 @@
-# DeiT-Tiny (Touvron et al., ICML 2021), with patches of 4 for pictures of 32 pixels, for the 849 emoji.
+# DeiT-Tiny (Touvron et al., ICML 2021) with patches of 4 pixels for images of 32, for the 849 emoji.
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='VisionTransformer', arch='deit-tiny', img_size=32, patch_size=4, drop_path_rate=0.1),

@@ -1,5 +1,5 @@
-# Faster R-CNN with FPN (Ren et al. 2015; Lin et al. 2017) for EmojiScenes on a CPU: a half-width ResNet-18 that begins
-# as the emoji classifier, levels of 64 channels at strides 8, 16 and 32, and a small head.
+# Faster R-CNN with FPN (Ren et al. 2015; Lin et al. 2017) for EmojiScenes on a CPU: a half-width ResNet-18 initialised
+# from the emoji classifier, levels of 64 channels at strides 8, 16 and 32, and a small head.
 _base_ = ['mmdet::_base_/models/faster-rcnn_r50_fpn.py']
 
 model = dict(

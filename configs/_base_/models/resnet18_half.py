@@ -1,5 +1,5 @@
-# ResNet-18 (He et al., CVPR 2016) at half width (2.8 million parameters) for the 849 emoji: small pictures, small
-# network.
+# ResNet-18 (He et al., CVPR 2016) at half width (2.8 million parameters) for the 849 emoji: a small
+# network for small images.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,4 +1,4 @@
-# AdamW with warm-up and cosine decay, as transformers are trained; as many epochs as schedules/emoji.py.
+# AdamW with warm-up and cosine decay, as is usual for transformers, for as many epochs as schedules/emoji.py.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, custom_keys={'.cls_token': dict(decay_mult=0.0)}),

@@ -1,5 +1,5 @@
-# AdamW with warm-up and cosine decay, as transformers are trained, for as many epochs and in batches as large as the
-# paper's schedule has them (paper_240e.py).
+# AdamW with warm-up and cosine decay, as is usual for transformers, with the epochs and the batch size of the paper's
+# schedule (paper_240e.py).
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
     paramwise_cfg=dict(

@@ -1,4 +1,4 @@
-# A head and a loss that live outside the package, on the emoji. Run from the root of the repository:
+# A head and a loss defined outside the package, on the emoji. Run from the root of the repository:
 # python tools/train.py projects/example_project/configs/cosine_resnet18_emoji.py
 _base_ = ['../../../configs/makd/resnet18_emoji.py']
 
