@@ -143,6 +143,8 @@ def step_once(cfg):
         datasets = [cfg[loader] and cfg[loader].dataset.to_dict() for loader in LOADERS]
         parts, step = [cfg.model.to_dict(), cfg.data_preprocessor, datasets], step_on_shipped_images
     else:
+        if not isinstance(cfg.model.get('teacher'), str):  # whose config has a number of classes, too
+            cfg.model.head.num_classes = cfg.data_preprocessor.num_classes = 10  # the true one is checked
         parts, step = [cfg.model.to_dict(), cfg.data_preprocessor], step_on_noise
     key = json.dumps(parts, sort_keys=True)
     if key not in STEPPED:
