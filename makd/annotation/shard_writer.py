@@ -1,4 +1,4 @@
-"""Answers on their way into a targets folder: in shards, so that nothing that was computed is lost."""
+"""Answers on their way into a targets folder, in shards, so that no finished work is lost."""
 
 import fcntl
 import glob
@@ -28,11 +28,11 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Task:
-    """A shard that is to be computed, or the images of a finished one that have no answer yet.
+    """A shard to compute, or the images of a finished shard that have no answer yet.
 
     Attributes:
-        shard: Its number.
-        rows: Which of the N images are to be asked about, in ascending order.
+        shard: Number of the shard.
+        rows: Which of the N images to ask about, in ascending order.
         again: Whether the shard is finished.
     """
 
@@ -45,25 +45,25 @@ class Task:
 class ShardWriter:
     """Writes the answers about N images, and knows after an interruption what is left to do.
 
-    Shard i holds the images [i S, (i + 1) S) of the N keys. The shards of ``DIR`` lie in ``DIR.partial``, until all are
-    there and become ``DIR``: ``manifest.json`` says whose answers to which questions about which images they are,
-    ``shard-000012.npy`` is (n, Q, 2) float32, [log p(yes), log p(no)] with NaN where there is no answer, and
-    ``shard-000012.jsonl``, written before it, has the reason of each image without answers. A shard appears whole or
-    not at all, so its existence says that it is done. The finished folder depends on the answers alone: neither on
-    which process wrote which shard, nor on interruptions. While images without answers are left, the shards stay, and
-    another run asks about those images only.
+    Shard i holds the images [i S, (i + 1) S) of the N keys. The shards of ``DIR`` are written to ``DIR.partial``; once
+    all exist, they become ``DIR``. ``manifest.json`` describes the annotator, the questions and the images;
+    ``shard-000012.npy`` is (n, Q, 2) float32, [log p(yes), log p(no)] with NaN where there is no answer;
+    ``shard-000012.jsonl``, written before it, has the reason for each image without answers. A shard appears whole or
+    not at all, so one that exists is finished. The finished folder depends only on the answers: neither on which
+    process wrote which shard, nor on interruptions. While images lack answers, the shards stay, and the next run asks
+    about those images only.
 
     One process calls :meth:`open`, :meth:`begin` and, at the end, :meth:`finish`; any process on the same file system
-    may :meth:`write` in between.
+    may call :meth:`write` in between.
 
     Args:
-        out_dir: The targets folder that is to be.
-        shard_size: S, images a shard: what a killed process loses at most.
-        resume: Go on where an earlier run was interrupted. False discards what it did, and replaces its folder.
+        out_dir: The targets folder to write.
+        shard_size: S, images per shard: the most that a killed process loses.
+        resume: Continue an interrupted run. False discards its shards, and replaces its folder.
 
     Attributes:
-        finished (bool): Known after :meth:`open`: the folder is there and the shards are gone, so nothing can be done.
-        num_bounded (int): Known after :meth:`finish`: how many of the values are only bounds.
+        finished: After :meth:`open`, whether the folder exists and its shards are gone, so nothing is left to do.
+        num_bounded: After :meth:`finish`, how many of the values are only bounds.
     """
 
     def __init__(self, out_dir: str | os.PathLike[str], shard_size: int = 256, resume: bool = True) -> None:
@@ -78,20 +78,17 @@ class ShardWriter:
         self._lock: BinaryIO | None = None
 
     def open(self, questions: QuestionSet, keys: Sequence[str], identity: Mapping[str, Any]) -> list[Task]:
-        """Return what is left to do, first shards that are not there, then images that have no answer.
+        """Return what is left to do: first absent shards, then images without answers.
 
         Args:
             questions: The Q questions.
             keys: The N keys, sorted.
-            identity: What decides the answers beside the questions and the images, as JSON values by section, for
-                example ``{'teacher': {'model': ..., 'prompt': ...}}``.
-
-        Returns:
-            The tasks; none if all is done.
+            identity: Everything besides the questions and the images that decides the answers, as JSON values by
+                section, for example ``{'teacher': {'model': ..., 'prompt': ...}}``.
 
         Raises:
-            TargetsError: What is there has other questions, images or identity, and ``resume`` does not discard it; or
-                another run writes to it; or the disk has no room for the answers.
+            TargetsError: The answers on disk have other questions, images or identity, and ``resume`` keeps them; or
+                another run writes to them; or the disk has no room for the answers.
         """
         self._questions, self._keys = questions, keys
         self._manifest = _describe(questions, keys, identity, self.shard_size)
@@ -102,16 +99,16 @@ class ShardWriter:
         elif manifest.exists():
             self._refuse_another(manifest, _read_json(manifest))
         elif self.out_dir.exists():
-            there = AspectTargets.open(self.out_dir)
-            sections = {section: there.meta.get(section) for section in identity}
-            self._refuse_another(self.out_dir, _describe(there.questions, there.keys, sections, self.shard_size))
+            targets = AspectTargets.open(self.out_dir)
+            sections = {section: targets.meta.get(section) for section in identity}
+            self._refuse_another(self.out_dir, _describe(targets.questions, targets.keys, sections, self.shard_size))
             self.finished = True
-            if self.partial.exists():  # a run was killed while it cleared them away, or before it began anew
+            if self.partial.exists():  # a run was killed while removing its shards, or before it began anew
                 self._take_lock()
                 shutil.rmtree(self.partial)
             return []
         self._take_lock()
-        if not (self.resume and manifest.exists()):  # shards without a manifest may be anyone's
+        if not (self.resume and manifest.exists()):  # shards without a manifest may be from any run
             for name in set(os.listdir(self.partial)) - {LOCK}:
                 (self.partial / name).unlink()
         tasks = self._left_to_do()
@@ -122,11 +119,10 @@ class ShardWriter:
         """Write the manifest, before the first shard.
 
         Args:
-            notes: What else is worth keeping in ``meta.json``, as JSON values. It must not depend on time, place or the
-                number of processes.
+            notes: Further JSON values for ``meta.json``, independent of time, place and the number of processes.
 
         Returns:
-            The notes of the run that began, which are the ones that are kept.
+            The notes of the first run, which are kept.
         """
         path = self.partial / MANIFEST
         if not path.exists():
@@ -136,16 +132,16 @@ class ShardWriter:
         return _read_json(path)['notes']
 
     def write(self, task: Task, logprobs: np.ndarray, reasons: Sequence[str | None], bounded: Sequence[int]) -> None:
-        """Write a shard, or those images of a finished one that were asked about again.
+        """Write a shard, or the repeated images of a finished one.
 
-        What is no probability becomes a missing answer. An image that was asked about again keeps its former answers
-        if there were more of them.
+        Values that are not probabilities become missing answers. A repeated image keeps its former answers if it had
+        more of them.
 
         Args:
             task: The task.
             logprobs: (n, Q, 2) floating point, for the n rows of the task; NaN where there is no answer.
-            reasons: Why answers are missing, for each row; None where all are there.
-            bounded: How many of the values are only bounds, for each row.
+            reasons: For each row, why answers are missing; None where none is.
+            bounded: For each row, how many of the values are only bounds.
 
         Raises:
             TargetsError: The shard cannot be written, for example because the disk is full.
@@ -174,17 +170,17 @@ class ShardWriter:
                 write_float32(file, logprobs.shape, [logprobs])
 
     def written(self, tasks: Sequence[Task]) -> int:
-        """Return how many images are in those shards of the tasks that were not there and are there by now."""
+        """Return how many images are in the shards of new tasks that have been written by now."""
         names = set(os.listdir(self.partial))
         return sum(len(task.rows) for task in tasks if not task.again and self._path(task.shard, 'npy').name in names)
 
     def finish(self) -> AspectTargets:
-        """Put the shards together, a shard at a time in memory, and remove them if every image has its answers.
+        """Join the shards, with one in memory at a time, and remove them if every image has all answers.
 
         Raises:
             TargetsError: A shard is absent or damaged, or the folder cannot be written.
         """
-        os.listdir(self.partial)  # network file systems look again then for what other machines have written
+        os.listdir(self.partial)  # makes network file systems look for the other machines' files
         manifest = _read_json(self.partial / MANIFEST)
         failures = {self._keys[row]: reason for row, reason in self._failures()}
         notes = (note for shard in range(self._num_shards) for note in self._read_notes(shard).values())
@@ -200,7 +196,7 @@ class ShardWriter:
                 overwrite=True,
             )
         if not failures:
-            (self.partial / MANIFEST).unlink()  # first: shards without a manifest are waste, not a run to go on with
+            (self.partial / MANIFEST).unlink()  # first: shards without a manifest are discarded, not resumed
             shutil.rmtree(self.partial)
         return targets
 
@@ -215,7 +211,7 @@ class ShardWriter:
         return self.partial / f'shard-{shard:06d}.{suffix}'
 
     def _read(self, shard: int) -> np.ndarray:
-        """Return a shard, (n, Q, 2), or an empty one if it is absent or damaged."""
+        """Return a shard, (n, Q, 2); an empty array if it is absent or damaged."""
         try:
             return open_array(self._path(shard, 'npy'))
         except (TargetsError, OSError):
@@ -230,7 +226,7 @@ class ShardWriter:
         return self._read(shard)
 
     def _read_notes(self, shard: int) -> dict[int, dict[str, Any]]:
-        """Return what is known about the images of a shard, by row."""
+        """Return the notes on the images of a shard, by row."""
         path = self._path(shard, 'jsonl')
         entries = (
             [json.loads(line) for line in read_text(path, TargetsError).split('\n') if line] if path.exists() else []
@@ -242,11 +238,11 @@ class ShardWriter:
         return [self._rows(shard)[index] for index in np.flatnonzero(missing)]
 
     def _failures(self) -> Iterator[tuple[int, str]]:
-        """Yield row and reason of each image that lacks an answer, in order."""
+        """Yield row and reason of each image without all answers, in order."""
         for shard in range(self._num_shards):
             if rows := self._without_answer(shard):
                 notes = self._read_notes(shard)
-                # Between the notes and the shard of a second try, a kill leaves the notes ahead of the answers.
+                # A kill between notes and shard of a second try leaves the notes ahead of the answers.
                 yield from ((row, notes.get(row, {}).get('reason') or 'interrupted') for row in rows)
 
     def _left_to_do(self) -> list[Task]:
@@ -256,15 +252,15 @@ class ShardWriter:
         return absent + [task for task in again if task.rows]
 
     def _take_lock(self) -> None:
-        """Refuse to work beside another run, and clear away what killed ones left half-written."""
+        """Refuse to work alongside another run, and remove files that killed runs left half-written."""
         self.partial.mkdir(parents=True, exist_ok=True)
         self._lock = (self.partial / LOCK).open('wb')
         try:
-            # Unlike flock's, this lock is not inherited by forked loader workers, which may outlive a killed run.
+            # Unlike flock's, this lock is not inherited by forked loader workers, which can outlive a killed run.
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             raise TargetsError(
-                f'another run is writing to {self.partial}: wait for its end or end it, or choose another out_dir'
+                f'another run is writing to {self.partial}: wait until it ends, end it, or choose another out_dir'
             ) from None
         except OSError:  # a network file system without locks
             pass
@@ -287,29 +283,29 @@ class ShardWriter:
             yield
         except OSError as error:
             raise TargetsError(
-                f'cannot write beside {self.out_dir}: {error.strerror or error}. The shards that are done are kept in '
-                f'{self.partial}: put right what is wrong and give the same command again'
+                f'cannot write next to {self.out_dir}: {error.strerror or error}. Finished shards are kept in '
+                f'{self.partial}: fix the cause and give the same command again'
             ) from error
 
     def _refuse_another(self, place: Path, on_disk: Mapping[str, Any]) -> None:
-        there, wanted = dict(_flat(on_disk, '')), dict(_flat(self._manifest, ''))
+        found, wanted = dict(_flat(on_disk, '')), dict(_flat(self._manifest, ''))
         different = [
-            f'{field.removeprefix("identity.")}: on disk {there.get(field)!r}, in the config {wanted.get(field)!r}'
-            for field in {**wanted, **there}
-            if there.get(field) != wanted.get(field) and not field.startswith('notes')
+            f'{field.removeprefix("identity.")}: on disk {found.get(field)!r}, in the config {wanted.get(field)!r}'
+            for field in {**wanted, **found}
+            if found.get(field) != wanted.get(field) and not field.startswith('notes')
         ]
         if different:
             listed = '\n  '.join(different[:_SHOWN] + ['...'] * (len(different) > _SHOWN))
             raise TargetsError(
-                f'{place} has answers that must not be mixed with those of this run:\n  {listed}\nSet the config back, '
-                'choose another folder (writer.out_dir), or start anew with --no-resume, which discards them.'
+                f'{place} has answers that must not be mixed with the answers of this run:\n  {listed}\nRestore the '
+                'config, choose another folder (writer.out_dir), or start anew with --no-resume, which discards them.'
             )
 
 
 def _describe(
     questions: QuestionSet, keys: Sequence[str], identity: Mapping[str, Any], shard_size: int
 ) -> dict[str, Any]:
-    """Return what tells one run's answers from another's, as JSON values."""
+    """Return the description that distinguishes one run's answers from another's, as JSON values."""
     digest = hashlib.sha256()
     for key in keys:
         digest.update(f'{key}\n'.encode())
@@ -323,7 +319,7 @@ def _describe(
 
 
 def _without_damage(logprobs: np.ndarray, reasons: Sequence[str | None]) -> tuple[np.ndarray, list[str | None]]:
-    """Return the answers with NaN for what is no probability, and a reason where, and only where, one is missing."""
+    """Return the answers, NaN where they are not probabilities, and a reason exactly where an answer is missing."""
     logprobs, given = np.array(logprobs, np.float32), list(reasons)
     for damage, mask in find_damage(logprobs).items():
         for row in np.flatnonzero(mask.any(axis=1)):
@@ -337,14 +333,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(read_text(path, TargetsError))
     except json.JSONDecodeError as error:
-        content = {'format': f'no JSON: {error}'}
+        content = {'format': f'not JSON: {error}'}
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise TargetsError(f'{path} does not say "format": "{FORMAT}": start anew with --no-resume')
     return content
 
 
 def _flat(node: Any, field: str) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of JSON values with the field that they stand at, such as 'annotator.prompt'."""
+    """Yield the leaves of JSON values with their fields, such as 'teacher.prompt'."""
     if isinstance(node, dict | list) and node:
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
             yield from _flat(value, f'{field}.{key}' if field else str(key))

@@ -111,7 +111,7 @@ def test_a_self_check_finds_a_wrong_prefix(checkpoint, family, fault):
     np.testing.assert_allclose(annotator.answer([inputs])[0].logprobs, reference(annotator, image), atol=1e-4)
 
 
-def test_an_image_behind_the_questions_is_scored_naively(checkpoint):
+def test_an_image_after_the_questions_is_scored_naively(checkpoint):
     annotator = HFAnnotator(checkpoint('internvl'), QUESTIONS)
     # Text first, image last, whatever the order in the turn.
     template = annotator.processor.chat_template

@@ -1,9 +1,10 @@
-"""An annotator that runs here: any image-text-to-text model of transformers."""
+"""An annotator in this process: any image-text-to-text model of transformers."""
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ _DUMMY_SIZES = ((336, 336), (480, 300))
 
 @dataclass(frozen=True)
 class Preparer:
-    """From an image to the inputs of the prefix; picklable, for loader workers.
+    """Turns an image into the inputs of the prefix; picklable, for loader workers.
 
     Attributes:
         processor: The model's processor.
-        prompts: One prompt if all of them share the image, which is then cut before its last ``tail`` tokens; else all.
-        tail: How many tokens at the end of a prompt are left to the suffix.
+        prompts: A single prompt if all questions share the image, otherwise all of them.
+        tail: How many tokens at the end of each prompt belong to the suffix and are cut off.
         arguments: Further arguments of the processor.
     """
 
@@ -60,26 +61,26 @@ class Preparer:
 
 
 class HFAnnotatorBase(Annotator):
-    """What :class:`HFAnnotator` and :class:`HFClassAnnotator` have in common: a model, a chat template, a scorer.
-
-    A subclass sets ``scorer`` and ``_preparer`` (see :meth:`_split`).
+    """A model, its chat template and a scorer; a subclass sets ``scorer`` and ``_preparer`` (see :meth:`_split`).
 
     Args:
         model: Name on the Hugging Face hub, or a folder with the weights as safetensors.
-        questions: What is asked.
-        prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
+        questions: The questions about every image.
+        prompt: Text of the user's turn; ``{question}`` stands for the question.
         revision: Commit, tag or branch on the hub. Defaults to None: the newest.
         system_prompt: Text of the system's turn. Defaults to None: the template's own.
         dtype: 'auto' (the checkpoint's), 'bfloat16', 'float16' or 'float32'.
         attn_implementation: 'sdpa', 'flash_attention_2', 'eager'; None lets transformers choose.
-        device_map: For a model over several devices, such as 'auto' (needs accelerate); None is the rank's device.
+        device_map: Spreads the model over several devices, for example 'auto' (needs accelerate). Defaults to None: the
+            rank's device.
         processor: Arguments of the processor's call, such as ``dict(max_patches=6)``, which bounds InternVL's tiles.
-        chunk_size: Questions times images in a batch. Defaults to 20.
+        chunk_size: Questions times images per batch.
         trust_remote_code: Run Python code that comes with the checkpoint.
-        on_failed_check: When the self-check fails: 'naive', one forward a question with a warning, or 'stop'.
+        on_failed_check: After a failed self-check, 'naive' scores each question in a forward of its own, with a
+            warning, and 'stop' raises an error.
 
     Raises:
-        ConfigError: The model does not exist or is none of this kind, or an argument does not fit it.
+        ConfigError: The model does not exist or is of another kind, or an argument does not fit it.
     """
 
     scorer: PrefixScorer
@@ -103,7 +104,7 @@ class HFAnnotatorBase(Annotator):
         super().__init__(questions)
         if on_failed_check not in ('naive', 'stop'):
             raise ConfigError(f"on_failed_check={on_failed_check!r} must be 'naive' or 'stop'.")
-        # Forked loader workers use the tokenizer; its own threads would not survive the fork.
+        # Forked loader workers use the tokenizer, whose threads would not survive the fork.
         os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
         self.template = prompt
         self.system_prompt = system_prompt
@@ -115,7 +116,7 @@ class HFAnnotatorBase(Annotator):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the answers."""
+        """Everything besides the questions that decides the answers."""
         return {
             'type': self.name_in_meta,
             **self._source,
@@ -127,11 +128,11 @@ class HFAnnotatorBase(Annotator):
 
     @property
     def preparer(self) -> Callable[[Image.Image], Any]:
-        """The processor's part, for loader workers."""
+        """The part of the work that the processor does, for loader workers."""
         return self._preparer
 
     def chat(self, text: str) -> str:
-        """Return the whole prompt: the image, then ``text``, up to where the model begins to write.
+        """Return the whole prompt: the image, then ``text``, up to the place where the model begins to write.
 
         Raises:
             ConfigError: The checkpoint has no chat template.
@@ -149,7 +150,7 @@ class HFAnnotatorBase(Annotator):
             ) from None
 
     def start(self, inputs: Any) -> dict[str, Any]:
-        """Check the fast way against the plain one.
+        """Check the scorer against a plain forward.
 
         Raises:
             ConfigError: They differ and ``on_failed_check`` is 'stop'.
@@ -159,45 +160,45 @@ class HFAnnotatorBase(Annotator):
         report = self.scorer.self_check(inputs[0])
         if report['scoring'] == 'naive':
             message = (
-                f'{self._source["model"]}: logits behind the shared prefix differ by {report["error_of_copied"]:.2g} '
-                f'from those of a plain forward, where {report["tolerance"]:.2g} is tolerable'
+                f'{self._source["model"]}: logits after the shared prefix differ from a plain forward by '
+                f'{report["error_of_copied"]:.2g}, and the tolerance is {report["tolerance"]:.2g}'
             )
             if self.on_failed_check == 'stop':
-                raise ConfigError(f"{message}. Set on_failed_check='naive' to score each question by itself.")
-            print_log(f'{message}: each question is scored by itself, which is slow.', logger='current', level=30)
+                raise ConfigError(f"{message}. Set on_failed_check='naive' to score each question separately.")
+            print_log(f'{message}: each question is scored separately, which is slow.', 'current', WARNING)
         return report
 
     def answer(self, inputs: list[Any]) -> list[Answers]:
         """Answer all questions about some images; those whose inputs have equal shapes are batched."""
         answers: list[Answers | None] = [None] * len(inputs)
         for group in _of_equal_shape(inputs):
-            for index, one in zip(group, self._answer_batch([inputs[index] for index in group])):
-                answers[index] = one
+            for index, answer in zip(group, self._answer_batch([inputs[index] for index in group])):
+                answers[index] = answer
         return answers  # type: ignore[return-value]
 
     def _answer_batch(self, images: list[list[dict[str, Tensor]]]) -> list[Answers]:
         try:
-            batches = [{key: torch.cat([one[key] for one in prompt]) for key in prompt[0]} for prompt in zip(*images)]
+            batches = [{key: torch.cat([x[key] for x in prompt]) for key in prompt[0]} for prompt in zip(*images)]
             scores = torch.cat([self.scorer.score(batch) for batch in batches], dim=1)
         except torch.OutOfMemoryError:
             if len(images) == 1:
                 unanswered = torch.full((len(self.questions), 2), torch.nan).numpy()
-                return [Answers(unanswered, 'the memory does not suffice for this image and one question')]
+                return [Answers(unanswered, 'there is not enough memory for this image and one question')]
             half = len(images) // 2
             return self._answer_batch(images[:half]) + self._answer_batch(images[half:])
-        return [Answers(self._finish(one).numpy()) for one in scores]
+        return [Answers(self._finish(of_image).numpy()) for of_image in scores]
 
     def _finish(self, scores: Tensor) -> Tensor:
         """Turn the scores of an image into log p(yes) and log p(no), (Q, 2)."""
         return scores
 
     def _split(self, prompts: Sequence[str], prefix_of: str | None = None) -> tuple[list[list[int]], Preparer]:
-        """Split prompts into the prefix that they share and Q suffixes, and check that no image changes the suffixes.
+        """Split prompts into their common prefix and Q suffixes, and check that the suffixes depend on no image.
 
         Args:
             prompts: Q whole prompts.
-            prefix_of: What all of them begin with; its last token goes to the suffixes. Defaults to None: what they
-                have in common.
+            prefix_of: A text that all of them begin with; its last token goes to the suffixes. Defaults to None: the
+                longest common prefix.
         """
         preparer = Preparer(self.processor, tuple(prompts), 1, self.processor_arguments)
         first, second = (Image.new('RGB', size, (124, 117, 104)) for size in _DUMMY_SIZES)
@@ -207,44 +208,42 @@ class HFAnnotatorBase(Annotator):
         image_ids = set(getattr(self.processor, 'image_token_ids', None) or [self.model.config.image_token_id])
         if any(image_ids & set(suffix) for suffix in suffixes):
             print_log(
-                f'{self._source["model"]}: its chat template puts the image behind the text, so nothing can be shared '
-                'between questions: each is scored by itself, which is slow.',
-                logger='current',
-                level=30,
+                f'{self._source["model"]}: its chat template puts the image after the text, so questions share no '
+                'prefix: each is scored separately, which is slow.',
+                'current',
+                WARNING,
             )
-            (end,) = {ids[-1] for ids in tokenized}  # all prompts end alike, with what invites the model to write
+            (end,) = {ids[-1] for ids in tokenized}  # all prompts end with the same cue for the model to write
             return [[end]], preparer
         preparer = replace(preparer, prompts=tuple(prompts[:1]), tail=len(suffixes[0]))
         prefix = preparer(second)[0]['input_ids'][0].tolist()
         for prompt, suffix in zip(prompts, suffixes):
             if preparer.ids(prompt, second) != prefix + suffix:
                 raise ConfigError(
-                    f'{self._source["model"]}: its processor writes the prompt {prompt!r} in another way for another '
-                    'image, so what prompts have in common cannot be told. Please report it.'
+                    f'{self._source["model"]}: its processor tokenizes the prompt {prompt!r} differently for different '
+                    'images, so the prompts have no common prefix. Please report it.'
                 )
         return suffixes, preparer
 
 
 @MODELS.register_module()
 class HFAnnotator(HFAnnotatorBase):
-    """Any model that transformers loads as ``AutoModelForImageTextToText``, asked by its processor's chat template.
+    """Any model that transformers loads as ``AutoModelForImageTextToText``, prompted by its processor's chat template.
 
-    P(yes) is the paper's Eq. 1, from the logits of the next token behind the prompt. The prompts of all questions have
-    the image and the template's text in common, so those are computed once an image
-    (:class:`~makd.annotation.annotators.prefix_scorer.PrefixScorer`); the first image of a run checks that against the
-    plain way.
+    P(yes) is the paper's Eq. 1, from the logits of the token after the prompt. All prompts about an image begin with
+    the image and the template's text, which are computed once per image
+    (:class:`~makd.annotation.annotators.prefix_scorer.PrefixScorer`); a run checks that on its first image.
 
     Args:
         model: Name on the Hugging Face hub, or a folder with the weights as safetensors.
         questions: A question set, or the path of its JSON file.
         top: Ask only the first ``top`` questions.
         prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
-        answers: The two words that are read. They have to be one token each in their place.
-        case_variants: Add up the probabilities of the words in other cases and with a leading space.
-        **kwargs: Arguments of :class:`HFAnnotatorBase`.
+        answers: The words for yes and no; each must be a single token after the prompt.
+        case_variants: Add the probabilities of both words in other cases and with a leading space.
+        **kwargs: Arguments of :class:`HFAnnotatorBase`, which says what is raised.
 
     Raises:
-        ConfigError: The model does not exist or is none of this kind, or an argument does not fit it.
         QuestionsError: The questions cannot be read.
     """
 
@@ -266,7 +265,7 @@ class HFAnnotator(HFAnnotatorBase):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the answers."""
+        """Everything besides the questions that decides the answers."""
         names = self.processor.tokenizer.convert_ids_to_tokens
         return {**super().identity, 'answers': [dict(zip(map(str, ids), names(ids))) for ids in self.answer_ids]}
 
@@ -303,17 +302,14 @@ def _load(
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(
             f'transformers cannot load model={name!r} (revision={revision!r}) as an image-text-to-text model: {error}\n'
-            'Give a folder with config, processor and safetensors, or a name on the hub (HF_TOKEN for a gated one; '
-            'checkpoints that need their own code need trust_remote_code=True).'
+            'Give a folder with config, processor and safetensors, or a name on the hub (HF_TOKEN for a gated model; '
+            'trust_remote_code=True for a checkpoint that needs its own code).'
         ) from None
     return (model if device_map is not None else model.to(get_device())).eval(), processor
 
 
 def _weights_id(name: str, config: Any) -> str | None:
-    """Return what tells this checkpoint from others: the commit on the hub, or a hash of a local folder's files.
-
-    Of each file its size and its first and last MiB are hashed, not the gigabytes between.
-    """
+    """Return the commit on the hub, or a hash of a local folder's files: of their sizes, first and last MiB."""
     folder = Path(name)
     if not folder.is_dir():
         return getattr(config, '_commit_hash', None)
@@ -330,7 +326,7 @@ def _weights_id(name: str, config: Any) -> str | None:
 
 
 def _common_length(sequences: Sequence[Sequence[int]]) -> int:
-    """Return the length of the longest common prefix that leaves at least one token to each sequence."""
+    """Return the length of the longest common prefix that leaves at least one token of each sequence."""
     shortest = min(map(len, sequences)) - 1
     first = sequences[0]
     differs = (i for i in range(shortest) if any(sequence[i] != first[i] for sequence in sequences))

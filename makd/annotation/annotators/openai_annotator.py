@@ -1,10 +1,11 @@
-"""An annotator on a server: any model behind an OpenAI-compatible interface that shows log-probabilities."""
+"""An annotator on a server: any model with an OpenAI-compatible interface that shows log-probabilities."""
 
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from logging import WARNING
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,7 @@ _FORMATS = {'png': {}, 'jpeg': {'quality': 95}}
 
 @dataclass(frozen=True)
 class DataUrl:
-    """From an image to a data URL; picklable, for loader workers.
-
-    Attributes:
-        image_format: 'png' or 'jpeg'.
-        max_side: Larger images are shrunk to this many pixels on their longer side; None leaves them as they are.
-    """
+    """Turns an image into a data URL; picklable, for loader workers. See :class:`OpenAIAnnotator`."""
 
     image_format: str
     max_side: int | None
@@ -48,28 +44,28 @@ class DataUrl:
 class OpenAIAnnotator(Annotator):
     """Any model on a server that speaks OpenAI's protocol: OpenAI, vLLM, SGLang, llama.cpp and others.
 
-    Each question is a request with the image in front, for one token and its log-probabilities. The first question
-    about an image goes alone, then the others at once, so that the server finds the image in its prefix cache.
+    Each question is a request with the image first, for one token and its log-probabilities. The first question about
+    an image is sent alone, then the others together, so that the server finds the image in its prefix cache.
 
     Servers show the 20 likeliest tokens. If one of the two answers is not among them, the log-probability of the last
-    of them, which bounds it, takes its place and is counted; if neither is, there is no answer. vLLM looks up any token
-    if asked to (``logprob_token_ids``), and then nothing is bounded; whether the server does is tried at the start.
+    one, an upper bound, takes its place and is counted; if neither is, there is no answer. vLLM looks up any token on
+    request (``logprob_token_ids``), and then no value is a bound; a trial at the start finds out whether it does.
 
     Args:
         client: Arguments of :class:`~makd.annotation.openai_client.OpenAIClient`: ``dict(model=..., base_url=...)``.
-            Its limits count for each rank.
+            Its limits apply to each rank.
         questions: A question set, or the path of its JSON file.
         top: Ask only the first ``top`` questions.
         prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
         system_prompt: Text of the system's turn. Defaults to None: there is none.
-        answers: The two words that are read. They have to be one token each.
-        case_variants: Add up the probabilities of the words in other cases and with a leading space.
-        top_logprobs: How many tokens to ask for. Servers of OpenAI and vLLM allow 20, SGLang and llama.cpp more.
-        image_format: 'jpeg' (quality 95) or 'png', in which images are sent.
-        max_side: Larger images are shrunk to this many pixels on their longer side.
-        concurrency: Requests under way at a time.
+        answers: The words for yes and no; each must be a single token.
+        case_variants: Add the probabilities of both words in other cases and with a leading space.
+        top_logprobs: How many tokens to request. OpenAI and vLLM allow 20, SGLang and llama.cpp more.
+        image_format: The format in which images are sent: 'jpeg' (quality 95) or 'png'.
+        max_side: Larger images are shrunk to this many pixels on their longer side; None leaves all as they are.
+        concurrency: Simultaneous requests.
         parameters: Further fields of each request, such as ``dict(chat_template_kwargs=dict(enable_thinking=False))``;
-            None takes ``temperature`` (0) or ``max_tokens`` (1) out.
+            a value of None removes ``temperature`` (0) or ``max_tokens`` (1).
 
     Raises:
         ConfigError: An argument has no meaning, or the key is absent.
@@ -94,7 +90,7 @@ class OpenAIAnnotator(Annotator):
         if image_format not in _FORMATS:
             raise ConfigError(f'image_format={image_format!r} must be {" or ".join(map(repr, _FORMATS))}.')
         if len(answers) != 2 or answers[0] == answers[1]:
-            raise ConfigError(f'answers={answers!r} must be two words, that for yes and that for no.')
+            raise ConfigError(f'answers={answers!r} must be two words, for yes and for no.')
         if min(concurrency, top_logprobs - 1, 1 if max_side is None else max_side) < 1:
             raise ConfigError('concurrency and max_side must be at least 1, and top_logprobs at least 2.')
         self.client = OpenAIClient(**client)
@@ -111,7 +107,7 @@ class OpenAIAnnotator(Annotator):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the answers, as far as it is known on this side."""
+        """Everything besides the questions that decides the answers, as far as the client knows it."""
         return {
             'type': self.name_in_meta,
             'model': self.client.model,
@@ -135,11 +131,11 @@ class OpenAIAnnotator(Annotator):
         return str(self.client.usage)
 
     def start(self, inputs: str) -> dict[str, Any]:
-        """Find out what the server offers, and whether it answers at all.
+        """Find out which log-probabilities the server shows, and whether it answers at all.
 
         Raises:
             ConfigError: The server takes no images, or shows no log-probabilities.
-            AnnotatorStopped: The server cannot be asked.
+            AnnotatorStopped: The server does not answer.
         """
         try:
             text_only = self._turns(self.questions[0].text)
@@ -152,15 +148,15 @@ class OpenAIAnnotator(Annotator):
         if reading.tokens < 2:
             raise ConfigError(
                 f'{self.client} shows {reading.tokens} tokens with their log-probabilities, and at least 2 are '
-                'needed. Take a server that has them (llama-cpp-python: with --logits_all true), and a model without '
+                'needed. Use a server that shows them (llama-cpp-python: with --logits_all true), and a model without '
                 'hidden reasoning.'
             )
         if reading.reason is not None:
             print_log(
-                f'{self.client}: {reading.reason}, at the first question about the first image. If that goes on, set '
-                "prompt='yes_no', case_variants=True, or the answers as the model writes them.",
-                logger='current',
-                level=30,
+                f'{self.client}: {reading.reason}, for the first question about the first image. If this continues, '
+                "set prompt='yes_no', case_variants=True, or the answers as the model writes them.",
+                'current',
+                WARNING,
             )
         return {
             'logprobs_by': 'text' if found is None else 'token id',
@@ -171,21 +167,21 @@ class OpenAIAnnotator(Annotator):
     def answer(self, inputs: list[str]) -> list[Answers]:
         """Answer all questions about some images.
 
-        An image that the server refuses has no answers, and the reason; so does a question.
+        An image or a question that the server refuses gets a reason instead of answers.
 
         Raises:
             AnnotatorStopped: The server is gone, refuses the key, or the budget is spent.
         """
         with ThreadPoolExecutor(self.concurrency) as pool:
             firsts = {pool.submit(self._ask, url, self.questions[0].text): index for index, url in enumerate(inputs)}
-            asked: list[list[Future[Reading]]] = [[] for _ in inputs]
+            replies: list[list[Future[Reading]]] = [[] for _ in inputs]
             for first in as_completed(firsts):
                 index = firsts[first]
-                asked[index].append(first)
+                replies[index].append(first)
                 if first.exception() is None:
-                    asked[index] += [pool.submit(self._ask, inputs[index], text) for text in self.questions.texts[1:]]
-        # Once the client has given up, what is still queued fails at once.
-        return [self._collect(replies) for replies in asked]
+                    replies[index] += [pool.submit(self._ask, inputs[index], text) for text in self.questions.texts[1:]]
+        # Once the client has given up, queued requests fail immediately.
+        return [self._collect(of_image) for of_image in replies]
 
     def _collect(self, replies: Sequence['Future[Reading]']) -> Answers:
         readings = []
@@ -193,7 +189,7 @@ class OpenAIAnnotator(Annotator):
             try:
                 readings.append(reply.result())
             except RequestRefused as error:
-                readings.append(Reading(np.full(2, np.nan, np.float32), reason=str(error)))
+                readings.append(Reading(reason=str(error)))
             except ServerError as error:
                 raise AnnotatorStopped(f'{error}\nSo far: {self.usage}.') from None
         logprobs = np.full((len(self.questions), 2), np.nan, np.float32)
@@ -208,7 +204,7 @@ class OpenAIAnnotator(Annotator):
         return self.client.chat(self._turns(question, url), **self._fields, **self._tokens.request)
 
     def _first_reply(self, url: str) -> dict[str, Any]:
-        """Return the reply to the first question, about a plain picture if the server refuses the image."""
+        """Return the reply to the first question, about a plain image if the server refuses the given one."""
         question = self.questions[0].text
         try:
             return self._reply(url, question)
@@ -217,8 +213,8 @@ class OpenAIAnnotator(Annotator):
                 return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question)
             except RequestRefused:
                 raise ConfigError(
-                    f'{refusal}\nThat was the first question about the first image, and a plain picture fared no '
-                    'better: does this model take images, and the server these fields (parameters, top_logprobs)?'
+                    f'{refusal}\nThat was the first question about the first image, and a plain image was refused, '
+                    'too: does the model take images, and does the server take these fields (parameters, top_logprobs)?'
                 ) from None
 
     def _turns(self, question: str, url: str | None = None) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""One prefill an image, all questions batched behind it.
+"""One prefill per image, and all questions batched after it.
 
-The prompts of an image differ in their last tokens only: the question. So the image and everything else that they share
-goes through the model once, and its keys and values serve every question.
+The prompts about an image differ only in their last tokens, the question. So the image and the rest of the prefix go
+through the model once, and their keys and values serve every question.
 """
 
 import copy
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
-from makd.annotation.annotators.shared_prefix_attention import Packing, behind, can_share
+from makd.annotation.annotators.shared_prefix_attention import Packing, after_prefix, can_share
 from makd.errors import ConfigError
 
 # (logits (R, V) float32, suffix (R,), position (R,)) -> (R, K); position counts the positions read of a suffix.
@@ -30,24 +30,22 @@ class Rows(NamedTuple):
 
 
 class PrefixScorer:
-    """Scores suffixes behind the prefix that they share.
-
-    Only the hidden states that are read go through the language-model head.
+    """Scores suffixes after their common prefix. Only hidden states that are read pass the language-model head.
 
     Args:
         model: A transformers image-text-to-text model.
-        suffixes: Q lists of token ids, none of them empty.
-        read: What to read from logits: a function of (logits (R, V) float32, suffix (R,), position (R,)) with values
-            (R, K). The values of the positions of a suffix are summed.
-        keep: How many positions at the end of each suffix are read, Q numbers. Defaults to one of each.
-        chunk_size: Suffixes times images in a batch. Halved, and kept so, when the memory does not suffice.
+        suffixes: Q non-empty lists of token ids.
+        read: Reads values (R, K) from (logits (R, V) float32, suffix (R,), position (R,)). Those of a suffix's
+            positions are summed.
+        keep: How many positions at the end of each suffix are read, Q numbers. Defaults to None: one each.
+        chunk_size: Suffixes times images per batch. Halved for good when the memory is not enough.
 
     Attributes:
-        mode: How suffixes are scored, which :meth:`self_check` chooses: 'shared', all of them attend to the one prefix
-            (see :mod:`~makd.annotation.annotators.shared_prefix_attention`); 'copied', for sliding windows, linear
-            attention and attention of a model's own: a row for each suffix, batched by length, after a copy of the
-            prefix's cache, padded on the right without a mask, since causality keeps what comes later from what is
-            read; 'naive', each suffix in a forward of its own, with the image. Initially 'copied', which always works.
+        mode: How suffixes are scored, chosen by :meth:`self_check`. 'shared': all of them attend to one prefix (see
+            :mod:`~makd.annotation.annotators.shared_prefix_attention`). 'copied', for sliding windows, linear attention
+            and a model's own attention: a row per suffix, batched by length, after a copy of the prefix's cache, and
+            padded on the right without a mask, since causality keeps the padding from the positions that are read.
+            'naive': each suffix in a forward of its own, with the image. Initially 'copied', which always works.
     """
 
     def __init__(
@@ -67,7 +65,7 @@ class PrefixScorer:
         self.chunk_size = chunk_size
         self.mode = 'copied'
         self._by_length = sorted(range(len(suffixes)), key=lambda index: len(self.suffixes[index]))
-        # Models with rotary positions of their own for images keep the shift between positions and tokens here.
+        # Models with special rotary positions for images keep the shift between positions and tokens here.
         self._with_rope_deltas = next((m for m in model.modules() if hasattr(m, 'rope_deltas')), None)
         self._attentions = [m for m in model.modules() if hasattr(m, 'layer_idx') and hasattr(m, 'config')]
 
@@ -76,17 +74,17 @@ class PrefixScorer:
         """Score every suffix for B images.
 
         Args:
-            inputs: What the processor gives, for the prefix only: input_ids (B, length), not padded, and the rest.
+            inputs: The processor's output for the prefix only: input_ids (B, length), not padded, and the rest.
 
         Returns:
             (B, Q, K) float32 on the CPU.
 
         Raises:
-            torch.OutOfMemoryError: The memory does not suffice for one row.
+            torch.OutOfMemoryError: There is not enough memory for one row.
         """
         inputs = self._on_device(inputs)
         scores: Tensor | None = None
-        for rows in self._naive(inputs) if self.mode == 'naive' else self._behind_prefix(inputs):
+        for rows in self._naive(inputs) if self.mode == 'naive' else self._after_prefix(inputs):
             values = self.read(rows.logits, rows.suffix, rows.position)
             if scores is None:
                 scores = values.new_zeros(len(inputs['input_ids']), len(self.suffixes), values.shape[-1])
@@ -96,18 +94,18 @@ class PrefixScorer:
 
     @torch.inference_mode()
     def self_check(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Set ``mode`` to the fastest that gives what a plain forward of the whole prompt gives.
+        """Set ``mode`` to the fastest one whose logits equal those of a plain forward of the whole prompt.
 
-        Compared are the first, the shortest and the longest suffix, by the root mean square over the vocabulary, which
+        The first, the shortest and the longest suffix are compared by the root mean square over the vocabulary, which
         tells a fault from rounding better than the largest difference does. A prefix that is shifted or cut by one
-        token may move logits by 3e-3 only, so the tolerance comes from the model's own noise: what a second row in the
-        batch, or padding behind it, changes in a plain forward.
+        token may move logits by only 3e-3, so the tolerance comes from the model's own noise: the change in a plain
+        forward that a second row in the batch or padding at the end makes.
 
         Args:
-            inputs: Those of one image (see :meth:`score`).
+            inputs: The inputs of one image (see :meth:`score`).
 
         Returns:
-            ``scoring``, the mode, and the differences in logits: ``noise``, ``tolerance`` and, of each mode that was
+            ``scoring``, the mode, and the differences in logits: ``noise``, ``tolerance`` and, for each mode that was
             tried, ``error_of_shared`` and ``error_of_copied``.
         """
         inputs = self._on_device(inputs)
@@ -118,7 +116,7 @@ class PrefixScorer:
             noise = max(noise, _difference(self._plain(inputs, suffix, padding=5), expected))
             noise = max(noise, _difference(self._plain(_twice(inputs), suffix)[: len(expected)], expected))
             scale = max(scale, float(expected.square().mean().sqrt()))
-        # What another order of summation may cost, where the computations above happen to repeat each other exactly.
+        # The effect of another order of summation, in case the computations above happen to agree exactly.
         floor = 1e-5 if self.model.dtype == torch.float32 else 6 * torch.finfo(self.model.dtype).eps
         tolerance = max(4 * noise, floor * scale)
         report: dict[str, Any] = {'noise': noise, 'tolerance': tolerance}
@@ -131,10 +129,10 @@ class PrefixScorer:
         return {'scoring': self.mode, **report}
 
     def _error(self, inputs: dict[str, Tensor], plain: Mapping[int, Tensor]) -> float:
-        """Return how much the logits differ from those of plain forwards, in the mode that is set."""
+        """Return how much the logits differ from plain forwards in the current mode."""
         error = 0.0
         try:
-            for rows in self._behind_prefix(inputs):
+            for rows in self._after_prefix(inputs):
                 for suffix, expected in plain.items():
                     if len(ours := rows.logits[rows.suffix == suffix]):
                         error = max(error, _difference(ours, expected))
@@ -147,7 +145,7 @@ class PrefixScorer:
         moved = {key: value.to(device, non_blocking=True) for key, value in inputs.items()}
         return {key: value.to(dtype) if value.is_floating_point() else value for key, value in moved.items()}
 
-    def _behind_prefix(self, inputs: dict[str, Tensor]) -> Iterator[Rows]:
+    def _after_prefix(self, inputs: dict[str, Tensor]) -> Iterator[Rows]:
         """Yield the logits of all suffixes, a chunk at a time."""
         cache = self._prefill(inputs)
         if self.mode == 'shared' and not can_share(cache):
@@ -159,7 +157,7 @@ class PrefixScorer:
         while start < len(self._by_length):
             left = len(self._by_length) - start
             chunks = math.ceil(left / max(1, self.chunk_size // count))
-            chunk = self._by_length[start : start + math.ceil(left / chunks)]  # all about equally large
+            chunk = self._by_length[start : start + math.ceil(left / chunks)]  # of about equal size
             try:
                 done = (self._packed if self.mode == 'shared' else self._padded)(chunk, cache, count, length, deltas)
             except torch.OutOfMemoryError:
@@ -179,13 +177,13 @@ class PrefixScorer:
         return cache
 
     def _packed(self, chunk: Sequence[int], cache: Cache, count: int, length: int, deltas: Tensor | None) -> Rows:
-        """Return the logits of some suffixes, one behind the other in the sequence of each of ``count`` images."""
+        """Return the logits of some suffixes, which follow one another in one sequence for each of ``count`` images."""
         device = self.model.device
         at = Packing([len(self.suffixes[suffix]) for suffix in chunk], device)
         ids = torch.tensor([id_ for suffix in chunk for id_ in self.suffixes[suffix]], device=device)
         left = torch.tensor([len(self.suffixes[s]) - self.keep[s] for s in chunk], device=device)[at.suffix]
         read = at.position >= left
-        with behind(cache, at, self._attentions) as shared:
+        with after_prefix(cache, at, self._attentions) as shared:
             logits = self._forward(
                 read.expand(count, -1),
                 input_ids=ids.expand(count, -1),
@@ -198,12 +196,12 @@ class PrefixScorer:
         return Rows(logits, image, suffix[token], (at.position - left)[read][token])
 
     def _padded(self, chunk: Sequence[int], cache: Cache, count: int, length: int, deltas: Tensor | None) -> Rows:
-        """Return the logits of some suffixes, each a row behind a copy of the prefix of one of ``count`` images."""
+        """Return the logits of some suffixes, each in a row after a copy of the prefix of one of ``count`` images."""
         device = self.model.device
         sizes = torch.tensor([len(self.suffixes[suffix]) for suffix in chunk], device=device).repeat(count)[:, None]
         keep = torch.tensor([self.keep[suffix] for suffix in chunk], device=device).repeat(count)[:, None]
         longest = int(sizes.max())
-        # Padded with each suffix's own last token, which no model takes for a special one.
+        # Padded with each suffix's own last token, which no model treats as special.
         filled = [(self.suffixes[s] + self.suffixes[s][-1:] * longest)[:longest] for s in chunk]
         position = torch.arange(longest, device=device)
         read = (position < sizes) & (position >= sizes - keep)
@@ -229,11 +227,11 @@ class PrefixScorer:
         """Return the logits of a suffix, (B * keep, V), from one forward of the whole prompt."""
         prefix = inputs['input_ids']
         ids = self.suffixes[suffix] + self.suffixes[suffix][-1:] * padding
-        behind = prefix.new_tensor(ids).expand(len(prefix), -1)
+        after = prefix.new_tensor(ids).expand(len(prefix), -1)
         whole = dict(inputs)
         for key, value in inputs.items():
             if value.shape == prefix.shape:  # a value for each token: the ids, masks, token types
-                fill = behind if key == 'input_ids' else torch.full_like(behind, int(key == 'attention_mask'))
+                fill = after if key == 'input_ids' else torch.full_like(after, int(key == 'attention_mask'))
                 whole[key] = torch.cat([value, fill.to(value.dtype)], dim=1)
         mask = torch.zeros_like(whole['input_ids'], dtype=torch.bool)
         end = mask.shape[1] - padding
@@ -254,12 +252,12 @@ class PrefixScorer:
 
 
 def _positions(positions: Tensor, deltas: Tensor | None) -> Tensor:
-    """Return positions (B, T) as the model wants them: (3, B, T), shifted, where images have rotary positions."""
+    """Return positions (B, T) as the model expects them: (3, B, T) and shifted if images have rotary positions."""
     return positions if deltas is None else (positions + deltas.view(-1, 1)).expand(3, *positions.shape)
 
 
 def _grid(rows: int, columns: int, device: Any) -> tuple[Tensor, Tensor]:
-    """Return the row and the column of each element of a (rows, columns) array, flattened."""
+    """Return the row and the column of each element of a flattened (rows, columns) array."""
     index = torch.arange(rows * columns, device=device)
     return index // columns, index % columns
 

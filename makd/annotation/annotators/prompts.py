@@ -1,4 +1,4 @@
-"""How a question is put to the model."""
+"""The text around a question."""
 
 from makd.errors import ConfigError
 
@@ -9,13 +9,7 @@ PROMPTS = {
 
 
 def resolve_prompt(prompt: str) -> str:
-    """Return the template that ``prompt`` names, or ``prompt`` itself if it is one.
-
-    Args:
-        prompt: A key of :data:`PROMPTS`, or a text with ``{question}`` in it.
-
-    Returns:
-        A text with ``{question}`` in it.
+    """Return the template named ``prompt``, or ``prompt`` itself if it is a template, with ``{question}`` in it.
 
     Raises:
         ConfigError: It is neither.

@@ -9,21 +9,21 @@ import numpy as np
 from makd.annotation.openai_client import OpenAIClient
 from makd.errors import RequestRefused
 
-_TRIAL = 20  # more tokens than by_id() looks for: a server that ignores the ids shows so many
+_TRIAL = 20  # more tokens than by_id() looks for; a server that ignores the ids returns as many
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reply says.
+    """The content of one reply.
 
     Attributes:
-        pair: (2,) float32, [log p(yes), log p(no)]; NaN where there is no answer.
+        pair: (2,) [log p(yes), log p(no)]; NaN where there is no answer.
         bounded: How many of the two are only an upper bound.
         reason: Why there is no answer, or None.
         tokens: How many tokens the reply shows.
     """
 
-    pair: np.ndarray
+    pair: np.ndarray = field(default_factory=lambda: np.full(2, np.nan))
     bounded: int = 0
     reason: str | None = None
     tokens: int = 0
@@ -31,41 +31,35 @@ class Reading:
 
 @dataclass(frozen=True)
 class AnswerTokens:
-    """The tokens that mean yes and no, in the form in which a server names them, and how it is asked for them.
-
-    Attributes:
-        yes: Names of the tokens that mean yes.
-        no: Names of the tokens that mean no.
-        request: Fields of the request.
-    """
+    """The tokens that mean yes and no, as a server names them, and the fields of a request for them."""
 
     yes: Collection[str]
     no: Collection[str]
     request: Mapping[str, Any] = field(default_factory=dict)
 
     def read(self, reply: Mapping[str, Any]) -> Reading:
-        """Return what a reply says about the first token.
+        """Return the log-probabilities of yes and no as the first token of a reply.
 
-        Of an answer that is not among the tokens that the server shows it is known that it is at most as likely as the
-        last of them: that bound is taken. Where neither is among them, there is no answer.
+        An answer that the server does not show is at most as likely as the last token that it shows; that bound takes
+        its place. If it shows neither answer, there is none.
         """
         shown = _first_token(reply)
         if not shown:
-            return Reading(_nothing(), reason='the server gave no log-probabilities')
+            return Reading(reason='the server gave no log-probabilities')
         found = [[value for token, value in shown if token in names] for names in (self.yes, self.no)]
         if not any(found):
             missing = ' nor '.join(repr(min(names, key=len)) for names in (self.yes, self.no))
             reason = f'neither {missing} is among the {len(shown)} likeliest tokens'
-            return Reading(_nothing(), reason=reason, tokens=len(shown))
+            return Reading(reason=reason, tokens=len(shown))
         bound = min(value for _, value in shown)
         with np.errstate(invalid='ignore'):  # NaN stays NaN
             pair = [np.logaddexp.reduce(values) if values else bound for values in found]
         # Rounding takes some servers a little above 0.
-        return Reading(np.minimum(pair, 0).astype(np.float32), sum(not values for values in found), tokens=len(shown))
+        return Reading(np.minimum(pair, 0), sum(not values for values in found), tokens=len(shown))
 
 
 def by_text(answers: Sequence[str], case_variants: bool, top: int) -> AnswerTokens:
-    """Return the tokens by their text, among the ``top`` likeliest: what every server offers."""
+    """Identify the tokens by their text, among the ``top`` likeliest, which every server shows."""
     yes, no = (_variants(answer, case_variants) for answer in answers)
     return AnswerTokens(yes, no, {'logprobs': True, 'top_logprobs': top})
 
@@ -77,16 +71,16 @@ def by_id(
     prompt: Sequence[Mapping[str, Any]],
     **parameters: Any,
 ) -> AnswerTokens | None:
-    """Return the tokens by their ids, which vLLM looks up however unlikely they are; None where that does not work.
+    """Identify the tokens by their ids, which vLLM looks up however unlikely they are; None where that does not work.
 
-    Servers drop fields that they do not know without a word, so the reply to a trial has to hold these tokens, and none
-    but these and the likeliest.
+    Servers silently drop fields that they do not know. So the reply to a trial must hold these tokens and, besides
+    them, at most the likeliest.
 
     Args:
         client: The server.
         answers: The words for yes and no.
-        case_variants: Also take their variants that are one token each.
-        prompt: Turns without an image: ids are resolved behind the model's template.
+        case_variants: Also take their variants that are single tokens.
+        prompt: Turns without an image; ids are resolved after the model's template.
         **parameters: Further fields of the requests.
     """
 
@@ -110,7 +104,7 @@ def by_id(
         if answer not in resolved:
             return None
         ids.append(sorted(set(resolved.values())))
-    yes, no = ({f'token_id:{id_}' for id_ in of_one} for of_one in ids)
+    yes, no = ({f'token_id:{id_}' for id_ in of_answer} for of_answer in ids)
     request: dict[str, Any] = {
         'logprobs': True,
         'top_logprobs': _TRIAL,
@@ -132,16 +126,12 @@ def _variants(answer: str, case_variants: bool) -> list[str]:
 
 
 def _first_token(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return the tokens that a reply shows in its first place, with their log-probabilities."""
+    """Return the tokens that a reply shows in first place, with their log-probabilities."""
     try:
         first = reply['choices'][0]['logprobs']['content'][0]
         shown = [(str(entry['token']), float(entry['logprob'])) for entry in first.get('top_logprobs') or ()]
-        # The token that was written counts as well, if it is not among the likeliest.
+        # The generated token counts even if it is not among the likeliest.
         own = (str(first['token']), float(first['logprob']))
     except (LookupError, TypeError, ValueError, AttributeError):
         return []
     return shown if own[0] in dict(shown) else [*shown, own]
-
-
-def _nothing() -> np.ndarray:
-    return np.full(2, np.nan, np.float32)

@@ -1,8 +1,8 @@
-"""Attention of many short suffixes to a prefix that they share, and of each to itself.
+"""Attention of many short suffixes to their common prefix, and of each to itself.
 
-The suffixes stand one behind the other in one sequence, without padding. All their queries meet the prefix's keys and
-values in one matrix product, as in Hydragen (Juravsky et al., arXiv 2402.05099, section 3), where the prefix would
-otherwise have to be copied for each suffix.
+The suffixes follow one another in one sequence, without padding. All their queries meet the prefix's keys and values in
+one matrix product, as in Hydragen (Juravsky et al., arXiv 2402.05099, section 3), instead of a copy of the prefix for
+each suffix.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,16 +18,16 @@ NAME = 'makd_shared_prefix'
 
 
 class Packing:
-    """Where the tokens of n suffixes stand in one sequence of T tokens, and where in a padded (n, longest) array.
+    """The places of the tokens of n suffixes in one sequence of T tokens and in a padded (n, longest) array.
 
     Args:
         lengths: The suffixes' lengths, whose sum is T.
-        device: Where the indices are needed.
+        device: The device of the indices.
 
     Attributes:
-        suffix: (T,) which suffix a token belongs to.
-        position: (T,) which of its tokens it is.
-        token: (n, longest) which token of the sequence it is, any where there is none.
+        suffix: (T,) the suffix of each token.
+        position: (T,) the position of each token in its suffix.
+        token: (n, longest) the index of each token in the sequence; any valid index in the padding.
     """
 
     def __init__(self, lengths: Sequence[int], device: Any) -> None:
@@ -40,11 +40,11 @@ class Packing:
 
 
 class SharedPrefixLayer(DynamicLayer):
-    """A cache layer that adds prefix and packing to the suffixes' keys as an attribute, and keeps no state of theirs.
+    """A cache layer that attaches prefix and packing to the suffixes' keys, and stores none of the suffixes' states.
 
     Args:
         layer: The layer that the prefill filled: keys and values (B, heads, length, dim).
-        packing: Where the suffixes stand.
+        packing: The places of the suffixes.
     """
 
     def __init__(self, layer: Any, packing: Packing) -> None:
@@ -53,19 +53,19 @@ class SharedPrefixLayer(DynamicLayer):
         self.packing = packing
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Return the suffixes' states, with what :func:`shared_prefix_attention` needs beside them."""
-        key_states.behind = (self.keys, self.values, self.packing)  # type: ignore[attr-defined]
+        """Return the suffixes' states; the keys carry what else :func:`shared_prefix_attention` needs."""
+        key_states.after = (self.keys, self.values, self.packing)  # type: ignore[attr-defined]
         return key_states, value_states
 
 
 def can_share(cache: Cache) -> bool:
-    """Tell whether each layer is a plain one, neither a sliding window nor linear attention."""
+    """Return whether every layer is plain: no sliding windows, no linear attention."""
     return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 @contextmanager
-def behind(cache: Cache, packing: Packing, attentions: Sequence[Any]) -> Iterator[Cache]:
-    """Give a cache that shows the states of ``cache`` to packed suffixes, and let these modules attend so."""
+def after_prefix(cache: Cache, packing: Packing, attentions: Sequence[Any]) -> Iterator[Cache]:
+    """Provide a cache in which packed suffixes see the states of ``cache``, and set these modules' attention to it."""
     shared = DynamicCache()
     shared.layers = [SharedPrefixLayer(layer, packing) for layer in cache.layers]
     configs = {id(module.config): module.config for module in attentions}.values()
@@ -91,13 +91,13 @@ def shared_prefix_attention(
     s_aux: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend to the prefix, and causally to one's own suffix; an attention function of transformers.
+    """Attend to the prefix, and causally within each suffix; an attention function of transformers.
 
     Args:
         module: The attention module.
         query: (B, heads, T, dim), the n packed suffixes of B images.
         key: (B, heads of keys, T, dim), from :class:`SharedPrefixLayer`.
-        value: As ``key``.
+        value: Like ``key``.
         attention_mask: Not used: there is no padding.
         scaling: Factor of the scores. Defaults to None: 1 / sqrt(dim).
         dropout: Not used.
@@ -109,13 +109,13 @@ def shared_prefix_attention(
         (B, T, heads, dim), and None for the weights.
 
     Raises:
-        NotImplementedError: The model caps its scores, has attention sinks, or changes the keys that its cache gave.
+        NotImplementedError: The model caps its scores, has attention sinks, or changes its cache's keys.
     """
-    if softcap is not None or s_aux is not None or not hasattr(key, 'behind'):
+    if softcap is not None or s_aux is not None or not hasattr(key, 'after'):
         raise NotImplementedError(f'{type(module).__name__} does not attend in the ordinary way')
-    prefix_key, prefix_value, at = key.behind
+    prefix_key, prefix_value, at = key.after
     batch, heads, tokens, dim = query.shape
-    groups, shared = prefix_key.shape[1:3]  # query heads are in groups that share a head of keys
+    groups, shared = prefix_key.shape[1:3]  # query heads come in groups that share a head of keys
     query = query.reshape(batch, groups, heads // groups, tokens, dim) * (dim**-0.5 if scaling is None else scaling)
 
     to_prefix = (query.flatten(2, 3) @ prefix_key.transpose(-1, -2)).float().view(*query.shape[:-1], shared)
