@@ -56,6 +56,7 @@ def test_there_are_configs():
     assert len(TRAINED) > 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path', TRAINED, ids=str)
 def test_config(path):
     assert f'python tools/train.py {path}' in path.read_text()

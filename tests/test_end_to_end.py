@@ -68,6 +68,7 @@ def train(cfg, kill_after=None):
     return {key: value.clone() for key, value in runner.model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['makd_dkd/resnet34_resnet18_emoji', 'ablation/resnet18_emoji_shuffled'])
 def test_resuming_gives_the_weights_of_a_run_that_was_never_stopped(name, tmp_path):
     path = f'configs/{name}.py'

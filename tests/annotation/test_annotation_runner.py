@@ -170,6 +170,7 @@ def test_answers_are_those_of_the_annotator(config, stand_in):
     assert {'makd', 'torch'} <= targets.meta['versions'].keys()
 
 
+@pytest.mark.gloo
 @pytest.mark.parametrize('first_ranks', [1, 2])
 def test_a_kill_at_any_moment_loses_nothing_and_changes_no_byte(config, stand_in, first_ranks):
     """MAKD_TEST_KILLS=100 and another MAKD_TEST_SEED try more moments."""

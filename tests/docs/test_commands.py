@@ -24,7 +24,7 @@ PYTHON = re.compile(r'^```python\n(.*?)^```$', re.M | re.S)
 # The errors that commands may end with, because their data or keys are not in the repository.
 DATA = 'coco|oxford_pets|stanford_cars|imagenet|caltech101|emoji_scenes|table1 --launcher'
 ABSENT = {
-    DATA: 'The data (set is|are) not there',
+    DATA: 'The data(set does not exist| are not there)',
     r'write_questions(?!.*--dry-run)': 'OPENAI_API_KEY',
 }
 

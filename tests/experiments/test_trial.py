@@ -190,6 +190,7 @@ def test_the_batch_is_as_large_in_all_as_the_learning_rate_wants(make_trial):
         make_trial(gpus=3).run(print, {})
 
 
+@pytest.mark.gloo
 def test_several_gpus_are_started_by_torchrun_and_are_another_trial(make_trial):
     trial = make_trial(gpus=2)
     assert trial.run(print, {}).metrics == {'accuracy/top1': 5.0}

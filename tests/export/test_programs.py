@@ -79,6 +79,7 @@ def test_normalisation_written_out(to_rgb):
     torch.testing.assert_close(aspects, logits[:, C:].sigmoid())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('backbone', 'aspects'), [('ResNet', True), ('Swin', False)])
 def test_onnx(backbone, aspects, tmp_path):
     pixels, out = classifier(backbone, aspects), tmp_path / 'new/student.onnx'

@@ -46,6 +46,7 @@ def test_safetensors_has_the_weights_of_the_plain_checkpoint(export, student_fil
     torch.testing.assert_close(load_file(tmp_path / 'plain.safetensors'), dict(weights), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, student_files, tmp_path):
     out = tmp_path / 'student.onnx'
     (printed, _), status = export(*student_files, out, '--aspects')
@@ -68,6 +69,7 @@ def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, studen
     ]
 
 
+@pytest.mark.slow
 def test_torch_export_without_aspects(export, student_files, tmp_path):
     _, status = export(*student_files, tmp_path / 'student.pt2')
     assert status is None

@@ -63,6 +63,7 @@ def test_json_of_a_folder_with_a_damaged_image(predict, student_files, images, t
         assert aspects[0]['evidence'] >= aspects[1]['evidence']
 
 
+@pytest.mark.slow
 def test_json_on_the_standard_output_is_nothing_but_json(student_files, pytestconfig):
     """Also where mmpretrain is imported for the first time, which prints."""
     done = subprocess.run(

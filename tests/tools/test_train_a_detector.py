@@ -82,6 +82,7 @@ def config(tmp_path, pytestconfig):
     return path
 
 
+@pytest.mark.slow
 def test_a_detector_trains_tests_and_draws(config, tmp_path):
     """In new processes, which import everything in the order of the tools."""
 

@@ -10,7 +10,10 @@ import pytest
 from makd.targets import AspectTargets
 
 WEIGHTS = Path('data/teachers/tiny-mllm-emoji/model.safetensors')
-pytestmark = pytest.mark.skipif(not WEIGHTS.is_file(), reason='projects/tiny_mllm/train.py')
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not WEIGHTS.is_file(), reason='projects/tiny_mllm/train.py'),
+]
 
 
 def test_annotate(tmp_path):

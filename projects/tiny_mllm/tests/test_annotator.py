@@ -75,6 +75,7 @@ def test_any_text_can_be_read(annotator):
     assert tokenizer.decode(tokenizer(text)['input_ids']) == text
 
 
+@pytest.mark.slow
 def test_it_answers_about_new_pictures_in_new_styles(annotator):
     """Emoji that it never saw, by artists that it never saw; chance level is a third."""
     pytest.importorskip('mmpretrain')  # its dataset knows them; not installed with transformers 5
