@@ -1,4 +1,4 @@
-"""What is read off finished targets, students and runs."""
+"""Analyses of finished targets, students and runs."""
 
 from makd.analysis.question_selector import QuestionSelector
 from makd.analysis.weight_of_evidence import WeightOfEvidence

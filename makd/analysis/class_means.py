@@ -1,5 +1,6 @@
-"""The answers to questions, summed up for each class (paper section 5.2, Figure 4)."""
+"""Statistics of the answers by class (paper section 5.2, Figure 4)."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,34 +10,38 @@ from makd.questions import QuestionSet
 BAND = (0.1, 0.9)
 
 
-def class_means(values: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return the mean over the images of each class.
+def class_sums(values: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum over the images of each class, and the number of its answers, both (C, Q) float64.
 
     Args:
         values: (N, Q), such as P(yes); NaN where there is no answer, which is left out.
         labels: (N,), class of each image.
         num_classes: C.
-
-    Returns:
-        (C, Q) float64; NaN where no image of the class has an answer.
     """
     answered = ~np.isnan(values)
     total, count = np.zeros((2, num_classes, values.shape[1]))
     np.add.at(total, labels, np.where(answered, values, 0.0))
     np.add.at(count, labels, answered)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return total, count
+
+
+def class_means(values: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the mean over the images of each class, (C, Q) float64; NaN for a class without an answer.
+
+    The arguments are as in :func:`class_sums`.
+    """
+    total, count = class_sums(values, labels, num_classes)
+    with np.errstate(invalid='ignore'):  # 0 / 0 is NaN
+        return total / count
 
 
 def class_band(values: np.ndarray, labels: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """Return the first and the ninth decile of the images of some classes.
+    """Return the first and the ninth decile of the images of K classes, (2, K) float64; NaN for one without an answer.
 
     Args:
         values: (N,), answers to one question; NaN where there is none.
         labels: (N,), class of each image.
-        classes: K of the classes.
-
-    Returns:
-        (2, K) float64; NaN where no image of the class has an answer.
+        classes: The K classes.
     """
     band = np.full((2, len(classes)), np.nan)
     for column, label in enumerate(classes):
@@ -46,37 +51,36 @@ def class_band(values: np.ndarray, labels: np.ndarray, classes: Sequence[int]) -
     return band
 
 
-def mean_correlation(one: np.ndarray, other: np.ndarray) -> float:
+def mean_correlation(means: np.ndarray, others: np.ndarray) -> float:
     """Return Pearson's correlation of two sets of means, (C,), over the classes that have both; NaN if one is flat."""
-    both = ~np.isnan(one) & ~np.isnan(other)
-    if both.sum() < 2 or np.ptp(one[both]) == 0 or np.ptp(other[both]) == 0:
+    both = ~np.isnan(means) & ~np.isnan(others)
+    if both.sum() < 2 or np.ptp(means[both]) == 0 or np.ptp(others[both]) == 0:
         return float('nan')
-    return float(np.corrcoef(one[both], other[both])[0, 1])
+    return float(np.corrcoef(means[both], others[both])[0, 1])
 
 
 def spread(values: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of each column, (Q,), of values (M, Q); NaN is left out, a column of it has 0."""
-    answered = ~np.isnan(values)
-    count = np.maximum(answered.sum(axis=0), 1)
-    mean = np.where(answered, values, 0.0).sum(axis=0) / count
-    return np.sqrt((np.where(answered, values - mean, 0.0) ** 2).sum(axis=0) / count)
+    """Return the standard deviation of each column of values (M, Q), (Q,); NaN is ignored, a column of NaN has 0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # numpy's about columns of NaN
+        return np.nan_to_num(np.nanstd(values, axis=0))
 
 
 def choose_questions(
     questions: QuestionSet, ids: Sequence[str] | None, spreads: Sequence[np.ndarray], number: int
 ) -> list[int]:
-    """Return the columns of the questions of these ids; without ids, of those with the largest spread.
+    """Return the columns of the questions with these ids or, without ids, with the largest spread.
 
     Args:
         questions: The Q questions.
-        ids: What was asked for.
-        spreads: Of each question, (Q,); a later one decides where the earlier are equal, and then their order.
-        number: How many, without ids.
+        ids: The ids, or None.
+        spreads: Spreads of the questions, (Q,) each; ties are broken by the next one, then by the order of questions.
+        number: Number of questions, without ids.
 
     Raises:
         QuestionsError: An id is unknown or occurs twice, or ``number`` is out of range.
     """
     if ids is not None:
         return [questions.ids.index(id_) for id_ in questions.select(ids).ids]
-    order = np.lexsort([-np.round(one, 9) for one in reversed(spreads)])
+    order = np.lexsort([-np.round(of_questions, 9) for of_questions in reversed(spreads)])
     return order[: len(questions.top(number))].tolist()

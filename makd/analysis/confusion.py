@@ -1,4 +1,4 @@
-"""Which classes a classifier confuses, softly: by the probability that it gives to one on images of the other."""
+"""Soft confusion of classes: the probability that a classifier gives to one class on images of the other."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Confusion:
     """Confusions of several runs of one config on the same images.
 
     Attributes:
-        mass: (R, C, C): of each run, the sum over the images of class a of the probability of class b.
-        counts: (R, C, C): of each run, how many images of class a are taken for class b.
-        images: (C,), how many images each class has.
+        mass: For each run, the sum over the images of class a of the probability of class b, (R, C, C).
+        counts: For each run, the number of images of class a that are taken for class b, (R, C, C).
+        images: Number of images of each class, (C,).
     """
 
     mass: np.ndarray
@@ -39,15 +39,15 @@ class Confusion:
         return len(self.mass)
 
     def soft(self, runs: list[int] | None = None) -> np.ndarray:
-        """Return for two classes the mean probability that images of either give to the other: (C, C), symmetric.
+        """Return for each pair of classes the mean probability of one on images of the other, (C, C), symmetric.
 
-        The mean is over the images of both classes, and over the runs (all, if None). The diagonal is 0, as are pairs
-        without images.
+        The mean is over the images of both classes, and over the runs (all, if None). It is 0 on the diagonal and for
+        pairs without images.
         """
         return self._of_pairs(self.mass[slice(None) if runs is None else runs].mean(axis=0))
 
     def hard(self) -> np.ndarray:
-        """Return for two classes the share of their images that are taken for the other, mean over the runs: (C, C)."""
+        """Return for each pair of classes the share of their images taken for the other, mean over runs, (C, C)."""
         return self._of_pairs(self.counts.mean(axis=0))
 
     def _of_pairs(self, matrix: np.ndarray) -> np.ndarray:
@@ -69,10 +69,10 @@ class Confusion:
         return float((counts.sum() - np.trace(counts)) / self.images.sum())
 
     def distance_of_wrong(self, distance: np.ndarray) -> float:
-        """Return how far wrong classes are from the right one, in the mean weighted by their probability.
+        """Return the mean distance of wrong classes from the right one, weighted by their probability.
 
         Args:
-            distance: (C, C), NaN where it is not known; such pairs are left out.
+            distance: Distance of two classes, (C, C); pairs of distance NaN are left out.
         """
         weight = self.mass.mean(axis=0) * ~np.isnan(distance)
         np.fill_diagonal(weight, 0.0)
@@ -88,14 +88,14 @@ def strongest_pairs(matrix: np.ndarray, top: int) -> list[tuple[int, int]]:
 
 
 def held_out(baseline: Confusion, other: Confusion, top: int) -> tuple[float, float] | None:
-    """Say how much of the difference of the pairs with the largest one is luck of the runs.
+    """Estimate how much of the difference of the selected pairs is due to their selection.
 
-    Pairs are chosen on all runs but one of each, by the largest difference baseline - other, and looked at in those
-    that were left out; each run is left out once.
+    Pairs are selected by the largest difference baseline - other on all runs but one of each, and measured in the runs
+    left out; each run is left out once.
 
     Returns:
-        The mean difference of the chosen pairs in the runs that they were chosen on, and in those left out; None if
-        one of the two has a single run, or there is nothing to choose.
+        The mean difference of the selected pairs in the runs that they were selected on, and in the runs left out; None
+        if one of the two has a single run, or no pair has a difference.
     """
     folds = min(baseline.runs, other.runs)
     if folds < 2:
@@ -115,13 +115,13 @@ def _without(confusion: Confusion, fold: int) -> np.ndarray:
 
 
 def answer_distance(means: np.ndarray) -> np.ndarray:
-    """Return the mean absolute difference of the answers about two classes, (C, C) in [0, 1].
+    """Return the mean absolute difference of the answers about each pair of classes, (C, C) in [0, 1].
 
     Args:
         means: Mean P(yes) of each class, (C, Q); NaN where there is no answer, which is left out.
 
     Returns:
-        NaN for two classes without an answer to a common question.
+        (C, C); NaN for two classes without an answer to a common question.
     """
     answered = (~np.isnan(means)).astype(float)
     filled = np.nan_to_num(means)
@@ -130,16 +130,17 @@ def answer_distance(means: np.ndarray) -> np.ndarray:
         both = np.outer(answered[:, question], answered[:, question])
         distance += both * abs(filled[:, question, None] - filled[:, question])
     common = answered @ answered.T
-    return np.divide(distance, common, out=np.full_like(distance, np.nan), where=common > 0)
+    with np.errstate(invalid='ignore'):  # 0 / 0 is NaN
+        return distance / common
 
 
 def telling_questions(means: np.ndarray, pair: tuple[int, int], top: int) -> list[int]:
-    """Return the questions whose answers about two classes differ most, the most telling first; none that do not.
+    """Return at most ``top`` questions whose answers about two classes differ, those that differ most first.
 
     Args:
         means: Mean P(yes) of each class, (C, Q); NaN where there is no answer.
         pair: The two classes.
-        top: How many at most.
+        top: The largest number of questions.
     """
     difference = np.nan_to_num(abs(means[pair[0]] - means[pair[1]]))
     return [int(q) for q in np.argsort(-difference, kind='stable')[:top] if difference[q] > 0]

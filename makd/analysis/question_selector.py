@@ -1,4 +1,4 @@
-"""What the answers to questions tell about the class of an image."""
+"""Selection of questions by the information that their answers give about the class of an image."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,25 +17,25 @@ class QuestionSelector:
         \hat p_{-n}(c \mid a_{nS}) \propto \pi_c \prod_{q \in S} \theta_{cq}^{p_{nq}} (1 - \theta_{cq})^{1 - p_{nq}}
 
     for any :math:`\hat p` that does not know image n (Barber and Agakov, 2003). Here it is naive Bayes on soft answers:
-    :math:`\theta_{cq}` is the mean of P(yes) over the images of class c without image n, and one more that answers as
-    the average image does. Leaving n out is what corrects the bias: counted on the same images, a question whose
+    :math:`\theta_{cq}` is the mean of P(yes) over the images of class c without image n, with one more image that is
+    answered like the average image. Leaving n out corrects the bias: estimated on the same images, a question whose
     answers are noise would seem to tell classes of few images apart. The gain of a question beyond others is the
     difference of two such sums, an estimate of the conditional mutual information I(C; A_q | A_S).
 
     Args:
-        probability (np.ndarray): P(yes), (N, Q) in [0, 1]; NaN where there is no answer, which then tells nothing.
-        labels (Sequence[int]): Class of each image, N.
+        probability: P(yes), (N, Q) in [0, 1]; NaN where there is no answer, which gives no information.
+        labels: Class of each image, N.
 
     Raises:
-        TargetsError: If there is no class with two images: what a class answers can then not be known of another one.
+        TargetsError: No class has two images, so that there is no other image to estimate a class's answers from.
     """
 
     def __init__(self, probability: np.ndarray, labels: Sequence[int]) -> None:
         _, self._class, size = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
         if size.max() < 2:
             raise TargetsError(
-                f'each of the {len(size)} classes has one annotated image: what its answers say about the class shows '
-                'on a second one. Annotate at least two images of some classes'
+                f'each of the {len(size)} classes has one annotated image, and a second one is needed to estimate the '
+                'information of its answers: annotate at least two images of some classes'
             )
         self._answered = ~np.isnan(probability)
         self._yes = np.where(self._answered, probability, 0.0).astype(np.float32)
@@ -44,14 +44,11 @@ class QuestionSelector:
         self.entropy = float(-(size / len(labels)) @ self._prior / np.log(2))
 
     def rank(self, top: int | None = None, progress: Callable[[int, float], None] | None = None) -> list[int]:
-        """Choose one question after the other, each the one with the largest gain beyond those chosen before.
+        """Return columns of ``probability``, each with the largest gain beyond the columns before it.
 
         Args:
-            top: How many; all if None.
+            top: Number of questions; all if None.
             progress: Called with each chosen question and the information so far, in bits.
-
-        Returns:
-            list[int]: Columns of ``probability``.
         """
         left = list(range(self._yes.shape[1]))
         chosen: list[int] = []
@@ -66,7 +63,7 @@ class QuestionSelector:
         return chosen
 
     def information(self, questions: Sequence[int]) -> list[float]:
-        """Return the bits about the class that the first one, the first two, ... of these questions tell together."""
+        """Return the information about the class, in bits, of the first, the first two, ... of these questions."""
         log_posterior = self._log_prior()
         bits = []
         for question in questions:
@@ -79,7 +76,7 @@ class QuestionSelector:
         return np.tile(self._prior, (len(self._class), 1))
 
     def _log_likelihood(self, question: int) -> np.ndarray:
-        """Return log p(answer | class) up to a constant, (N, C); of its own class, by the other images of that."""
+        """Return log p(answer | class) up to a constant, (N, C); for an image's own class, from its other images."""
         yes, no, classes = self._yes[:, question], self._no[:, question], len(self._prior)
         yes_of_class = np.bincount(self._class, yes, classes)
         count_of_class = np.bincount(self._class, self._answered[:, question], classes)

@@ -1,4 +1,4 @@
-"""Which answers are worth a second look: statistics of the questions, and what disagrees with its class."""
+"""Which answers are worth a second look: statistics of the questions, and answers that disagree with their class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,20 +14,19 @@ SUSPICIOUS = 0.5
 class Review:
     """Statistics over all images that have a group, and the answers about some of them.
 
-    A group is a class, or what stands in for one. The answer about an image is compared with the mean of the *other*
-    images of its group: in a group of few images the mean of all would come along with the one that is wrong.
+    A group is a class, or the folder that stands in for it. The answer about an image is compared with the mean of the
+    *other* images of its group: in a small group a wrong answer would shift the mean of all towards itself.
 
     Attributes:
-        mean_yes: Mean P(yes) of each question, (Q,) in [0, 1]; NaN where nothing is answered, as in the next two.
+        mean_yes: Mean P(yes) of each question, (Q,) in [0, 1]; NaN if it has no answer, as in the next two.
         mass: Mean label mass, p(yes) + p(no) of the annotator's full softmax, of each question, (Q,).
         discrimination: How far the groups differ, see :func:`discrimination`, (Q,) in [0, 1].
-        num_suspicious: How many answers to each question are suspicious, that is, have a suspicion of at least
-            ``SUSPICIOUS``, (Q,).
-        num_missing: How many answers there are not.
-        yes: P(yes) of the chosen images, (n, Q) float32 in [0, 1]; NaN where there is no answer, as in the next three.
+        num_suspicious: Number of answers to each question with a suspicion of at least ``SUSPICIOUS``, (Q,).
+        num_missing: Number of missing answers.
+        yes: P(yes) of the chosen images, (n, Q) float32 in [0, 1]; NaN for a missing answer, as in the next three.
         mass_of: Their label mass, (n, Q).
-        expected: Mean P(yes) of the other images of the group, (n, Q); NaN also where no other one is answered.
-        suspicion: The larger one of 1 - label mass and abs(P(yes) - expected), (n, Q) in [0, 1].
+        expected: Mean P(yes) of the other images of the group, (n, Q); NaN also if the others have no answer.
+        suspicion: The larger of 1 - label mass and abs(P(yes) - expected), (n, Q) in [0, 1].
     """
 
     mean_yes: np.ndarray
@@ -42,11 +41,11 @@ class Review:
 
 
 def review(targets: AspectTargets, groups: np.ndarray, rows: np.ndarray) -> Review:
-    """Review answers. They are read twice, a few megabytes at a time; only those of the chosen images are kept.
+    """Review answers, in two passes over blocks of a few megabytes.
 
     Args:
         targets: The answers about N images.
-        groups: Group of each image, (N,) integers; the statistics leave images of group -1 out.
+        groups: Group of each image, (N,) integers; images of group -1 are left out of the statistics.
         rows: The n chosen images, ascending; each has a group.
     """
     num_questions, num_groups = len(targets.questions), int(groups.max(initial=-1)) + 1
@@ -67,18 +66,19 @@ def review(targets: AspectTargets, groups: np.ndarray, rows: np.ndarray) -> Revi
     for row, group, yes, mass in _answers(targets, groups):
         others = count[group] - 1
         expected = np.divide(total[group] - yes, others, out=np.full_like(yes, np.nan), where=others > 0)
-        expected = expected.clip(0, 1)  # a difference of sums may miss by a rounding error
-        # fmax takes the mass alone where there is nothing to compare with.
+        expected = expected.clip(0, 1)  # a difference of sums has rounding errors
+        # fmax takes the mass alone where ``expected`` is NaN.
         suspicion = np.where(np.isnan(yes), np.nan, np.fmax(1 - mass, abs(yes - expected)).clip(0, 1))
         num_suspicious += (suspicion >= SUSPICIOUS).sum(axis=0)
         first, last = np.searchsorted(rows, [row[0], row[-1] + 1]) if len(row) else (0, 0)
         shown[:, first:last] = np.stack([yes, mass, expected, suspicion])[:, np.searchsorted(row, rows[first:last])]
 
     answers = count.sum(axis=0)
-    missing = np.full(num_questions, np.nan)
+    with np.errstate(invalid='ignore'):  # 0 / 0 is NaN
+        mean_yes, mean_mass = total.sum(axis=0) / answers, mass_sum / answers
     return Review(
-        mean_yes=np.divide(total.sum(axis=0), answers, out=missing.copy(), where=answers > 0),
-        mass=np.divide(mass_sum, answers, out=missing.copy(), where=answers > 0),
+        mean_yes=mean_yes,
+        mass=mean_mass,
         discrimination=discrimination(count, total, squares),
         num_suspicious=num_suspicious,
         num_missing=int(num_images * num_questions - answers.sum()),
@@ -90,14 +90,14 @@ def review(targets: AspectTargets, groups: np.ndarray, rows: np.ndarray) -> Revi
 
 
 def discrimination(count: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    r"""Return the share of the variance of P(yes) that lies between the groups, without what chance alone puts there.
+    r"""Return the share of the variance of P(yes) between the groups, corrected for chance.
 
     The correlation ratio :math:`\eta^2 = 1 - SS_{within} / SS_{total}` of N answers in C groups is (C - 1) / (N - 1) on
-    average where the groups do not differ at all, which is much if groups are small. Kelley's (1935)
+    average if the groups do not differ at all, which is large for small groups. Kelley's (1935)
 
     .. math:: \epsilon^2 = 1 - \frac{SS_{within} / (N - C)}{SS_{total} / (N - 1)}
 
-    is 0 there. What falls below 0 by chance is set to 0.
+    is 0 in that case. Values that fall below 0 by chance are set to 0.
 
     Args:
         count: Number of answers in each group, (C, Q).
@@ -105,8 +105,8 @@ def discrimination(count: np.ndarray, total: np.ndarray, squares: np.ndarray) ->
         squares: Sum of their squares, (C, Q).
 
     Returns:
-        (Q,) in [0, 1]: 1 if all answers within a group agree and those of the groups differ. 0 if all agree. NaN if
-        fewer than two groups are answered, or none twice.
+        (Q,) in [0, 1]: 1 if the answers within each group agree and the groups differ, 0 if all answers agree, NaN if
+        fewer than two groups have answers, or no group has two.
     """
     num_groups, num_answers = (count > 0).sum(axis=0), count.sum(axis=0)
     group_part = np.divide(total**2, count, out=np.zeros_like(total), where=count > 0).sum(axis=0)
@@ -127,7 +127,7 @@ def discrimination(count: np.ndarray, total: np.ndarray, squares: np.ndarray) ->
 def _answers(
     targets: AspectTargets, groups: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield row (n,), group (n,), P(yes) (n, Q) and label mass (n, Q) of the images that have a group, by blocks."""
+    """Yield rows (n,), groups (n,), P(yes) (n, Q) and label mass (n, Q) of the images with a group, block by block."""
     for start, block in targets.blocks():
         inside = np.flatnonzero(groups[start : start + len(block)] >= 0)
         row = start + inside

@@ -1,4 +1,4 @@
-"""What a trained classifier says about every image of a split."""
+"""The outputs of a trained classifier for every image of a split."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,11 @@ from makd.models.load_student import load_student
 
 @dataclass(frozen=True)
 class StudentOutputs:
-    """Outputs about N images, in the order of their data set.
+    """Outputs for N images, in the order of their dataset.
 
     Attributes:
         class_logits: (N, C) float32.
-        aspect_logits: (N, Q) float32; (N, 0) of a plain classifier.
+        aspect_logits: (N, Q) float32; (N, 0) for a plain classifier.
     """
 
     class_logits: np.ndarray
@@ -52,15 +52,15 @@ def run_student(
     """Build a classifier, load its weights, and run it over a data loader, with a progress bar.
 
     Args:
-        cfg: Its config; ``mmengine``'s default scope must be set.
+        cfg: Its config; mmengine's default scope must be set.
         config: Name of the config, for messages.
         checkpoint: Path or URL of the weights.
         loader: Config of a data loader whose sampler keeps the order.
-        num_questions: Q, if the student has to answer them.
+        num_questions: The number of questions that the student must answer; None if it need not answer any.
 
     Raises:
-        ConfigError: The checkpoint does not fit, the model is no classifier of mmpretrain's, or it does not answer
-            this number of questions.
+        ConfigError: The checkpoint does not fit, the model is not an mmpretrain classifier, or it answers another
+            number of questions.
     """
     student, _ = load_student(cfg, config, checkpoint)
     head = getattr(student, 'head', None)

@@ -1,4 +1,4 @@
-"""Use a trained MaKD classifier: classes, and the aspects that speak for them."""
+"""Inference with a trained MaKD classifier: classes, and the aspects that speak for them."""
 
 import copy
 import os
@@ -33,24 +33,24 @@ Image = str | os.PathLike[str] | np.ndarray
 class AspectInferencer(ImageClassificationInferencer):
     """mmpretrain's ``ImageClassificationInferencer`` for a MaKD classifier.
 
-    Images are loaded and resized as the config's test pipeline does it; its loader puts transparent parts on the
-    background of the training, where it has one. Where the config's training set and answers are there, aspects are
-    listed by what they say for the predicted class (:class:`~makd.analysis.WeightOfEvidence`); where they are not, as
-    on a machine that only uses the student, by how certain they are, and a warning says so.
+    Images are loaded and resized by the config's test pipeline; its loader puts transparent parts on the background of
+    the training, if it has one. If the config's training set and answers are available, aspects are sorted by their
+    evidence for the predicted class (:class:`~makd.analysis.WeightOfEvidence`); otherwise, as on a machine that only
+    runs the student, by their certainty, with a warning.
 
     Args:
-        model (str | Config): The config that the student was trained with, or the path to it.
-        pretrained (str): Path or URL of its checkpoint.
-        device (str, optional): Where it runs. Defaults to None: on the accelerator, if there is one.
-        classes (Sequence[str], optional): Names of the C classes. Defaults to those that the checkpoint has.
+        model: The config that the student was trained with, or the path to it.
+        pretrained: Path or URL of its checkpoint.
+        device: The device of the student; None for the accelerator, if there is one.
+        classes: Names of the C classes; None for the names in the checkpoint.
 
     Attributes:
-        questions (QuestionSet | None): The Q questions; None where the targets folder that the config names is absent.
-        evidence (WeightOfEvidence | None): What the training set's answers say about the classes.
-        no_evidence (str): Why there is no ``evidence``, or ''.
+        questions: The Q questions; None if the targets folder that the config names is absent.
+        evidence: The evidence that answers give for the classes, or None.
+        no_evidence: Why there is no ``evidence``, or ''.
 
     Raises:
-        ConfigError: Config and checkpoint do not belong together, it is no classifier, or it has no MaKD head.
+        ConfigError: Config and checkpoint do not fit, or the model is not a classifier with a MaKD head.
 
     Example:
         >>> from makd.apis import AspectInferencer
@@ -77,8 +77,8 @@ class AspectInferencer(ImageClassificationInferencer):
         if cfg.get('default_scope') == 'mmdet':
             raise ConfigError(
                 f'{name} is of a detector, and this is for classifiers: tools/test.py CONFIG CHECKPOINT --show-dir DIR '
-                'draws its predictions about the test set, and tools/export_student.py makes a plain detector of it, '
-                'for mmdet.apis.init_detector and inference_detector.'
+                'draws its predictions on the test set, and tools/export_student.py exports it as a plain detector for '
+                'mmdet.apis.init_detector and inference_detector.'
             )
         check_makd_types(cfg)
         checkpoint = require_checkpoint(os.fspath(pretrained), 'checkpoint')
@@ -96,7 +96,7 @@ class AspectInferencer(ImageClassificationInferencer):
         student._config = cfg
         super().__init__(student, classes=classes or meta.get('classes'))
 
-        self._pictures: dict[str, str] = {}  # name of a picture -> the image that it is of
+        self._drawn: dict[str, str] = {}  # file name of a figure -> its image
         self.questions = find_questions(cfg, head.num_aspects)
         self.evidence, self.no_evidence = _find_evidence(cfg, head.num_classes)
         if self.no_evidence:
@@ -108,18 +108,17 @@ class AspectInferencer(ImageClassificationInferencer):
         """Predict.
 
         Args:
-            inputs (str | array | list): Path or URL of an image, a folder, an array uint8 (H, W, 3) in BGR, or a list
-                of images.
-            return_datasamples (bool): Return mmpretrain's ``DataSample``. Defaults to False.
-            batch_size (int): Images at a time. Defaults to 1.
+            inputs: Path or URL of an image, a folder, an array uint8 (H, W, 3) in BGR, or a list of images.
+            return_datasamples: Return mmpretrain's ``DataSample``.
+            batch_size: Images at a time.
             **kwargs: ``show_dir`` (str), a folder into which each image is drawn with its classes and aspects; ``topk``
-                and ``num_aspects`` (int), how many of these, 5 unless given.
+                and ``num_aspects`` (int), the number of classes and aspects drawn, 5 unless given.
 
         Returns:
-            list[dict]: For each image ``pred_scores`` (C,), ``pred_label``, ``pred_score``, ``pred_class`` (if classes
+            For each image a dict with ``pred_scores`` (C,), ``pred_label``, ``pred_score``, ``pred_class`` (if classes
             have names), ``pred_aspects`` (Q,), P(yes) of each question, and ``aspects``, the same as dicts with
-            ``id``, ``question``, ``probability``, ``average``, the teacher's mean P(yes) about the training images, and
-            ``evidence`` in bits, the best reason for the predicted class first. Without evidence the last two are None.
+            ``id``, ``question``, ``probability``, ``average``, the annotator's mean P(yes) on the training images, and
+            ``evidence`` in bits, the strongest for the predicted class first. Without evidence the last two are None.
 
         Raises:
             DataError: An image is absent or damaged, or an array has another type or shape.
@@ -127,10 +126,10 @@ class AspectInferencer(ImageClassificationInferencer):
         return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
 
     def load(self, image: Image) -> np.ndarray:
-        """Return an image as the test pipeline loads it, uint8 (H, W, 3) in BGR; an array as it is.
+        """Return an image as the test pipeline loads it, uint8 (H, W, 3) in BGR; an array is returned unchanged.
 
         Raises:
-            DataError: It is absent or damaged, or an array has another type or shape.
+            DataError: The image is absent or damaged, or an array has another type or shape.
         """
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -138,7 +137,7 @@ class AspectInferencer(ImageClassificationInferencer):
             return image
         try:
             loaded = self._loader.transform(dict(img_path=os.fspath(image)))
-        except (OSError, cv2.error, AssertionError, ImportError) as error:  # the last for s3:// and the like
+        except (OSError, cv2.error, AssertionError, ImportError) as error:  # ImportError for s3:// and the like
             raise DataError(f'{image} cannot be read as an image ({str(error) or "damaged"})') from error
         if loaded is None:
             raise DataError(f'{image} cannot be read as an image')
@@ -174,31 +173,28 @@ class AspectInferencer(ImageClassificationInferencer):
         topk: int = 5,
         num_aspects: int = 5,
     ) -> Path:
-        """Draw an image with what was predicted about it.
+        """Draw an image with its predicted classes and aspects, and return the file.
 
         Args:
-            image (np.ndarray): uint8 (H, W, 3) in BGR.
-            result (dict): Its result.
-            show_dir (str): Folder of the picture.
-            name (str): Name, path or URL of the image: the picture's name, with '_' between folders.
-            topk (int): How many classes. Defaults to 5.
-            num_aspects (int): How many aspects. Defaults to 5.
-
-        Returns:
-            Path: The picture.
+            image: uint8 (H, W, 3) in BGR.
+            result: Its result.
+            show_dir: Folder of the file.
+            name: Name, path or URL of the image, which names the file, with '_' between folders.
+            topk: Number of classes.
+            num_aspects: Number of aspects.
         """
         classes = [(self.class_name(label), score) for label, score in self.top_classes(result, topk)]
-        file = Path(show_dir, self._picture_name(os.fspath(name)))
+        file = Path(show_dir, self._file_name(os.fspath(name)))
         file.parent.mkdir(parents=True, exist_ok=True)
         draw_prediction(image[..., ::-1], classes, result['aspects'][:num_aspects]).savefig(file, dpi=100)
         return file
 
-    def _picture_name(self, image: str) -> str:
-        """Return a name for the picture of an image: its path or URL in one word, another one for each image."""
+    def _file_name(self, image: str) -> str:
+        """Return a file name for the figure of an image: its path or URL in one word, unique for each image."""
         path = image.partition('://')[2] if '://' in image else os.path.relpath(image).replace('..' + os.sep, '')
         stem = path.replace(os.sep, '_').removesuffix('.png')
         name, number = f'{stem}.png', 1
-        while self._pictures.setdefault(name, image) != image:
+        while self._drawn.setdefault(name, image) != image:
             number += 1
             name = f'{stem}_{number}.png'
         return name
@@ -218,7 +214,7 @@ class AspectInferencer(ImageClassificationInferencer):
         return [(int(label), float(scores[label])) for label in np.argsort(-scores, kind='stable')[:topk]]
 
     def class_name(self, label: int) -> str:
-        """Return the name of a class; its number where the checkpoint has no names."""
+        """Return the name of a class; its number if the checkpoint has no names."""
         return self.classes[label] if self.classes else f'class {label}'
 
     def _init_pipeline(self, cfg: Config) -> Compose:
@@ -248,7 +244,7 @@ class AspectInferencer(ImageClassificationInferencer):
 
 
 def _find_evidence(cfg: Config, num_classes: int) -> tuple[WeightOfEvidence | None, str]:
-    """Return what the answers about the training set say about the classes, or why that cannot be had."""
+    """Return the evidence of the training set's answers, or None and the reason."""
     if not cfg.get('train_dataloader'):
         return None, 'the config has no train_dataloader'
     if absent := absent_data(cfg, ('train_dataloader',)):
@@ -256,6 +252,6 @@ def _find_evidence(cfg: Config, num_classes: int) -> tuple[WeightOfEvidence | No
     try:
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             answers = join_training_set(DATASETS.build(cfg.train_dataloader.dataset)).annotated()
-    except (MakdError, OSError, RuntimeError) as error:  # mmpretrain's for a folder without images
+    except (MakdError, OSError, RuntimeError) as error:  # RuntimeError: mmpretrain's for a folder without images
         return None, str(error)
     return WeightOfEvidence(answers.probability, answers.labels, num_classes), ''

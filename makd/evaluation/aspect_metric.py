@@ -24,13 +24,13 @@ class AspectMetric(BaseMetric):
     A pair is one image and one question. A pair whose target is NaN (no answer) is left out of every figure.
 
     - ``bce``: binary cross entropy in nats, mean over all pairs. As in :class:`torch.nn.BCELoss`, the logarithms are
-      clamped at -100, so a probability of exactly 0 or 1 costs at most 100 and nothing where it is right.
+      clamped at -100, so a probability of exactly 0 or 1 costs 100 if it is wrong and nothing if it is right.
     - ``agreement``: share of the pairs, in [0, 1], where prediction and target are on the same side of 0.5. A value of
       exactly 0.5 counts as "no".
     - ``auc``: area under the ROC curve of each question, in [0, 1], against targets binarised in the same way; mean
-      over the questions that have both answers, NaN if there is none.
+      over the questions that have both answers, NaN if no question has.
 
-    Figures for which there is no pair are NaN.
+    Figures without a pair are NaN.
 
     Args:
         questions: A targets folder or a JSON file of questions. If given, a table of all questions is logged, and the
@@ -81,7 +81,7 @@ class AspectMetric(BaseMetric):
             if 'gt_aspects' not in sample:
                 raise ConfigError(
                     'AspectMetric: a data sample has no `gt_aspects`; put makd.LoadAspectTargets after PackInputs in '
-                    'the pipeline of the data set that is evaluated'
+                    'the pipeline of the evaluated dataset'
                 )
             pred, target = sample['pred_aspects'], sample['gt_aspects']
             if pred.shape != target.shape:
@@ -94,7 +94,7 @@ class AspectMetric(BaseMetric):
                     f'AspectMetric: {self.questions} holds {len(self.question_ids)} questions, but there are targets '
                     f'for {len(target)}; give the questions that the targets were made with'
                 )
-            # One copied tensor a sample: a slice of the batch would keep, and send between ranks, the whole batch.
+            # One copied tensor per sample: a slice would keep, and send between ranks, the whole batch.
             self.results.append(torch.stack([pred.cpu().float(), target.cpu().float()]))
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
@@ -116,7 +116,7 @@ class AspectMetric(BaseMetric):
         per_question = []
         for p, t in zip(pred.T, target.T):
             p, t = p[~t.isnan()], t[~t.isnan()]
-            per_question.append({**_bce_and_agreement(p, t), 'auc': _auc(p, t)})
+            per_question.append({**_bce_and_agreement(p, t), 'auc': auc(p, t)})
         metrics['auc'] = torch.tensor([figures['auc'] for figures in per_question]).nanmean().item()
 
         if self.question_ids is not None:
@@ -127,7 +127,7 @@ class AspectMetric(BaseMetric):
 
 
 def _bce_and_agreement(pred: Tensor, target: Tensor) -> dict[str, float]:
-    """Both figures of answered pairs; the tensors are (P,), float64."""
+    """Return both figures of answered pairs; the tensors are (P,), float64."""
     bce = -(target * pred.log().clamp(min=-100) + (1 - target) * (-pred).log1p().clamp(min=-100))
     agreement = ((pred > 0.5) == (target > 0.5)).double()
     # A diverged student predicts NaN: it agrees with nothing, rather than with every 'no'.
@@ -135,17 +135,17 @@ def _bce_and_agreement(pred: Tensor, target: Tensor) -> dict[str, float]:
     return {'bce': bce.mean().item(), 'agreement': agreement.mean().item()}
 
 
-def _auc(pred: Tensor, target: Tensor) -> float:
-    """AUC of one question's answered pairs (P,); NaN where all answers are the same."""
+def auc(pred: Tensor, target: Tensor) -> float:
+    """Return the AUC of one question's answered pairs, (P,); NaN if all answers are the same."""
     yes = target > 0.5
-    # A diverged student predicts NaN: that is for the figures to show, not for scikit-learn to refuse.
+    # A diverged student predicts NaN: the figure shows it, where scikit-learn would raise an error.
     if not yes.any() or yes.all() or pred.isnan().any():
         return float('nan')
     return float(roc_auc_score(yes.numpy(), pred.numpy()))
 
 
 def _table(question_ids: Sequence[str], per_question: list[dict[str, float]]) -> str:
-    """One line a question, the columns aligned."""
+    """Return one line per question, the columns aligned."""
     width = max(len('question'), *map(len, question_ids))
     lines = [f'{"question":<{width}}  {"bce":>7}  {"agreement":>9}  {"auc":>6}']
     for question_id, figures in zip(question_ids, per_question):

@@ -1,4 +1,4 @@
-"""Run one trial, or train one teacher, as a job of a cluster does."""
+"""The program of a cluster job: run one trial, or train one teacher."""
 
 import argparse
 from pathlib import Path
@@ -10,31 +10,24 @@ from makd.experiments.trial import Trial
 
 
 def job_command(task: Trial | TeacherTraining) -> list[str]:
-    """Return the arguments that this module takes for a trial or a teacher."""
+    """Return the arguments of ``python`` that run a trial or train a teacher."""
     trial = task.trial if isinstance(task, TeacherTraining) else task
-    checkpoint = ['--checkpoint', str(task.checkpoint)] if isinstance(task, TeacherTraining) else []
-    fixed = [
-        '--seed',
-        str(trial.seed),
-        '--root',
-        str(trial.root),
-        '--tools',
-        str(trial.tools),
-        '--gpus',
-        str(trial.gpus),
-    ]
-    return ['-m', 'makd.experiments.job', trial.config, *fixed, *checkpoint, '--overrides', *trial.overrides]
+    options = dict(seed=trial.seed, root=trial.root, tools=trial.tools, gpus=trial.gpus)
+    if isinstance(task, TeacherTraining):
+        options['checkpoint'] = task.checkpoint
+    arguments = [f'--{name}={value}' for name, value in options.items()]
+    return ['-m', 'makd.experiments.job', trial.config, *arguments, '--overrides', *trial.overrides]
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Run the trial, or train the teacher."""
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument('config')
     p.add_argument('--seed', type=int, required=True)
     p.add_argument('--root', type=Path, required=True)
     p.add_argument('--tools', type=Path, required=True)
     p.add_argument('--gpus', type=int, required=True)
-    p.add_argument('--checkpoint', type=Path, help='train the teacher that is looked for there')
+    p.add_argument('--checkpoint', type=Path, help='train the teacher of this checkpoint instead')
     p.add_argument('--overrides', nargs='*', required=True)
     args = p.parse_args()
     trial = Trial(args.config, args.seed, args.root, args.tools, tuple(args.overrides), args.gpus)

@@ -1,4 +1,4 @@
-"""Trials run on this machine, some at a time, with progress."""
+"""Run trials on this machine, several at a time, with progress."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from makd.experiments.tool_run import TrialBusyError
 
-BUSY_SECONDS = 20.0  # between two looks at a trial that another process is running
+BUSY_SECONDS = 20.0  # between two attempts at a trial that another process is running
 
 
 class Runnable(Protocol):
@@ -18,27 +18,27 @@ class Runnable(Protocol):
 
     @property
     def label(self) -> str:
-        """What a line of progress calls it."""
+        """Its name in lines of progress."""
 
     def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Any:
-        """Run it with these variables, and report lines of progress."""
+        """Run it with these environment variables, and report lines of progress."""
 
 
 _Runnable = TypeVar('_Runnable', bound=Runnable)
 
 
 def run_trials(trials: Sequence[_Runnable], jobs: int, gpus: int = 1) -> Iterator[tuple[_Runnable, Any]]:
-    """Run trials, and yield each as it ends, with its result; one that fails has None, and its error is printed.
+    """Run trials, and yield each as it ends, with its result; None for one that fails, whose error is printed.
 
-    Trials that another process is running come last, when that has ended.
+    Trials that another process is running come last, after that process has ended.
 
     Args:
-        trials: What to run.
-        jobs: How many at a time. They share the CPU threads, and deal out the GPUs that there are.
-        gpus: GPUs of a trial.
+        trials: The trials.
+        jobs: Number of trials at a time. They share the CPU threads and the visible GPUs.
+        gpus: GPUs per trial.
 
     Raises:
-        SystemExit: If the user interrupts it; the trials go on from there the next time.
+        SystemExit: The user interrupts it; the same call later resumes the trials.
     """
     environments: SimpleQueue[dict[str, str]] = SimpleQueue()
     for environment in job_environments(jobs, gpus, visible_devices()):
@@ -66,18 +66,18 @@ def run_trials(trials: Sequence[_Runnable], jobs: int, gpus: int = 1) -> Iterato
                 except TrialBusyError:
                     waiting.append(trial)
                     continue
-                except Exception as error:  # whatever it is, the other trials go on, and the table has a gap
+                except Exception as error:  # any: the other trials go on, and the table has a gap
                     print(f'error: {error}', flush=True)
                 done += 1
                 elapsed = time.monotonic() - started
                 left = elapsed / done * (len(trials) - done)
                 print(f'{trial.label}: {done} of {len(trials)} runs, {elapsed:.0f} s, {left:.0f} s to go.', flush=True)
                 yield trial, result
-            if waiting:  # a tool may have outlived the process that started it
+            if waiting:  # on a tool, which may outlive the process that started it
                 names = ', '.join(trial.label for trial in waiting)
                 print(f'Waiting for trials that another process is running: {names}', flush=True)
                 time.sleep(BUSY_SECONDS)
-    except KeyboardInterrupt:  # which the terminal has sent to the running tools as well
+    except KeyboardInterrupt:  # the terminal has sent it to the running tools as well
         print('Stopped. The same command goes on from here.', file=sys.stderr)
         raise SystemExit(130) from None
     finally:
@@ -85,12 +85,12 @@ def run_trials(trials: Sequence[_Runnable], jobs: int, gpus: int = 1) -> Iterato
 
 
 def job_environments(jobs: int, gpus: int, devices: Sequence[str]) -> list[dict[str, str]]:
-    """Return the variables of some jobs at a time: their CPU threads, and GPUs of their own as far as there are any.
+    """Return the environment variables of concurrent jobs: CPU threads, and GPUs of their own if there are enough.
 
     Args:
-        jobs: How many at a time.
-        gpus: GPUs of each.
-        devices: The GPUs that there are, as ``CUDA_VISIBLE_DEVICES`` names them.
+        jobs: Number of jobs at a time.
+        gpus: GPUs per job.
+        devices: The visible GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
     """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     # Small images on many threads are slower, not faster.

@@ -11,18 +11,14 @@ from makd.experiments.job import job_command
 from makd.experiments.teacher_training import TeacherTraining
 from makd.experiments.trial import Trial
 
-JOB_FILE = 'slurm_job'  # in a work dir: the id of the job that was submitted last
+JOB_FILE = 'slurm_job'  # in a work dir: the id of the last submitted job
 
 
 def submit_waiting(tasks: Sequence[Trial | TeacherTraining], options: Sequence[str]) -> None:
-    """Submit a job for each, but for those whose job waits or runs already.
-
-    Args:
-        tasks: What has to run.
-        options: Further options of sbatch, such as ``--partition=gpu``.
+    """Submit a job for each task without a waiting or running one; ``options`` are passed to sbatch.
 
     Raises:
-        ConfigError: If Slurm does not take one.
+        ConfigError: Slurm is absent or rejects a job.
     """
     queued = _queued()
     for number, task in enumerate(tasks, start=1):
@@ -42,7 +38,7 @@ def submit(command: Sequence[str], name: str, folder: Path, options: Sequence[st
 
 
 def _queued() -> set[str]:
-    """Return the jobs of this user that wait or run."""
+    """Return the ids of this user's waiting and running jobs."""
     return set(_output(['squeue', '--me', '--noheader', '--format=%i']).split())
 
 

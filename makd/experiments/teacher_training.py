@@ -1,4 +1,4 @@
-"""The teachers that trials of KD and DKD need, trained by the configs that they name."""
+"""Training of the teachers that trials of KD and DKD need, by the teacher configs that they name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from makd.experiments.trial import Trial
 
 @dataclass(frozen=True)
 class TeacherTraining:
-    """A teacher to be trained, in the folder where its students look for it.
+    """A teacher to be trained in the folder that its students load it from.
 
     Args:
         trial: Its config; the folder of the trial is not used.
-        checkpoint: Where its students look for it.
+        checkpoint: The file that its students load.
     """
 
     trial: Trial
@@ -23,7 +23,7 @@ class TeacherTraining:
 
     @property
     def label(self) -> str:
-        """What a line of progress calls it."""
+        """Its name in lines of progress."""
         return f'teacher {self.trial.name}'
 
     @property
@@ -33,7 +33,7 @@ class TeacherTraining:
 
     @property
     def done(self) -> bool:
-        """Whether it is there, and whole: the name of the last checkpoint is written after the checkpoint itself."""
+        """Whether its checkpoint is complete: mmengine writes ``last_checkpoint`` after the checkpoint itself."""
         last = self._tool_run.checkpoint()
         return self.checkpoint.is_file() and (last is None or last.name == self.checkpoint.name)
 
@@ -42,11 +42,11 @@ class TeacherTraining:
         return ToolRun(self.work_dir, self.trial.tools)
 
     def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Path:
-        """Train it, going on where an interrupted run stopped, and return its checkpoint.
+        """Train it, resuming an interrupted run, and return its checkpoint.
 
         Raises:
-            TrialFailedError: If training fails, or another process is training it.
-            ConfigError: If its config ends with another checkpoint than its students look for.
+            TrialFailedError: Training fails, or another process is training it.
+            ConfigError: Its config ends with another checkpoint than the one that its students load.
         """
         run = self._tool_run
         with run.locked():
@@ -54,15 +54,15 @@ class TeacherTraining:
         if not self.done:
             raise ConfigError(
                 f'{self.trial.config} has been trained, and its last checkpoint is {run.checkpoint()}, but its '
-                f'students look for {self.checkpoint}: correct model.teacher_checkpoint.'
+                f'students load {self.checkpoint}: correct model.teacher_checkpoint.'
             )
         return self.checkpoint
 
 
 def teacher_of(trial: Trial) -> TeacherTraining | None:
-    """Return the teacher that a trial's config names; None if it names none, or a URL, which mmengine fetches.
+    """Return the teacher that a trial's config names; None if it names none, or a URL, which mmengine downloads.
 
-    It is that of every student: trained by its config as it is, with seed 0.
+    All students share it: it is trained by its config without overrides, with seed 0.
     """
     model = trial.cfg.get('model') or {}
     config, checkpoint = model.get('teacher'), model.get('teacher_checkpoint')
@@ -72,6 +72,6 @@ def teacher_of(trial: Trial) -> TeacherTraining | None:
 
 
 def absent_teachers(trials: Iterable[Trial]) -> list[TeacherTraining]:
-    """Return the teachers of these trials that are not there, each once."""
+    """Return the teachers of these trials that are not trained yet, each once."""
     teachers = {teacher.checkpoint: teacher for trial in trials if (teacher := teacher_of(trial)) is not None}
     return [teacher for teacher in teachers.values() if not teacher.done]

@@ -1,4 +1,4 @@
-"""Running train.py and test.py in a folder: one process at a time, resumed where it stopped, its output kept."""
+"""Run train.py and test.py in a folder: one process at a time, resumed where it stopped, with its output kept."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class TrialFailedError(RuntimeError):
-    """Training or testing ended with an error; the message has the last lines that it printed."""
+    """Training or testing ended with an error; the message has the last lines of its output."""
 
 
 class TrialBusyError(TrialFailedError):
@@ -32,17 +32,17 @@ class ToolRun:
     _lock: int | None = None
 
     def checkpoint(self) -> Path | None:
-        """Return the last checkpoint; None if there is none, or a kill left nothing but its name."""
+        """Return the last checkpoint; None if there is none, or its file is missing after a kill."""
         last = self.work_dir / 'last_checkpoint'
         path = Path(last.read_text().strip()) if last.exists() else None
         return path if path is not None and path.is_file() else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder. The tools inherit the lock, so it outlives this process if they do.
+        """Lock the folder. The tools inherit the lock, so it outlives this process if they do.
 
         Raises:
-            TrialBusyError: If another process holds it.
+            TrialBusyError: Another process holds the lock.
         """
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with (self.work_dir / 'lock').open('w') as lock:
@@ -61,7 +61,7 @@ class ToolRun:
         environment: Mapping[str, str],
         gpus: int = 1,
     ) -> None:
-        """Train a config, going on from the last checkpoint; see :meth:`call`."""
+        """Train a config, resuming from the last checkpoint; see :meth:`call`."""
         command = ['train.py', config, '--work-dir', str(self.work_dir), '--cfg-options', *options]
         if self.checkpoint() is not None:
             command.append('--resume')

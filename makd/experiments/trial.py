@@ -17,13 +17,13 @@ from makd.errors import ConfigError
 from makd.experiments.tool_run import ToolRun
 from makd.experiments.training_log import TrainingLog
 
-# Source of a config, with its bases' -> the config in full: formatting takes long, and a table asks for each seed.
+# Text of a config with its bases -> the formatted config: formatting is slow, and a table needs it for each seed.
 _FORMATTED: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished trial says.
+    """The result of a finished trial.
 
     Attributes:
         metrics: The test metrics, by mmengine's names, such as 'accuracy/top1' in percent.
@@ -41,11 +41,11 @@ class Result:
 class Trial:
     """A config and a seed, run in a folder of its own, which makes it resumable.
 
-    The folder is ``root/GROUP/NAME/FINGERPRINT/seed_S``: a config that has changed, or whose teacher or targets have,
-    gets another folder, and nothing is ever deleted.
+    The folder is ``root/GROUP/NAME/FINGERPRINT/seed_S``: if the config, its teacher or its targets change, it gets
+    another folder, and nothing is ever deleted.
 
-    The last checkpoint is tested; or, if the config's CheckpointHook has ``save_best``, the best on the validation
-    data, which then must not be the test data: who picks the best test epoch measures luck, too.
+    The last checkpoint is tested; or, if the config's CheckpointHook has ``save_best``, the best one on the validation
+    data, which then must not be the test data: the best test epoch is partly luck.
 
     Args:
         config: Config file.
@@ -53,8 +53,8 @@ class Trial:
         root: Folder of the comparison.
         tools: Folder of ``train.py`` and ``test.py``.
         overrides: Further KEY=VALUE of ``--cfg-options``.
-        gpus: Processes of one machine, one a GPU. The batches stay as large in all as ``auto_scale_lr.base_batch_size``
-            of the config says, to which the learning rate belongs.
+        gpus: Processes on one machine, one per GPU. The total batch size remains ``auto_scale_lr.base_batch_size`` of
+            the config, for which the learning rate is set.
     """
 
     config: str
@@ -72,7 +72,7 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """What a line of progress calls the trial: name, overrides (without the fields that they stand in) and seed."""
+        """The trial in lines of progress: name, overrides (the last part of each field) and seed."""
         overrides = (option.partition('=') for option in self.overrides)
         short = dict.fromkeys(f'{key.rpartition(".")[2]}={value:.20}' for key, _, value in overrides)
         return ' '.join([self.name, *short, f'seed {self.seed}'])
@@ -92,14 +92,13 @@ class Trial:
         """All KEY=VALUE of ``--cfg-options``.
 
         Raises:
-            ConfigError: If the batch cannot be dealt out to the GPUs.
+            ConfigError: The batch size is not a multiple of the number of GPUs.
         """
-        options = [*self.overrides, *self._batch_options()]
-        return [*options, f'randomness.seed={self.seed}']
+        return [*self.overrides, *self._batch_options(), f'randomness.seed={self.seed}']
 
     @property
     def run_of_tools(self) -> ToolRun:
-        """The folder as the tools run in it."""
+        """The tools in the folder of this trial."""
         return ToolRun(self.work_dir, self.tools)
 
     @property
@@ -115,20 +114,20 @@ class Trial:
             return None
 
     def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Result:
-        """Train and test, going on where an interrupted run stopped.
+        """Train and test, resuming an interrupted run.
 
         Args:
             report: Called with each line of progress.
-            environment: Variables of the run, beside those of this process.
+            environment: Environment variables of the run, added to those of this process.
 
         Raises:
-            TrialFailedError: If training or testing fails; TrialBusyError, if another process is running this trial.
-            ConfigError: If the config would pick its best test epoch, or the batch cannot be dealt out to the GPUs.
+            TrialFailedError: Training or testing fails; TrialBusyError if another process is running this trial.
+            ConfigError: The config would select its best test epoch, or its batch size is not a multiple of the GPUs.
         """
         chooses = self._chooses_on_validation_data()
         run = self.run_of_tools
         with run.locked():
-            if (result := self.result()) is not None:  # of another process, in the meantime
+            if (result := self.result()) is not None:  # another process has finished it in the meantime
                 return result
             run.train(self.config, self.options, report, environment, self.gpus)
             checkpoint = _best(self.work_dir) if chooses else run.checkpoint()
@@ -149,32 +148,32 @@ class Trial:
         return result
 
     def _batch_options(self) -> list[str]:
-        """Return the option that keeps the batch as large in all as the learning rate wants it; none if it is."""
+        """Return the option that keeps the total batch size on several GPUs; none if it needs no change."""
         batch = (self.cfg.get('train_dataloader') or {}).get('batch_size', 0)
         total = self.cfg.get('auto_scale_lr', {}).get('base_batch_size', batch)
         given = any(option.startswith('train_dataloader.batch_size=') for option in self.overrides)
         if given or total == batch * self.gpus:
             return []
         if total % self.gpus:
-            raise ConfigError(f'{self.config}: its batches of {total} cannot be dealt out to {self.gpus} GPUs.')
+            raise ConfigError(f'{self.config}: its batches of {total} images cannot be divided among {self.gpus} GPUs.')
         return [f'train_dataloader.batch_size={total // self.gpus}']
 
     def _chooses_on_validation_data(self) -> bool:
-        """Say whether the config keeps the best epoch; raise a ConfigError if that is the best test epoch."""
+        """Return whether the config keeps the best epoch; raise a ConfigError if it is the best test epoch."""
         if not self.cfg.get('default_hooks', {}).get('checkpoint', {}).get('save_best'):
             return False
         place = f'{self.config}: default_hooks.checkpoint.save_best'
-        way_out = 'Hold a split out of training for it, or leave save_best away.'
+        remedy = 'Hold a split out of training for it, or remove save_best.'
         if not self.cfg.get('val_dataloader'):
-            raise ConfigError(f'{place} wants a val_dataloader, and there is none. {way_out}')
+            raise ConfigError(f'{place} needs a val_dataloader, and the config has none. {remedy}')
         if _data(self.cfg.val_dataloader.dataset) == _data(self.cfg.test_dataloader.dataset):
             raise ConfigError(
-                f'{place} would pick the best epoch on the test data, which val_dataloader reads as well. {way_out}'
+                f'{place} would select the best epoch on the test data, which val_dataloader reads as well. {remedy}'
             )
         return True
 
     def _fingerprint(self) -> str:
-        """Return a hash of what decides the result: the config, and the weights, answers and annotations it names."""
+        """Return a hash of everything that affects the result: config, and its weights, answers and annotations."""
         parts = [_text(self.config), *self.overrides]
         if self.gpus > 1:
             parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
@@ -195,7 +194,7 @@ class Trial:
 
 
 def _text(config: str) -> str:
-    """Return a config in full, as text."""
+    """Return a config as text, with its bases."""
     cfg = read_config(config)
     if cfg.text not in _FORMATTED:
         _FORMATTED[cfg.text] = cfg.pretty_text
@@ -203,10 +202,10 @@ def _text(config: str) -> str:
 
 
 def _data(dataset: Mapping) -> dict:
-    """Return what a data set's config says of the images, and not of what is done with them."""
+    """Return the fields of a dataset's config that select its images, without its pipeline."""
     return {key: value for key, value in dataset.items() if key not in ('pipeline', 'test_mode')}
 
 
 def _best(work_dir: Path) -> Path:
-    """Return the checkpoint that mmengine has kept as the best."""
+    """Return the best checkpoint that mmengine has kept."""
     return max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)

@@ -173,10 +173,10 @@ def test_the_best_epoch_is_tested_only_if_it_was_picked_on_other_data(make_trial
         (DATA.format(val='test') + BEST + "val_dataloader['dataset']['pipeline'] = [1]", ()),
     ):
         make_trial.config.write_text(config)
-        with pytest.raises(ConfigError, match='save_best would pick the best epoch on the test data'):
+        with pytest.raises(ConfigError, match='save_best would select the best epoch on the test data'):
             make_trial(overrides=overrides).run(print, {})
     make_trial.config.write_text('val_dataloader = None\n' + BEST)
-    with pytest.raises(ConfigError, match='save_best wants a val_dataloader'):
+    with pytest.raises(ConfigError, match='save_best needs a val_dataloader'):
         make_trial().run(print, {})
 
 
@@ -186,7 +186,7 @@ def test_the_batch_is_as_large_in_all_as_the_learning_rate_wants(make_trial):
     assert make_trial(gpus=4).options[0] == 'train_dataloader.batch_size=4'
     assert make_trial(gpus=8).options == ['randomness.seed=0']
     assert make_trial(overrides=('train_dataloader.batch_size=3',)).options[0] == 'train_dataloader.batch_size=3'
-    with pytest.raises(ConfigError, match='batches of 16 cannot be dealt out to 3 GPUs'):
+    with pytest.raises(ConfigError, match='batches of 16 images cannot be divided among 3 GPUs'):
         make_trial(gpus=3).run(print, {})
 
 

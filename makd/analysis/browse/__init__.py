@@ -1,4 +1,4 @@
-"""A page on which a person reviews what a multimodal LLM answered."""
+"""A page on which a person reviews the answers of a multimodal LLM."""
 
 from makd.analysis.browse.page import build_page
 from makd.analysis.browse.thumbnails import make_thumbnails

@@ -1,4 +1,4 @@
-"""One self-contained HTML file of answers and small pictures, made of page.html, page.css and page.js."""
+"""One self-contained HTML file of answers and thumbnails, made of page.html, page.css and page.js."""
 
 import json
 from base64 import b64encode
@@ -29,18 +29,18 @@ def build_page(
 ) -> str:
     """Return the page. The same input gives the same page.
 
-    It runs its own script only, which its content security policy names by a hash, and loads nothing. What comes from
-    outside, such as names and questions, stands in it as JSON and is shown as text.
+    It runs only its own script, which its content security policy names by a hash, and loads nothing. Text from
+    outside, such as names and questions, is embedded as JSON and shown as text.
 
     Args:
         targets: The answers about N images.
-        images: Of ``targets``.
+        images: The images of ``targets``.
         rows: The n images to show, ascending.
-        review: Of ``targets`` and ``rows``.
+        review: The review of ``targets`` and ``rows``.
         thumbnails: A WebP file of each image to show; None for a placeholder.
     """
     keys = [targets.keys[row] for row in rows]
-    encoded = ['' if one is None else b64encode(one).decode() for one in thumbnails]
+    encoded = ['' if thumbnail is None else b64encode(thumbnail).decode() for thumbnail in thumbnails]
     data = {
         'name': targets.path.name,
         'model': _model(targets.meta),
@@ -83,14 +83,14 @@ def build_page(
         script=script,
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
-        # Without '<' nothing in it ends the element or begins another.
+        # Without '<', no data can end the element or begin another.
         data=json.dumps(data, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c'),
         pictures=''.join(encoded),
     )
 
 
 def _model(meta: dict[str, Any]) -> str:
-    """Return which model answered, or else where the answers are from; '' where the metadata do not say."""
+    """Return the model that answered, or else the source of the answers; '' if the metadata name neither."""
     annotator = meta.get('teacher')
     model = annotator.get('model') if isinstance(annotator, dict) else meta.get('source')
     return model if isinstance(model, str) else ''
@@ -101,7 +101,7 @@ def _number(value: float) -> float | None:
 
 
 def _base64(values: np.ndarray) -> str:
-    """Return numbers in [0, 1], NaN among them, in 8 bits each."""
+    """Return numbers in [0, 1] or NaN in 8 bits each."""
     codes = np.where(np.isnan(values), MISSING, np.rint(np.nan_to_num(values).clip(0, 1) * STEPS))
     return b64encode(codes.astype(np.uint8).tobytes()).decode()
 

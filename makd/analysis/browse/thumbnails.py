@@ -1,4 +1,4 @@
-"""Small pictures of image files."""
+"""Thumbnails of image files."""
 
 import io
 import os
@@ -16,17 +16,17 @@ QUALITY = 80
 
 
 def make_thumbnails(paths: Sequence[str], pixels: int, background: tuple[int, ...]) -> list[bytes | None]:
-    """Make a small picture of each image, with a progress bar.
+    """Make a thumbnail of each image, with a progress bar.
 
     Args:
         paths: Files or URLs.
-        pixels: The longer side at most; smaller images keep their size.
+        pixels: Largest length of the longer side; smaller images keep their size.
         background: Red, green and blue in [0, 255] under transparent parts.
 
     Returns:
-        list: WebP files; None where there is no image, or a broken one.
+        WebP files; None for an absent or damaged image.
     """
-    # Threads: Pillow works without the interpreter's lock.
+    # Threads suffice: Pillow releases the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = pool.map(partial(_thumbnail, pixels=pixels, background=background), paths)
         return list(tqdm(made, 'thumbnails', len(paths), unit=' images'))
