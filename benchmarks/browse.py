@@ -24,7 +24,7 @@ from targets import MB, write_folder
 
 from makd.analysis.browse import build_page, make_thumbnails
 from makd.analysis.review import review
-from makd.datasets.answered_images import AnsweredImages
+from makd.datasets.targets_join import AnsweredImages
 from makd.targets import AspectTargets
 
 QUESTIONS, CLASSES, PHOTOGRAPHS = 66, 100, 50

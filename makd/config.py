@@ -60,8 +60,7 @@ def load_config(
             )
         cfg.load_from = cfg.pretrained
     if cfg.get('default_scope') == 'mmpretrain':
-        for loader in LOADERS:
-            _set_mmpretrain_defaults(cfg, loader)
+        _set_mmpretrain_defaults(cfg)
     check_makd_types(cfg)
     check_data_roots(cfg, loaders)
     return cfg
@@ -219,16 +218,11 @@ def _hint(value: str, known: list[str]) -> str:
     return f'Did you mean {" or ".join(close)}?' if close else f'Known: {", ".join(known)}.'
 
 
-def _set_mmpretrain_defaults(cfg: Config, loader: str) -> None:
-    """Fill in the fields of a data loader that mmpretrain's configs leave to its tools."""
-    if cfg.get(loader) is None:
-        return
+def _set_mmpretrain_defaults(cfg: Config) -> None:
+    """Fill in the fields of the data loaders that mmpretrain's configs leave to its tools."""
     from mmengine.device import get_device  # torch: not for --help
 
-    defaults = dict(
-        pin_memory=get_device() != 'cpu',
-        persistent_workers=cfg[loader].get('num_workers', 0) > 0,
-        collate_fn=dict(type='default_collate'),
-    )
-    for key, value in defaults.items():
-        cfg[loader].setdefault(key, value)
+    for loader in (cfg[name] for name in LOADERS if cfg.get(name)):
+        loader.setdefault('pin_memory', get_device() != 'cpu')
+        loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+        loader.setdefault('collate_fn', dict(type='default_collate'))

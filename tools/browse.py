@@ -15,7 +15,7 @@ from makd.errors import ConfigError, DataError
 from makd.files import atomic_file
 
 if TYPE_CHECKING:
-    from makd.datasets.answered_images import AnsweredImages
+    from makd.datasets.targets_join import AnsweredImages
     from makd.targets import AspectTargets
 
 ALL_LOADERS = (*LOADERS, 'dataloader')  # the last is annotation's
@@ -72,7 +72,7 @@ def main() -> None:
     # Imported here, so that --help is answered at once.
     from makd.analysis.browse import build_page, make_thumbnails
     from makd.analysis.review import review
-    from makd.datasets.answered_images import images_of_folder
+    from makd.datasets.targets_join import images_of_folder
     from makd.targets import AspectTargets
 
     targets = AspectTargets.open(args.targets)
@@ -115,7 +115,7 @@ def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredIma
     """Find the images of TARGETS in the datasets of a config."""
     from mmengine.registry import DATASETS, init_default_scope
 
-    from makd.datasets.answered_images import images_of_datasets, images_of_folder
+    from makd.datasets.targets_join import images_of_datasets, images_of_folder
 
     cfg = load_config(args.config, args.cfg_options)
     loaders = [cfg[loader] for loader in ALL_LOADERS if cfg.get(loader)]

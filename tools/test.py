@@ -37,13 +37,8 @@ def main() -> None:
         if not args.out.endswith(suffixes):
             what = args.out_item or 'pred'
             raise ConfigError(f'--out {args.out}: --out-item {what} is written to a file that ends in {suffixes[0]}.')
-    cfg = load_config(
-        args.config,
-        args.cfg_options,
-        loaders=('test_dataloader',),
-        work_dir=args.work_dir,
-        launcher=args.launcher,
-    )
+    loaders = ('test_dataloader',)
+    cfg = load_config(args.config, args.cfg_options, loaders=loaders, work_dir=args.work_dir, launcher=args.launcher)
     cfg.load_from = require_checkpoint(args.checkpoint, 'checkpoint')
     if args.amp:
         cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}

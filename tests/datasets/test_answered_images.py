@@ -3,7 +3,7 @@ import pytest
 from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATASETS, init_default_scope
 
-from makd.datasets.answered_images import images_of_datasets, images_of_folder
+from makd.datasets.targets_join import images_of_datasets, images_of_folder
 from makd.errors import DataError
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from makd.analysis.review import SUSPICIOUS, Review
-from makd.datasets.answered_images import AnsweredImages
+from makd.datasets.targets_join import AnsweredImages
 from makd.targets import AspectTargets
 
 FOLDER = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""DKD's warm-up."""
+"""The warm-up of DKD."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -12,14 +12,13 @@ from makd.registry import HOOKS
 class DistillWarmupHook(Hook):
     """Raise the weight of the distillation loss linearly over the first epochs, as mdistiller does for DKD.
 
-    In epoch e = 1, 2, ... the weight is min(e / warmup_epochs, 1). It follows from the epoch alone, so it is right
-    after resuming.
+    In epoch e = 1, 2, ... the weight is min(e / warmup_epochs, 1). It depends on the epoch only, so resuming keeps it.
 
     Args:
-        warmup_epochs (int): The first epoch with full weight, >= 1.
+        warmup_epochs: The first epoch with full weight, >= 1.
 
     Raises:
-        ConfigError: If ``warmup_epochs`` is less than 1, training is not by epochs, or the model does not distil.
+        ConfigError: ``warmup_epochs`` is less than 1, training is not by epochs, or the model does not distil.
     """
 
     def __init__(self, warmup_epochs: int) -> None:
@@ -28,7 +27,7 @@ class DistillWarmupHook(Hook):
         self.warmup_epochs = warmup_epochs
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a training that has no epochs, whose weight would never rise."""
+        """Refuse a training without epochs, in which the weight would never rise."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ConfigError(
                 f'makd.DistillWarmupHook counts epochs, and {type(runner.train_loop).__name__} has none: set '

@@ -6,7 +6,7 @@ from PIL import Image
 
 from makd.analysis.browse import build_page
 from makd.analysis.review import review
-from makd.datasets.answered_images import AnsweredImages
+from makd.datasets.targets_join import AnsweredImages
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
