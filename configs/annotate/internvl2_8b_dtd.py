@@ -1,4 +1,4 @@
-# DTD, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
+# DTD, training and test, answered by InternVL2-8B, the paper's MLLM, on a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_dtd.py
 # The questions come from tools/write_questions.py, or are written by hand.
 _base_ = [

@@ -1,4 +1,4 @@
-# The emoji, in all five styles, answered by InternVL2-8B, the paper's MLLM, behind a server.
+# The emoji, in all five styles, answered by InternVL2-8B, the paper's MLLM, on a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_emoji.py
 _base_ = [
     '../_base_/annotate.py',

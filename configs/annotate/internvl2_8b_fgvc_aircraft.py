@@ -1,4 +1,4 @@
-# FGVC-Aircraft, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
+# FGVC-Aircraft, training and test, answered by InternVL2-8B, the paper's MLLM, on a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_fgvc_aircraft.py
 # The questions come from tools/write_questions.py, or are written by hand.
 _base_ = [

@@ -1,4 +1,4 @@
-# Mini-ImageNet, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
+# Mini-ImageNet, training and test, answered by InternVL2-8B, the paper's MLLM, on a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_mini_imagenet.py
 # The questions come from tools/write_questions.py, or are written by hand.
 _base_ = [

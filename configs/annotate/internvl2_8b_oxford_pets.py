@@ -1,4 +1,4 @@
-# OxfordPets, training and test, answered by InternVL2-8B, the paper's MLLM, behind a server.
+# OxfordPets, training and test, answered by InternVL2-8B, the paper's MLLM, on a server.
 # python tools/annotate.py configs/annotate/internvl2_8b_oxford_pets.py
 # The questions come from tools/write_questions.py, or are written by hand.
 _base_ = [

@@ -1,8 +1,8 @@
-# The emoji answered by GPT-4o; or, with another base_url and model, by any server that takes images and shows
+# The emoji answered by GPT-4o or, with another base_url and model, by any server that takes images and shows
 # log-probabilities.
 # OPENAI_API_KEY=... python tools/annotate.py configs/annotate/openai_server_emoji.py --limit 20
-# All 4,046 pictures and 66 questions are 267,036 requests: max_requests is the budget of one command, and the next one
-# goes on from there.
+# All 4,046 images and 66 questions are 267,036 requests: max_requests is the budget of one command, and the next one
+# continues from there.
 _base_ = ['../_base_/annotate.py', '../_base_/datasets/emoji_annotate.py']
 
 model = dict(
@@ -13,5 +13,5 @@ model = dict(
     case_variants=True,
     image_format='png',
 )
-# A failure, and the end of the budget, lose what was asked about the current shard: 4 pictures are 264 requests.
+# A failure, or the end of the budget, loses the answers in the current shard: 4 images are 264 requests.
 writer = dict(out_dir='work_dirs/targets/emoji_openai_server', shard_size=4)

@@ -1,5 +1,5 @@
-# EmojiScenes, training and test, answered by the small MLLM that ships. It has learnt about single things on plain
-# ground, so about scenes it knows little.
+# EmojiScenes, training and test, answered by the bundled small MLLM. It was trained on single objects on a plain
+# background, so it knows little about scenes.
 # python tools/prepare_dataset.py emoji_scenes && python tools/annotate.py configs/annotate/tiny_mllm_emoji_scenes.py
 _base_ = ['./tiny_mllm_emoji.py']
 

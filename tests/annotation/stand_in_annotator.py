@@ -1,4 +1,4 @@
-"""An annotator that is cheap, whose answers depend on the picture alone, and that writes down how often it is asked."""
+"""A cheap annotator whose answers depend only on the image, and which logs how many images it is asked about."""
 
 import math
 import os
@@ -13,7 +13,7 @@ from makd.registry import MODELS
 
 
 class MeanColour:
-    """Prepare: the mean colour of an image, in [0, 1]."""
+    """Turns an image into its mean colour, in [0, 1]."""
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         return torch.tensor(list(image.convert('RGB').resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))) / 255
@@ -21,21 +21,21 @@ class MeanColour:
 
 @MODELS.register_module()
 class StandInAnnotator(Annotator):
-    """P(yes) of question q is a sigmoid of the brightness; a blue image makes it give NaN, a red one no answer.
+    """P(yes) of question q is a sigmoid of the brightness; a blue image gets NaN, a red one no answer.
 
     Args:
         questions: Path of their JSON file.
-        log: File to which the number of images of each call is added.
+        log: File to which each call appends its number of images.
         prompt: Part of the identity.
         dtype: Part of the identity.
-        stop_at: Raise what a dead server raises at the call of this number.
+        stop_at: The call that fails as a dead server does.
     """
 
     def __init__(self, questions, log, prompt='{question}', dtype='float32', stop_at=None):
         super().__init__(QuestionSet.load(questions))
         self.log, self.prompt, self.dtype, self.stop_at = log, prompt, dtype, stop_at
         self.calls = 0
-        self.weight = torch.nn.Parameter(torch.linspace(-3, 3, len(self.questions)), requires_grad=False)
+        self.weight = torch.linspace(-3, 3, len(self.questions))
 
     @property
     def identity(self):

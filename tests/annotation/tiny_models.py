@@ -1,4 +1,4 @@
-"""Randomly initialised image-text-to-text models of many families, with their real processors, in small."""
+"""Small, randomly initialised image-text-to-text models of many families, with their real processors."""
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast, Qwen2TokenizerFast
@@ -62,11 +62,8 @@ def text_config(model_type, tokenizer, **more):
 
 
 def clip_config(model_type='clip_vision_model', **more):
-    return {
-        **dict(model_type=model_type, hidden_size=32, intermediate_size=48, num_hidden_layers=2),
-        **dict(num_attention_heads=4, image_size=28, patch_size=7),
-        **more,
-    }
+    size = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)
+    return dict(model_type=model_type, image_size=28, patch_size=7) | size | more
 
 
 def internvl():
@@ -89,7 +86,18 @@ def internvl():
     )
     template = CHAT.replace('IMAGE', '<IMG_CONTEXT>')
     return config, InternVLProcessor(
-        image_processor, tokenizer, make_video_processor('internvl'), image_seq_length=4, chat_template=template
+        image_processor, tokenizer, make_video_processor('InternVL'), image_seq_length=4, chat_template=template
+    )
+
+
+def _llava_processor(cls, image_processor, tokenizer):
+    return cls(
+        image_processor,
+        tokenizer,
+        patch_size=7,
+        vision_feature_select_strategy='default',
+        num_additional_image_tokens=1,
+        chat_template=CHAT.replace('IMAGE', '<image>'),
     )
 
 
@@ -104,15 +112,8 @@ def llava():
         vision_feature_select_strategy='default',
         vision_feature_layer=-2,
     )
-    processor = LlavaProcessor(
-        CLIPImageProcessor(size={'shortest_edge': 28}, crop_size={'height': 28, 'width': 28}),
-        tokenizer,
-        patch_size=7,
-        vision_feature_select_strategy='default',
-        num_additional_image_tokens=1,
-        chat_template=CHAT.replace('IMAGE', '<image>'),
-    )
-    return config, processor
+    image_processor = CLIPImageProcessor(size={'shortest_edge': 28}, crop_size={'height': 28, 'width': 28})
+    return config, _llava_processor(LlavaProcessor, image_processor, tokenizer)
 
 
 def llava_next():
@@ -128,151 +129,86 @@ def llava_next():
     image_processor = LlavaNextImageProcessor(
         size={'shortest_edge': 28}, crop_size={'height': 28, 'width': 28}, image_grid_pinpoints=PINPOINTS
     )
-    processor = LlavaNextProcessor(
-        image_processor,
-        tokenizer,
-        patch_size=7,
-        vision_feature_select_strategy='default',
-        num_additional_image_tokens=1,
-        chat_template=CHAT.replace('IMAGE', '<image>'),
-    )
-    return config, processor
+    return config, _llava_processor(LlavaNextProcessor, image_processor, tokenizer)
 
 
-def _qwen_tokenizer():
-    return make_tokenizer(
+def _qwen_vl(name, text_type, rope, patch_size, video_family, **vision):
+    import transformers
+
+    tokenizer = make_tokenizer(
         cls=Qwen2TokenizerFast,
         image_token='<|image_pad|>',
         video_token='<|video_pad|>',
         vision_start_token='<|vision_start|>',
         vision_end_token='<|vision_end|>',
     )
-
-
-def _qwen_ids(tokenizer):
-    return dict(
+    size = dict(hidden_size=32, intermediate_size=48, num_heads=4, out_hidden_size=32, patch_size=patch_size)
+    config = getattr(transformers, f'{name}Config')(
+        vision_config={**size, **vision},
+        text_config=text_config(text_type, tokenizer, rope_scaling=dict(rope_type='default', rope_theta=1e4, **rope)),
         image_token_id=tokenizer.image_token_id,
         video_token_id=tokenizer.video_token_id,
         vision_start_token_id=tokenizer.vision_start_token_id,
         vision_end_token_id=tokenizer.vision_end_token_id,
     )
-
-
-_QWEN_CHAT = CHAT.replace('IMAGE', '<|vision_start|><|image_pad|><|vision_end|>')
-
-
-def _qwen_image_processor(patch_size):
-    from transformers import Qwen2VLImageProcessor
-
     side = 2 * patch_size
-    return Qwen2VLImageProcessor(patch_size=patch_size, min_pixels=side * side, max_pixels=16 * side * side)
+    processor = getattr(transformers, f'{name}Processor')(
+        transformers.Qwen2VLImageProcessor(patch_size=patch_size, min_pixels=side * side, max_pixels=16 * side * side),
+        tokenizer,
+        make_video_processor(video_family),
+        chat_template=CHAT.replace('IMAGE', '<|vision_start|><|image_pad|><|vision_end|>'),
+    )
+    return config, processor
 
 
 def qwen2_5_vl():
-    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLProcessor
-
-    tokenizer = _qwen_tokenizer()
-    rope = dict(rope_type='default', type='default', mrope_section=[1, 1, 2], rope_theta=10000.0)
-    config = Qwen2_5_VLConfig(
-        vision_config=dict(
-            depth=2,
-            hidden_size=32,
-            intermediate_size=48,
-            num_heads=4,
-            out_hidden_size=32,
-            patch_size=7,
-            fullatt_block_indexes=[1],
-            window_size=28,
-        ),
-        text_config=text_config('qwen2_5_vl_text', tokenizer, rope_scaling=rope),
-        **_qwen_ids(tokenizer),
-    )
-    video = make_video_processor('qwen2_vl')
-    return config, Qwen2_5_VLProcessor(_qwen_image_processor(7), tokenizer, video, chat_template=_QWEN_CHAT)
+    rope = dict(type='default', mrope_section=[1, 1, 2])
+    vision = dict(depth=2, fullatt_block_indexes=[1], window_size=28)
+    return _qwen_vl('Qwen2_5_VL', 'qwen2_5_vl_text', rope, 7, 'Qwen2VL', **vision)
 
 
 def qwen3_vl():
-    from transformers import Qwen3VLConfig, Qwen3VLProcessor
-
-    tokenizer = _qwen_tokenizer()
-    rope = dict(rope_type='default', mrope_section=[2, 1, 1], mrope_interleaved=True, rope_theta=10000.0)
-    config = Qwen3VLConfig(
-        vision_config=dict(
-            depth=3,
-            hidden_size=32,
-            intermediate_size=48,
-            num_heads=4,
-            out_hidden_size=32,
-            patch_size=8,
-            num_position_embeddings=16,
-            deepstack_visual_indexes=[0, 1],
-        ),
-        text_config=text_config('qwen3_vl_text', tokenizer, rope_scaling=rope),
-        **_qwen_ids(tokenizer),
-    )
-    video = make_video_processor('qwen3_vl')
-    return config, Qwen3VLProcessor(_qwen_image_processor(8), tokenizer, video, chat_template=_QWEN_CHAT)
+    rope = dict(mrope_section=[2, 1, 1], mrope_interleaved=True)
+    vision = dict(depth=3, num_position_embeddings=16, deepstack_visual_indexes=[0, 1])
+    return _qwen_vl('Qwen3VL', 'qwen3_vl_text', rope, 8, 'Qwen3VL', **vision)
 
 
-def _idefics_tokenizer():
+def _idefics(name, vision_type, *more_processors):
+    import transformers
+
     rows = [f'<row_{row}_col_{column}>' for row in range(1, 7) for column in range(1, 7)]
-    named = dict(
+    tokenizer = make_tokenizer(
+        rows,
         image_token='<image>',
         fake_image_token='<fake_token_around_image>',
         end_of_utterance_token='<end_of_utterance>',
         global_image_token='<global-img>',
     )
-    return make_tokenizer(rows, **named)
-
-
-def _idefics_vision(model_type):
-    return dict(
-        model_type=model_type,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        image_size=32,
-        patch_size=8,
+    image_processor = getattr(transformers, f'{name}ImageProcessor')(
+        size={'longest_edge': 64}, max_image_size={'longest_edge': 32}
     )
-
-
-def idefics3():
-    from transformers import Idefics3Config, Idefics3ImageProcessor, Idefics3Processor
-
-    tokenizer = _idefics_tokenizer()
-    image_processor = Idefics3ImageProcessor(size={'longest_edge': 64}, max_image_size={'longest_edge': 32})
-    processor = Idefics3Processor(
-        image_processor, tokenizer, image_seq_len=4, chat_template=CHAT.replace('IMAGE', '<image>')
-    )
-    config = Idefics3Config(
-        vision_config=_idefics_vision('idefics3_vision'),
-        text_config=text_config('llama', tokenizer),
-        image_token_id=tokenizer.convert_tokens_to_ids('<image>'),
-        scale_factor=2,
-    )
-    return config, processor
-
-
-def smolvlm():
-    from transformers import SmolVLMConfig, SmolVLMImageProcessor, SmolVLMProcessor
-
-    tokenizer = _idefics_tokenizer()
-    image_processor = SmolVLMImageProcessor(size={'longest_edge': 64}, max_image_size={'longest_edge': 32})
-    processor = SmolVLMProcessor(
+    processor = getattr(transformers, f'{name}Processor')(
         image_processor,
         tokenizer,
-        make_video_processor('smolvlm'),
+        *more_processors,
         image_seq_len=4,
         chat_template=CHAT.replace('IMAGE', '<image>'),
     )
-    config = SmolVLMConfig(
-        vision_config=_idefics_vision('smolvlm_vision'),
+    config = getattr(transformers, f'{name}Config')(
+        vision_config=clip_config(vision_type, image_size=32, patch_size=8),
         text_config=text_config('llama', tokenizer),
         image_token_id=tokenizer.image_token_id,
         scale_factor=2,
     )
     return config, processor
+
+
+def idefics3():
+    return _idefics('Idefics3', 'idefics3_vision')
+
+
+def smolvlm():
+    return _idefics('SmolVLM', 'smolvlm_vision', make_video_processor('SmolVLM'))
 
 
 def gemma3():
@@ -306,28 +242,15 @@ def gemma3():
 
 
 def make_video_processor(family):
-    """What some processors insist on; no video is ever given."""
+    """Return the video processor that some processors insist on, though there are no videos."""
     import transformers
 
-    names = dict(
-        internvl='InternVLVideoProcessor',
-        qwen2_vl='Qwen2VLVideoProcessor',
-        qwen3_vl='Qwen3VLVideoProcessor',
-        smolvlm='SmolVLMVideoProcessor',
-    )
-    return getattr(transformers, names[family])()
+    return getattr(transformers, f'{family}VideoProcessor')()
 
 
-FAMILIES = dict(
-    internvl=internvl,
-    llava=llava,
-    llava_next=llava_next,
-    qwen2_5_vl=qwen2_5_vl,
-    qwen3_vl=qwen3_vl,
-    idefics3=idefics3,
-    smolvlm=smolvlm,
-    gemma3=gemma3,
-)
+FAMILIES = {
+    make.__name__: make for make in (internvl, llava, llava_next, qwen2_5_vl, qwen3_vl, idefics3, smolvlm, gemma3)
+}
 
 
 def save_model(family, folder, seed=0):

@@ -1,7 +1,7 @@
-# InternVL2-8B, the paper's MLLM. Its checkpoint comes with code of its own and in a format that transformers' classes
-# do not read, so it is asked through a server that knows it:
+# InternVL2-8B, the paper's MLLM. Its checkpoint comes with its own code, in a format that transformers' classes do not
+# read, so it runs on a server that supports it:
 #   vllm serve OpenGVLab/InternVL2-8B --trust-remote-code --enable-prefix-caching
-# A server encodes the image once for all questions, too, as long as it keeps the prefix in its cache.
+# The server, too, encodes the image once for all questions, as long as the prefix stays in its cache.
 model = dict(
     type='makd.OpenAIAnnotator',
     client=dict(

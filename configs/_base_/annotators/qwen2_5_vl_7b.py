@@ -1,4 +1,4 @@
-# Qwen2.5-VL-7B: 17 GB in bfloat16. An image keeps its shape and is a token for each 28 x 28 pixels, here at most 768.
+# Qwen2.5-VL-7B: 17 GB in bfloat16. An image keeps its shape and has one token per 28 x 28 pixels, here at most 768.
 model = dict(
     type='makd.HFAnnotator',
     model='Qwen/Qwen2.5-VL-7B-Instruct',

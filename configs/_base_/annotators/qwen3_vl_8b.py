@@ -1,4 +1,4 @@
-# Qwen3-VL-8B: 18 GB in bfloat16. An image keeps its shape and is a token for each 32 x 32 pixels, here at most 768.
+# Qwen3-VL-8B: 18 GB in bfloat16. An image keeps its shape and has one token per 32 x 32 pixels, here at most 768.
 model = dict(
     type='makd.HFAnnotator',
     model='Qwen/Qwen3-VL-8B-Instruct',
