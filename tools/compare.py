@@ -44,7 +44,7 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from makd.experiments import run_trials, summarise, to_markdown
-    from makd.experiments.plots import plot_curves, plot_scores
+    from makd.experiments.plots import draw_scores, draw_validation
     from makd.experiments.summary import COLUMNS, final_scores, has_curves, primary_metric, validation_curves
 
     trials = make_trials(args)
@@ -63,10 +63,10 @@ def main() -> None:
     figure, column = root / f'{args.name}.png', COLUMNS.get(primary_metric(results), '')
     if has_curves(results):
         plotted = 'validation curves'
-        plot_curves(validation_curves(results), column, figure)
+        draw_validation(validation_curves(results), column).savefig(figure, dpi=150)
     else:
         plotted = 'scores'
-        plot_scores(final_scores(results), column, figure)
+        draw_scores(final_scores(results), column).savefig(figure, dpi=150)
     print(f'\nTest at the last epoch (mean ± standard deviation over seeds):\n\n{table}\n')
     print(f'Table: {root / args.name}.md, {plotted}: {figure}, runs: {root}')
     if any(result is None for by_seed in results.values() for result in by_seed.values()):

@@ -172,7 +172,7 @@ def start(tasks: Sequence[Trial | TeacherTraining], args: argparse.Namespace) ->
 
 def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Trials) -> None:
     """Write the table and the figure, and print the table."""
-    from makd.experiments.plots import plot_gains, plot_sweep
+    from makd.experiments.plots import draw_gains, draw_sweep
     from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
 
     results = [
@@ -190,10 +190,9 @@ def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Tr
         markdown += f'\n\nWith --cfg-options {options}'
     (root / f'{name}.md').write_text(f'{markdown}\n', 'utf-8')
     (root / f'{name}.csv').write_text(report_csv(lines), 'utf-8')
-    if table.axis is None:
-        plot_gains(gains(lines), lines[0].column, root / f'{name}.png')
-    else:
-        plot_sweep(sweeps(lines), table.axis, lines[0].column, root / f'{name}.png')
+    column = lines[0].column
+    figure = draw_gains(gains(lines), column) if table.axis is None else draw_sweep(sweeps(lines), table.axis, column)
+    figure.savefig(root / f'{name}.png', dpi=150)
     print(f'\n{table.title} (mean ± standard deviation over seeds):\n\n{markdown}\n')
     print(f'Written: {root / name}.md, .csv and .png; runs: {root}')
 

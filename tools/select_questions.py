@@ -67,7 +67,7 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from makd.analysis import QuestionSelector
-    from makd.experiments.plots import plot_evidence
+    from makd.experiments.plots import draw_evidence
     from makd.experiments.question_options import question_options
 
     cfg = load_config(args.config, args.cfg_options)
@@ -117,7 +117,7 @@ def main() -> None:
     selected.save(args.out)
     figure = args.out.with_suffix('.png')
     curves = {f'by {args.by}': seen, 'in the given order': in_order, f'at random, mean of {RANDOM}': list(random)}
-    plot_evidence(curves, args.top, figure)
+    draw_evidence(curves, args.top).savefig(figure, dpi=150)
     print(f'{args.top} questions are in {args.out}, the curves in {figure}.')
     # For the config as it is, not with --targets.
     options = question_options(read_config(args.config), selected.ids)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from matplotlib.artist import Artist
@@ -51,24 +50,23 @@ def _figure(width: float = 7, height: float = 4.5) -> Figure:
     return Figure(figsize=(width, height), layout='constrained')  # not pyplot: there may be no display
 
 
-def plot_curves(curves: Mapping[str, Sequence[Curve]], column: str, path: Path) -> None:
-    """Draw validation curves, one line per name as in :func:`draw_curves`.
+def draw_validation(curves: Mapping[str, Sequence[Curve]], column: str) -> Figure:
+    """Draw validation curves, one line per name as in :func:`draw_bands`.
 
     Args:
         curves: Name -> the curve of each run.
         column: The metric, such as 'top-1 %'.
-        path: The figure to write; its suffix gives the format.
     """
     figure = _figure()
     axes = figure.subplots()
-    draw_curves(axes, curves)
+    draw_bands(axes, curves)
     axes.set(xlabel='epoch', ylabel=f'validation {column}', ylim=(0, None))
     if axes.has_data():
         axes.legend()
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def draw_curves(axes: Axes, curves: Mapping[str, Sequence[Curve]]) -> None:
+def draw_bands(axes: Axes, curves: Mapping[str, Sequence[Curve]]) -> None:
     """Draw one line per name: the mean over its runs, in a band from the lowest to the highest run.
 
     A name without values has no line, and keeps its colour.
@@ -90,7 +88,7 @@ def draw_curves(axes: Axes, curves: Mapping[str, Sequence[Curve]]) -> None:
 
 
 def draw_run_curves(panels: Mapping[str, Mapping[str, Sequence[Curve]]], unit: str) -> Figure:
-    """Draw one panel per metric, and in each the groups of runs as in :func:`draw_curves`.
+    """Draw one panel per metric, and in each the groups of runs as in :func:`draw_bands`.
 
     Args:
         panels: Title -> group -> the curve of each run; every panel has all groups.
@@ -99,7 +97,7 @@ def draw_run_curves(panels: Mapping[str, Mapping[str, Sequence[Curve]]], unit: s
     figure = _figure(1.0 + 4.6 * len(panels), 4.6)
     legend: dict[str, Artist] = {}
     for axes, (title, groups) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
-        draw_curves(axes, groups)
+        draw_bands(axes, groups)
         axes.set(title=title, xlabel=unit)
         for handle, name in zip(*axes.get_legend_handles_labels()):
             runs = len(groups[name])
@@ -150,13 +148,12 @@ def draw_training(
     return figure
 
 
-def plot_scores(scores: Mapping[str, Mapping[int, float]], column: str, path: Path) -> None:
+def draw_scores(scores: Mapping[str, Mapping[int, float]], column: str) -> Figure:
     """Draw test scores, one row per config: the mean, and the seeds, each as a line through all rows.
 
     Args:
         scores: Config -> seed -> score.
         column: The metric, such as 'top-1 %'.
-        path: The figure to write; its suffix gives the format.
     """
     figure = _figure(8, 1.2 + 0.45 * len(scores))
     axes = figure.subplots()
@@ -172,16 +169,15 @@ def plot_scores(scores: Mapping[str, Mapping[int, float]], column: str, path: Pa
     axes.grid(alpha=0.3)
     if seeds:
         axes.legend(title='diamond: mean')
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def plot_gains(gains: Sequence[Gain], column: str, path: Path) -> None:
+def draw_gains(gains: Sequence[Gain], column: str) -> Figure:
     """Draw the differences to the baselines, one row each, beside the paper's.
 
     Args:
         gains: The rows, from the top down.
         column: The metric, such as 'top-1 %'.
-        path: The figure to write; its suffix gives the format.
     """
     figure = _figure(8, 1.4 + 0.27 * len(gains))
     axes = figure.subplots()
@@ -203,17 +199,16 @@ def plot_gains(gains: Sequence[Gain], column: str, path: Path) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if legend := dict(zip(labels, handles)):
         axes.legend(legend.values(), legend.keys(), fontsize='small')
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def plot_sweep(sweeps: Sequence[Sweep], axis: str, column: str, path: Path) -> None:
+def draw_sweep(sweeps: Sequence[Sweep], axis: str, column: str) -> Figure:
     """Draw the mean over seeds with its standard deviation, one line per sweep, and dashed the baselines.
 
     Args:
         sweeps: The lines.
         axis: Label of the x axis.
         column: The metric, such as 'top-1 %'.
-        path: The figure to write; its suffix gives the format.
     """
     figure = _figure()
     axes = figure.subplots()
@@ -229,16 +224,15 @@ def plot_sweep(sweeps: Sequence[Sweep], axis: str, column: str, path: Path) -> N
     axes.grid(alpha=0.3)
     if any(sweep.points for sweep in sweeps):
         axes.legend(title='dashed: baseline')
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def plot_evidence(bits: Mapping[str, Sequence[float]], top: int, path: Path) -> None:
+def draw_evidence(bits: Mapping[str, Sequence[float]], top: int) -> Figure:
     """Draw the bits that questions tell about the class over their number, one line per order of the questions.
 
     Args:
         bits: Name of the order -> bits that its first question, its first two, ... tell.
         top: How many questions are selected, marked by a vertical line.
-        path: The figure to write; its suffix gives the format.
     """
     figure = _figure()
     axes = figure.subplots()
@@ -249,4 +243,4 @@ def plot_evidence(bits: Mapping[str, Sequence[float]], top: int, path: Path) -> 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    return figure

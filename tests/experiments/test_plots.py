@@ -2,12 +2,12 @@ import re
 
 from matplotlib.figure import Figure
 
-from makd.experiments.plots import draw_curves, draw_run_curves, draw_training, plot_curves, plot_scores
+from makd.experiments.plots import draw_bands, draw_run_curves, draw_scores, draw_training, draw_validation
 
 
 def test_the_line_is_the_mean_and_the_band_the_range():
     axes = Figure().subplots()
-    draw_curves(axes, {'none': [], 'some': [{5: 1.0, 10: 4.0}, {5: 3.0}], 'one': [{5: 2.0}]})
+    draw_bands(axes, {'none': [], 'some': [{5: 1.0, 10: 4.0}, {5: 3.0}], 'one': [{5: 2.0}]})
     some, one = axes.lines
     assert some.get_label() == 'some'
     assert some.get_xydata().tolist() == [[5, 2.0], [10, 4.0]]
@@ -41,13 +41,13 @@ def test_the_curves_of_one_run():
 
 
 def test_curves_without_a_display(tmp_path):
-    plot_curves({'plain': [{1: 3.0, 2: 4.0}], 'failed': []}, 'top-1 %', tmp_path / 'curves.png')
+    draw_validation({'plain': [{1: 3.0, 2: 4.0}], 'failed': []}, 'top-1 %').savefig(tmp_path / 'curves.png')
     assert (tmp_path / 'curves.png').read_bytes().startswith(b'\x89PNG')
-    plot_curves({'never validated': [{}]}, '', tmp_path / 'empty.png')
+    draw_validation({'never validated': [{}]}, '').savefig(tmp_path / 'empty.png')
 
 
 def test_scores_where_there_are_no_curves(tmp_path):
-    plot_scores({'a': {0: 1.0}, 'b': {0: 2.0, 1: 3.0}, 'c': {}}, 'top-1 %', tmp_path / 'scores.svg')
+    draw_scores({'a': {0: 1.0}, 'b': {0: 2.0, 1: 3.0}, 'c': {}}, 'top-1 %').savefig(tmp_path / 'scores.svg')
     texts = set(re.findall(r'<!-- (.*?) -->', (tmp_path / 'scores.svg').read_text()))
     assert {'a', 'b', 'c', 'seed 0', 'seed 1', 'test top-1 %'} <= texts
-    plot_scores({'a': {}}, '', tmp_path / 'nothing.png')
+    draw_scores({'a': {}}, '').savefig(tmp_path / 'nothing.png')

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from makd.experiments import Result
-from makd.experiments.plots import plot_gains, plot_sweep
+from makd.experiments.plots import draw_gains, draw_sweep
 from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
 from makd.experiments.tables import Arm, Block
 
@@ -74,7 +74,7 @@ def test_csv_has_the_numbers(lines):
 
 
 def test_pictures_name_what_they_show(lines, tmp_path):
-    plot_gains(gains(lines), 'top-1 %', tmp_path / 'gains.svg')
+    draw_gains(gains(lines), 'top-1 %').savefig(tmp_path / 'gains.svg')
     shown = re.findall(r'<!-- (.*?) -->', (tmp_path / 'gains.svg').read_text())
     assert {
         'StanfordCars, ResNet-18: MaKD',
@@ -85,7 +85,7 @@ def test_pictures_name_what_they_show(lines, tmp_path):
     } <= {*shown}
     base, ten = EMOJI.arms
     of_emoji = make_lines([EMOJI], [{base: {0: result(14.0)}, ten: {0: result(15.0)}}])
-    plot_sweep(sweeps(of_emoji), 'number of questions', 'top-1 %', tmp_path / 'sweep.svg')
+    draw_sweep(sweeps(of_emoji), 'number of questions', 'top-1 %').savefig(tmp_path / 'sweep.svg')
     shown = re.findall(r'<!-- (.*?) -->', (tmp_path / 'sweep.svg').read_text())
     assert {'number of questions', 'test top-1 %', 'Emoji, ResNet-18', 'dashed: baseline'} <= {*shown}
-    plot_sweep(sweeps(lines[3:]), 'number of questions', 'top-1 %', tmp_path / 'nothing.png')
+    draw_sweep(sweeps(lines[3:]), 'number of questions', 'top-1 %').savefig(tmp_path / 'nothing.png')

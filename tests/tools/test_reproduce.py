@@ -146,7 +146,7 @@ def test_a_teacher_whose_checkpoint_has_another_name_is_an_error(reproduce):
     kd = Path('configs/kd/student.py')
     kd.write_text(kd.read_text().replace('epoch_1', 'epoch_240'))
     (out, _), _ = reproduce()
-    assert 'look for teachers/epoch_240.pth: correct model.teacher_checkpoint' in out
+    assert 'students load teachers/epoch_240.pth: correct model.teacher_checkpoint' in out
 
 
 def test_absent_data_are_one_error_before_anything_runs(reproduce):

@@ -122,10 +122,10 @@ def test_compare_in_a_reduced_form_end_to_end(python, tmp_path):
 
 @pytest.mark.gloo
 def test_a_cell_on_two_ranks_without_a_gpu(python, tmp_path):
-    """What `reproduce.py --launcher pytorch --gpus 2` does with a cell, here with gloo."""
+    """What `reproduce.py --launcher pytorch --gpus 2` does with a trial, here with gloo."""
     config = 'configs/makd/resnet18_emoji.py'
-    cell = ['--seed', '0', '--root', tmp_path, '--tools', 'tools', '--gpus', '2', '--overrides', *REDUCED]
-    result = python('-m', 'makd.experiments.job', config, *cell)
+    trial = ['--seed', '0', '--root', tmp_path, '--tools', 'tools', '--gpus', '2', '--overrides', *REDUCED]
+    result = python('-m', 'makd.experiments.job', config, *trial)
     assert result.returncode == 0, result.stdout + result.stderr
     (work_dir,) = tmp_path.glob('makd/resnet18_emoji/*/seed_0')
     log = (work_dir / 'train.txt').read_text()

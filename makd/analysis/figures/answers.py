@@ -177,18 +177,18 @@ def draw_aspect_panel(subjects: Sequence[Subject], questions: Sequence[str]) -> 
     grid = figure.subplots(2, len(subjects), squeeze=False, height_ratios=[2.2, 0.42 * rows + 0.3])
     places = np.arange(rows)
     for column, subject in enumerate(subjects):
-        picture, dots = grid[:, column]
-        picture.imshow(_on_white(subject.path))
-        picture.axis('off')
+        image_axes, dots = grid[:, column]
+        image_axes.imshow(_on_white(subject.path))
+        image_axes.axis('off')
         right = subject.predicted == subject.label
         verdict = f'{shorten(subject.predicted, 24, placeholder="…")} ({subject.confidence:.0%})'
-        picture.set_title(shorten(subject.label, 26, placeholder='…'), fontsize='medium', fontweight='bold')
-        picture.text(
+        image_axes.set_title(shorten(subject.label, 26, placeholder='…'), fontsize='medium', fontweight='bold')
+        image_axes.text(
             *(0.5, -0.04, f'{"✓" if right else "✗"} {verdict}'),
             color='C2' if right else 'C3',
             ha='center',
             va='top',
-            transform=picture.transAxes,
+            transform=image_axes.transAxes,
         )
 
         dots.hlines(places, subject.annotator, subject.student, color='gray', linewidth=1.5, alpha=0.6)

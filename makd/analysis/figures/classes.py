@@ -30,10 +30,10 @@ def draw_prediction(
     rows = len(classes) + len(aspects)
     figure = Figure(figsize=(10, 1.6 + 0.42 * rows), layout='constrained')  # not pyplot: there may be no display
     grid = figure.add_gridspec(2, 2, width_ratios=[2, 4], height_ratios=[len(classes) + 1, len(aspects) + 1])
-    picture = figure.add_subplot(grid[:, 0])
-    picture.imshow(image)
-    picture.axis('off')
-    picture.set_title(shorten(classes[0][0], 26, placeholder='…'), fontweight='bold')
+    image_axes = figure.add_subplot(grid[:, 0])
+    image_axes.imshow(image)
+    image_axes.axis('off')
+    image_axes.set_title(shorten(classes[0][0], 26, placeholder='…'), fontweight='bold')
 
     names = [shorten(name, 40, placeholder='…') for name, _ in classes]
     scores = [score for _, score in classes]
