@@ -125,9 +125,8 @@ def check_classifier(cfg):
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes
     if settings.data_root == 'data/emoji':
         return
-    classes = (DATASETS.get(settings.type).METAINFO or {}).get(
-        'classes'
-    )  # mmpretrain does not know those of 102Flowers
+    metainfo = DATASETS.get(settings.type).METAINFO or {}
+    classes = metainfo.get('classes')  # mmpretrain does not know those of 102Flowers
     assert classes is None or cfg.model.head.num_classes == len(classes)
     assert PREPARED[Path(settings.data_root).name]
     for transform in loads(cfg, 'train_dataloader'):
@@ -192,7 +191,7 @@ def step_on_shipped_images(cfg):
 
 
 def step_on_noise(cfg):
-    """Step on noise in place of a dataset that is not here."""
+    """Step on noise in place of a dataset that does not ship."""
     cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = build(cfg)
     samples = [DataSample().set_gt_label(label) for label in range(4)]
@@ -206,7 +205,7 @@ def step_on_noise(cfg):
 
 
 def answer_with_cldr_what_is_not_annotated(cfg):
-    """Let configs that read the answers of `make annotate` read others to the same questions, where there are none."""
+    """Read other answers to the same questions where `make annotate` has not written those that the config names."""
     for _, node in walk_dicts([cfg.get(loader) for loader in LOADERS]):
         if str(node.get('targets', '')).startswith('work_dirs/') and not Path(node['targets']).exists():
             node['targets'] = 'data/emoji/aspects/cldr'

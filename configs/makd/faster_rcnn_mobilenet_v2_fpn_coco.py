@@ -10,8 +10,5 @@ _base_ = [
     '../_base_/coco_makd_runtime.py',
 ]
 
-model = dict(
-    type='makd.MaKDFasterRCNN',
-    aspect_head=dict(type='makd.AspectHead', num_aspects=_base_.num_aspects, in_channels=320),
-)
+model = dict(type='makd.MaKDFasterRCNN', aspect_head=dict(_base_.aspect_head, in_channels=320))
 train_dataloader = dict(batch_size=1)  # on 8 GPUs

@@ -10,7 +10,4 @@ _base_ = [
     '../_base_/coco_makd_runtime.py',
 ]
 
-model = dict(
-    type='makd.MaKDFasterRCNN',
-    aspect_head=dict(type='makd.AspectHead', num_aspects=_base_.num_aspects, in_channels=2048),
-)
+model = dict(type='makd.MaKDFasterRCNN', aspect_head=dict(_base_.aspect_head, in_channels=2048))

@@ -1,4 +1,4 @@
-"""The options by which any MaKD config learns fewer of its questions."""
+"""Options that make any MaKD config learn fewer of its questions."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from makd.config import LOADERS, walk_dicts
 
 
 def question_options(cfg: Config, questions: int | Sequence[str]) -> tuple[str, ...]:
-    """Return KEY=VALUE for ``--cfg-options`` that give the student these questions only.
+    """Return KEY=VALUE for ``--cfg-options`` that restrict the student to these questions.
 
     Args:
         cfg: A MaKD config: its pipelines end with ``makd.LoadAspectTargets``, and its head has ``num_aspects``.
-        questions: The first so many of its questions, or the ids of some.
+        questions: Number of questions, taken from the first on, or their ids.
 
     Returns:
-        tuple[str, ...]: One for each field; none if these are as many as the config learns anyway, in its order.
+        One option per field; none if the config already learns that number of questions.
     """
     cfg_dict = cfg.to_dict()
     heads = {field: node for field, node in walk_dicts(cfg_dict['model'], 'model') if 'num_aspects' in node}

@@ -97,7 +97,7 @@ def make_lines(blocks: Sequence[Block], results: Sequence[BlockResults], with_pa
 def report_markdown(lines: Sequence[Line]) -> str:
     """Return the table as Markdown. Means are over seeds, with their standard deviation; see :class:`Row`."""
     column = lines[0].column
-    header = ['data set', 'student', 'method', 'seeds', column, f'{column.removesuffix(" %")} - base, 95 % CI']
+    header = ['dataset', 'student', 'method', 'seeds', column, f'{column.removesuffix(" %")} - base, 95 % CI']
     with_paper = any(line.paper is not None for line in lines)
     body = []
     for line in lines:

@@ -1,7 +1,7 @@
 """The paper's tables and figures as configs to be trained, and this toolbox's own.
 
-A table is blocks of arms: a block has what is compared with each other, on one data set with one student, and its first
-arm is the baseline of the others' differences.
+A table consists of blocks of arms. The arms of a block are compared with each other, on one dataset with one student;
+the first arm is the baseline of the others' differences.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,10 +43,10 @@ DATASET_TITLES = {
     'emoji': 'Emoji',
     'emoji_scenes': 'EmojiScenes',
 }
-SHIPPED = ('emoji', 'emoji_scenes')  # of which the paper has no figures
+SHIPPED = ('emoji', 'emoji_scenes')  # the paper has no figures for these
 
 QUESTION_COUNTS = (10, 20, 30, 50)  # Figure 2
-ALPHAS = (1.0, 4.0, 16.0, 50.0)  # Figure 3, which shows 0, the baseline, to 50; the paper's text names no other value
+ALPHAS = (1.0, 4.0, 16.0, 50.0)  # Figure 3 shows 0 (the baseline) to 50; the paper's text gives no other values
 PERCENTAGES = (40, 60, 80)  # Table 5, of the training images
 EVIDENCE = 'work_dirs/questions/emoji_by_evidence.json'  # written by tools/select_questions.py
 
@@ -56,11 +56,11 @@ class Arm:
     """A line of a table.
 
     Attributes:
-        method: What it is called.
+        method: The method's name.
         config: Config file.
         overrides: Further KEY=VALUE of ``--cfg-options``.
-        x: Where it stands on the axis of a figure; None in a table.
-        overrides_of_seed: Makes more of them where each seed has its own.
+        x: Position on the axis of a figure; None in a table.
+        overrides_of_seed: Returns further overrides that depend on the seed.
     """
 
     method: str
@@ -72,7 +72,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Block:
-    """Arms that are compared with each other.
+    """Arms to compare with each other.
 
     Attributes:
         dataset: Key of ``DATASET_TITLES``.
@@ -91,7 +91,7 @@ class Table:
 
     Attributes:
         title: What it shows.
-        make: Makes its blocks, of all data sets; the paper's first.
+        make: Yields the blocks of all datasets, the paper's first.
         axis: Label of the x axis; None for a table.
     """
 
@@ -100,10 +100,10 @@ class Table:
     axis: str | None = None
 
     def blocks(self, datasets: tuple[str, ...] | None) -> list[Block]:
-        """Return the blocks of these data sets; of all that the paper has if it is None.
+        """Return the blocks of these datasets; if None, of all datasets in the paper.
 
         Raises:
-            ConfigError: A data set is not part of the table.
+            ConfigError: A dataset is not part of the table.
         """
         blocks = list(self.make())
         known = dict.fromkeys(block.dataset for block in blocks)
@@ -150,7 +150,7 @@ def _table3() -> Iterator[Block]:
                 _arm('MaKD, answers of LLaVA-NeXT 34B', f'ablation/{student}_stanford_cars_llava_next_34b'),
             ),
         )
-    other = _arm('MaKD, answers of the MLLM that ships', 'makd/resnet18_emoji_mllm')
+    other = _arm('MaKD, answers of the bundled MLLM', 'makd/resnet18_emoji_mllm')
     yield Block('emoji', STUDENTS['resnet18'], (*_base_and_makd('resnet18', 'emoji'), other))
 
 
@@ -243,7 +243,7 @@ def _questions() -> Iterator[Block]:
     ids = QuestionSet.load('data/emoji/aspects/questions.json').ids
 
     def of_weight(questions: int | Sequence[str]) -> tuple[str, ...]:
-        """Each question weighs as among all of them: the loss is their mean, so alpha goes with their number."""
+        """Give each question the weight that it has among all: the loss is a mean, so alpha scales with their number."""
         count = questions if isinstance(questions, int) else len(questions)
         alpha = cfg.model.head.aspect_loss.loss_weight * count / cfg.num_aspects
         return (*question_options(cfg, questions), f'model.head.aspect_loss.loss_weight={alpha:.3f}')
@@ -251,7 +251,7 @@ def _questions() -> Iterator[Block]:
     def by_evidence(count: int, seed: int) -> tuple[str, ...]:
         if not Path(EVIDENCE).is_file():
             raise DataError(
-                f'{EVIDENCE} is not there: `python tools/select_questions.py {all_questions.config} --top 20 --out '
+                f'{EVIDENCE} does not exist: `python tools/select_questions.py {all_questions.config} --top 20 --out '
                 f'{EVIDENCE}` chooses the questions.'
             )
         return of_weight(QuestionSet.load(EVIDENCE).top(count).ids)
@@ -268,8 +268,8 @@ def _questions() -> Iterator[Block]:
 
 
 TABLES = {
-    'table1': Table('Students on eight data sets', _table1),
-    'table2': Table('Ablation: the loss, and what the answers say', _table2),
+    'table1': Table('Students on eight datasets', _table1),
+    'table2': Table('Ablation: the loss, and the content of the answers', _table2),
     'table3': Table('Another LLM, another MLLM', _table3),
     'table4': Table('With KD and DKD', _table4),
     'table5': Table('Less training data', _table5),
@@ -277,6 +277,6 @@ TABLES = {
     'table7': Table("The MLLM's class probabilities as a teacher", _table7),
     'figure2': Table('Number of questions', _figure2, axis='number of questions'),
     'figure3': Table('Weight of the aspect loss', _figure3, axis='alpha'),
-    'questions': Table('Which questions: those of an MLLM, three training pictures a class', _questions),
-    'students': Table('Students that the paper does not have', _further_students),
+    'questions': Table('Which questions: those of an MLLM, three training images per class', _questions),
+    'students': Table('Students that are not in the paper', _further_students),
 }

@@ -3,6 +3,7 @@
 _base_ = ['./coco_detection.py']
 
 num_aspects = 50
+aspect_head = dict(type='makd.AspectHead', num_aspects=num_aspects)  # a child adds in_channels
 load_aspects = dict(type='makd.LoadAspectTargets', targets='data/coco/aspects/internvl3_8b', data_root='data/coco')
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, load_aspects]))
 val_dataloader = dict(dataset=dict(pipeline=[*_base_.val_dataloader.dataset.pipeline, load_aspects]))
