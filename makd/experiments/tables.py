@@ -243,7 +243,7 @@ def _questions() -> Iterator[Block]:
     ids = QuestionSet.load('data/emoji/aspects/questions.json').ids
 
     def of_weight(questions: int | Sequence[str]) -> tuple[str, ...]:
-        """Give each question the weight that it has among all: the loss is a mean, so alpha scales with their number."""
+        """Give each question its weight among all: the loss is a mean, so alpha scales with their number."""
         count = questions if isinstance(questions, int) else len(questions)
         alpha = cfg.model.head.aspect_loss.loss_weight * count / cfg.num_aspects
         return (*question_options(cfg, questions), f'model.head.aspect_loss.loss_weight={alpha:.3f}')
