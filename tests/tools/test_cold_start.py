@@ -16,7 +16,7 @@ ANSWERS = 'data/emoji/aspects/cldr'
 COMMANDS = {
     'analyze_log': (['data'], 'holds no log'),
     'browse': ([ANSWERS, '--images', 'no'], "there is no folder 'no'"),
-    'compare': ([BASELINE, BASELINE], 'asked for twice'),
+    'compare': ([BASELINE, BASELINE], 'listed twice'),
     'convert_targets': (['to-json', ANSWERS, 'OUT/answers.json', '--questions', 'OUT/questions.txt'], ''),
     'export_student': (['CONFIG', 'CHECKPOINT', 'OUT/plain.pth'], 'the same scores as the student'),
     'extract_backbone': (['no.pth', 'OUT/backbone.pth'], "there is no checkpoint 'no.pth'"),

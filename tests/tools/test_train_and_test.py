@@ -202,12 +202,12 @@ def test_flags_of_train(captured, tmp_path, monkeypatch):
     assert plain.val_cfg is not None
     assert captured('--no-validate').val_dataloader is None
     assert captured('--auto-scale-lr').auto_scale_lr.enable
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')  # on the CPU, ranks would look for each other
     assert captured('--launcher', 'slurm').launcher == 'slurm'
     assert captured('--resume').resume
     assert captured('--resume').load_from is None
     resumed = captured('--resume', str(tmp_path / 'a.pth'))
     assert (resumed.resume, resumed.load_from) == (True, str(tmp_path / 'a.pth'))
-    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
     assert captured('--amp').optim_wrapper.type == 'AmpOptimWrapper'
 
 
