@@ -1,9 +1,9 @@
-"""Settings of every test run; they have to stand before torch and matplotlib are imported."""
+"""Settings and fixtures of every test run; the settings must be made before torch and matplotlib are imported."""
 
 import os
 import subprocess
 
-# Models in tests are tiny: more threads cost more than they bring.
+# The models in tests are tiny: more threads would slow them down.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
@@ -20,7 +20,7 @@ KEYS = ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/été.png', 'owl.png']
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if 'warm_python' in item.fixturenames:  # whose start takes a while
+        if 'warm_python' in item.fixturenames:  # starting it takes a while
             item.add_marker('slow')
 
 
@@ -48,14 +48,14 @@ def targets(tmp_path, questions, logprobs):
 
 @pytest.fixture(scope='session')
 def warm_python():
-    """Path of a Python that starts at once; see ``warm_python.py`` for what it hides."""
+    """Yield the path of a Python that starts at once; ``warm_python.py`` says what it hides."""
     with WarmPython() as program:
         yield program
 
 
 @pytest.fixture(scope='session')
 def python(warm_python):
-    """Return a function that runs ``python ARGUMENTS`` in a fork and returns it completed, with its output as text."""
+    """Return a function that runs ``python ARGUMENTS`` in a fork and returns the CompletedProcess, with text output."""
 
     def run(*arguments, **options):
         command = [warm_python, *map(str, arguments)]
@@ -66,7 +66,7 @@ def python(warm_python):
 
 @pytest.fixture(scope='session')
 def student_files(tmp_path_factory, pytestconfig):
-    """Paths of the config and the checkpoint of a small student of the emoji; its data paths are below the root."""
+    """Return the paths of the config and the checkpoint of a small student of the emoji."""
     from apis.small_student import small_student  # imports the models
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""A small web server for tests: connections that break off, and answers that a test chooses."""
+"""A small web server for tests: connections that break off, and responses that a test chooses."""
 
 import hashlib
 import io
@@ -47,7 +47,7 @@ class Mirror:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def downloads(self, folders=None):
-        """Return what there is to fetch."""
+        """Return the downloads that this mirror offers."""
         return tuple(
             Download(f'{self.url}/{name}', hashlib.md5(content).hexdigest(), (folders or {}).get(name, '.'))
             for name, content in self.content.items()
@@ -55,7 +55,7 @@ class Mirror:
 
 
 def archive(name, files):
-    """Return the bytes of an archive of texts, of the kind that its name says."""
+    """Return the bytes of an archive of text files; its suffix says which kind."""
     content = io.BytesIO()
     if name.endswith('.zip'):
         with zipfile.ZipFile(content, 'w') as file:

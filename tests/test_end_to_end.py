@@ -1,4 +1,4 @@
-"""Whole runs in small: resuming gives the weights of a run that was never stopped, and two ranks train as one."""
+"""Small whole runs: a resumed run ends with the weights of one that was never stopped; two ranks train as one."""
 
 import uuid
 
@@ -14,7 +14,7 @@ TINY = dict(depth=18, base_channels=4, stem_channels=4)
 
 
 class KilledError(Exception):
-    """What stands for a killed process."""
+    """Stands for a killed process."""
 
 
 class KillHook(Hook):
@@ -31,7 +31,7 @@ class KillHook(Hook):
 
 
 def small_run(path, work_dir):
-    """A config at a size for tests, without random augmentation: mmengine does not save the state of its generators."""
+    """Return a small config without random augmentation: mmengine does not save the state of its generators."""
     cfg = Config.fromfile(path)
     cfg.work_dir = str(work_dir)
     cfg.model.backbone.update(TINY)
@@ -57,7 +57,7 @@ def small_run(path, work_dir):
 
 
 def train(cfg, kill_after=None):
-    cfg.experiment_name = uuid.uuid4().hex  # mmengine keeps one logger and scope a name
+    cfg.experiment_name = uuid.uuid4().hex  # mmengine keeps one logger and scope per name
     runner = Runner.from_cfg(cfg)
     if kill_after is not None:
         runner.register_hook(KillHook(kill_after))
@@ -91,7 +91,7 @@ def test_resuming_gives_the_weights_of_a_run_that_was_never_stopped(name, tmp_pa
 
 @pytest.mark.gloo
 def test_two_gloo_ranks_train_as_one_process(tmp_path, python):
-    """DDP takes the distiller without find_unused_parameters, and averages what one process computes on both halves."""
+    """DDP works without find_unused_parameters, and averages what one process computes on both halves."""
     cfg = small_run('configs/makd_dkd/resnet34_resnet18_emoji.py', tmp_path)
     cfg.dump(tmp_path / 'config.py')
     step = ['tests/one_step.py', str(tmp_path / 'config.py'), str(tmp_path)]

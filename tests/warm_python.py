@@ -1,10 +1,9 @@
 """A Python that starts at once: each command runs in a fork of a process that has imported the heavy packages.
 
-Importing mmpretrain and mmdet takes longer than most commands of the tests. :class:`WarmPython` gives the path of a
-program that is called as ``python`` is; ``sys.executable`` is that program in its forks, so that the commands that they
-start are forks, too. A command sees its own arguments, folder, environment, streams and exit status. It does not see
-what a new process does when it imports for the first time, nor which packages a tool imports: tests of these start
-``sys.executable``.
+Importing mmpretrain and mmdet takes longer than most commands that the tests run. :class:`WarmPython` gives the path
+of a program that is called as ``python`` is; ``sys.executable`` is that program in its forks, so that the commands that
+they start are forks, too. A command has its own arguments, folder, environment, streams and exit status. What it cannot
+show is which packages a tool imports and what happens while they are imported: tests of that start ``sys.executable``.
 """
 
 import atexit
@@ -48,7 +47,7 @@ sys.exit(status)
 
 
 class WarmPython:
-    """A context manager that starts the process, and returns the path of the program."""
+    """Context manager that starts the process and returns the path of the program."""
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix='warm-')  # a short path, as a socket's has to be

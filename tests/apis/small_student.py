@@ -1,4 +1,4 @@
-"""A small, untrained student of the emoji that ship, as a config and a checkpoint."""
+"""A small, untrained student of the emoji in the repository, as a config and a checkpoint."""
 
 import torch
 from mmengine.config import Config
@@ -23,7 +23,7 @@ def small_student(root, folder, name='makd/resnet18_emoji', **overrides):
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(cfg.model)
-        # Without any training its answers would all be about the same.
+        # Without this, an untrained student would answer almost the same about every image.
         for parameter in model.head.parameters():
             torch.nn.init.normal_(parameter, std=0.5)
         for module in model.modules():

@@ -1,4 +1,4 @@
-"""A run's record, and that the run can be repeated from it."""
+"""A run's record, from which the run can be repeated."""
 
 import hashlib
 import json

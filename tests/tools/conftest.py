@@ -9,9 +9,9 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 
 @pytest.fixture
 def run_tool(monkeypatch, capfd):
-    """Return a function that runs a tool in this process, since each start of another costs seconds.
+    """Return a function that runs a tool in this process, because starting a new one takes seconds.
 
-    It returns what was printed, as (out, err), and what the tool ended with: None, a number, or a message.
+    The function returns the output, as (out, err), and the code of the tool's SystemExit: None, a number or a message.
     """
 
     def run(name, *arguments):

@@ -1,4 +1,4 @@
-"""The tools of tools/analysis once each, on a few emoji and models that were never trained, and their mistakes."""
+"""Each tool of tools/analysis, on a few emoji and untrained models; and the messages about mistakes."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from makd.registry import MODELS
 
 MAKD, PLAIN = 'configs/makd/resnet18_emoji.py', 'configs/baseline/resnet18_emoji.py'
-# Eight images in two styles of four classes, which are chosen by their place.
+# Eight images in two styles of four classes, chosen by their indices.
 FEW = [
     'test_dataloader.dataset.indices=[0,1,2,3,849,850,851,852]',
     'test_dataloader.num_workers=0',
@@ -81,7 +81,7 @@ def test_confusions(analyse, checkpoints, figure):
     report = figure.with_suffix('.md').read_text()
     assert report in out
     assert '8 images of 4 classes; 2 runs of the baseline, 2 of MaKD' in report
-    assert report.count(' of 4 ') >= 4  # taken: of one image in two styles, twice
+    assert report.count(' of 4 ') >= 4  # two pairs, each seen on one image in two styles
     assert 'remain in runs left out of the choice' in report
 
 

@@ -79,7 +79,7 @@ def test_a_folder_of_images(browse):
     ('config', 'images', 'classes'),
     [('training', 6, ['cat', 'dog']), ('annotation', 12, ['cat', 'dog']), ('detection', 6, ['train/cat', 'train/dog'])],
 )
-def test_the_data_sets_of_a_config(browse, config, images, classes):
+def test_the_datasets_of_a_config(browse, config, images, classes):
     (out, _), end = browse('answers', '--config', f'{config}.py', '--out', 'sub/page.html')
     assert end is None
     assert f'{images} of 12 images' in out
@@ -89,7 +89,7 @@ def test_the_data_sets_of_a_config(browse, config, images, classes):
     assert page['byFolder'] is (config == 'detection')
 
 
-def test_an_annotation_config_without_data_sets(browse):
+def test_an_annotation_config_without_datasets(browse):
     (out, _), end = browse(
         'answers', '--config', 'annotation.py', '--cfg-options', 'test_dataloader.dataset.datasets=[]'
     )

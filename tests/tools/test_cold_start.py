@@ -1,7 +1,7 @@
-"""Tools in a new Python each, which imports what they need in their order: other tests run them in a warm process.
+"""Each tool in a new Python, which imports what the tool needs, in its order; other tests run in a warm process.
 
-train.py and test.py start so in ``test_train_a_detector.py``, predict.py in ``test_predict.py``, annotate.py in
-``test_annotate.py`` and prepare_dataset.py in the emoji data's ``test_build.py``.
+train.py and test.py start like this in ``test_train_a_detector.py``, predict.py in ``test_predict.py``, annotate.py in
+``test_annotate.py`` and prepare_dataset.py in ``projects/emoji_data/tests/test_build.py``.
 """
 
 import subprocess

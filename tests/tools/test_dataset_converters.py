@@ -1,4 +1,4 @@
-"""Data sets are laid out from a small local mirror, with a connection that breaks off and damaged archives."""
+"""Datasets are prepared from a small local mirror, with broken connections and damaged archives."""
 
 from dataclasses import replace
 
@@ -48,21 +48,21 @@ def mirror(serve):
 
 
 def prepare(mirror, out, packages=None):
-    said = []
-    replace(COCO, files=mirror.downloads(), counts=COUNTS).prepare(out, packages, log=said.append)
-    return '\n'.join(said)
+    printed = []
+    replace(COCO, files=mirror.downloads(), counts=COUNTS).prepare(out, packages, log=printed.append)
+    return '\n'.join(printed)
 
 
 def test_images_and_annotations_are_laid_out_and_the_next_step_is_said(mirror, tmp_path):
-    said = prepare(mirror, tmp_path / 'coco')
-    assert 'train2017/*.jpg: 3 files' in said
-    assert 'configs/annotate/internvl3_8b_coco.py' in said
+    printed = prepare(mirror, tmp_path / 'coco')
+    assert 'train2017/*.jpg: 3 files' in printed
+    assert 'configs/annotate/internvl3_8b_coco.py' in printed
     found = {path.relative_to(tmp_path / 'coco').as_posix() for path in (tmp_path / 'coco').rglob('*.*')}
     assert {'annotations/instances_train2017.json', 'train2017/2.jpg', 'val2017/1.jpg'} <= found
     assert not list((tmp_path / 'coco').glob('*.zip'))
-    asked = len(mirror.asked)
-    prepare(mirror, tmp_path / 'coco')  # all is there
-    assert len(mirror.asked) == asked
+    requests = len(mirror.asked)
+    prepare(mirror, tmp_path / 'coco')  # everything is there
+    assert len(mirror.asked) == requests
 
 
 @pytest.mark.parametrize('ranges', [True, False])
@@ -70,14 +70,14 @@ def test_a_download_goes_on_where_it_broke_off(mirror, tmp_path, ranges):
     mirror.ranges = ranges
     mirror.cut['train2017.zip'] = 4000
     prepare(mirror, tmp_path / 'coco')
-    asked = [start for name, start in mirror.asked if name == 'train2017.zip']
-    assert asked == [None, 'bytes=4000-']
+    requests = [start for name, start in mirror.asked if name == 'train2017.zip']
+    assert requests == [None, 'bytes=4000-']
     assert (tmp_path / 'coco' / 'train2017' / '0.jpg').stat().st_size == 5000
 
 
 def test_what_an_earlier_command_left_is_used(mirror, tmp_path):
     part = tmp_path / 'val2017.zip.part'
-    for kept in (100, len(FILES['val2017.zip'])):  # the second is whole, and the server has nothing behind it
+    for kept in (100, len(FILES['val2017.zip'])):  # the second is whole, and the server has nothing after it
         part.write_bytes(FILES['val2017.zip'][:kept])
         path = fetch(mirror.downloads()[1], tmp_path, lambda _: None)
         assert path.read_bytes() == FILES['val2017.zip']
@@ -132,9 +132,9 @@ def test_what_was_laid_out_by_hand_is_not_fetched_again(mirror, tmp_path):
     prepare(mirror, tmp_path)
     for done in tmp_path.glob('.*.done'):
         done.unlink()
-    asked = len(mirror.asked)
+    requests = len(mirror.asked)
     prepare(mirror, tmp_path)
-    assert len(mirror.asked) == asked
+    assert len(mirror.asked) == requests
 
 
 def test_what_a_person_added_is_left_alone(mirror, tmp_path):
@@ -143,9 +143,9 @@ def test_what_a_person_added_is_left_alone(mirror, tmp_path):
     prepare(mirror, tmp_path)
     assert (tmp_path / 'annotations' / 'mine.json').read_text() == 'mine'
     (tmp_path / 'train2017' / 'another.jpg').touch()
-    asked = len(mirror.asked)
+    requests = len(mirror.asked)
     prepare(mirror, tmp_path)
-    assert len(mirror.asked) == asked
+    assert len(mirror.asked) == requests
 
 
 def small(name, mirror, counts, folders=None):
@@ -159,7 +159,7 @@ def split(type_, root, **arguments):
 
 
 def test_mmpretrain_reads_what_is_laid_out(serve, tmp_path):
-    """Each kind of archive as its makers made it, with two or three pictures."""
+    """Each kind of archive as its authors published it, with two or three images."""
     names = {download.name for name in PREPARED if PREPARED[name][1] for download in preparer(name).files}
 
     pets = {
@@ -226,7 +226,7 @@ def test_caltech101_is_split_by_the_order_of_its_names(serve, tmp_path):
     ]
     assert len(train) == 10
     assert (tmp_path / 'meta/classes.txt').read_text() == 'ant\ncrab\n'
-    assert list(CALTECH101_CATEGORIES) == sorted(CALTECH101_CATEGORIES)  # the labels are places in this order
+    assert list(CALTECH101_CATEGORIES) == sorted(CALTECH101_CATEGORIES)  # labels are indices in this order
 
 
 def test_stanford_cars_are_taken_from_where_a_person_put_them(serve, tmp_path):

@@ -33,7 +33,7 @@ def test_a_plain_checkpoint_gives_the_same_scores_in_mmpretrain(export, student_
     plain = ImageClassificationInferencer(str(tmp_path / 'plain_config.py'), str(tmp_path / 'plain.pth'), device='cpu')
     image = student.load(IMAGE)
     expected, found = student(image)[0], plain(image)[0]
-    # A product with C rows and one with C + Q rows may be summed in another order, depending on the processor.
+    # Depending on the processor, a product with C rows and one with C + Q rows are summed in different orders.
     np.testing.assert_allclose(found['pred_scores'], expected['pred_scores'], rtol=1e-5)
     assert found['pred_class'] == expected['pred_class']
 
@@ -59,12 +59,12 @@ def test_onnx_with_aspects_sees_in_an_image_what_the_student_sees(export, studen
     np.testing.assert_allclose(scores[0], expected['pred_scores'], atol=1e-6)
     np.testing.assert_allclose(aspects[0], expected['pred_aspects'], atol=1e-6)
 
-    told = {prop.key: json.loads(prop.value) for prop in onnx.load(out).metadata_props}
-    assert told['input'] == dict(name='images', dtype='uint8', shape=['batch', 3, 32, 32], order='RGB')
-    assert told['normalisation'] == dict(order='RGB', mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0])
-    assert told['classes'][expected['pred_label']] == expected['pred_class']
-    assert told['questions'] == list(student.questions.texts)
-    assert [transform['type'] for transform in told['transforms']] == [
+    metadata = {prop.key: json.loads(prop.value) for prop in onnx.load(out).metadata_props}
+    assert metadata['input'] == dict(name='images', dtype='uint8', shape=['batch', 3, 32, 32], order='RGB')
+    assert metadata['normalisation'] == dict(order='RGB', mean=[124.0, 117.0, 104.0], std=[70.0, 70.0, 70.0])
+    assert metadata['classes'][expected['pred_label']] == expected['pred_class']
+    assert metadata['questions'] == list(student.questions.texts)
+    assert [transform['type'] for transform in metadata['transforms']] == [
         *('makd.LoadImageOnBackground', 'Resize', 'PackInputs')
     ]
 
@@ -92,7 +92,7 @@ MISTAKES = {
     'checkpoint of another config': (['configs/makd/resnet18_emoji.py', 'CHECKPOINT', 'out.pth'], 'does not fit'),
     'no pipeline': (
         ['CONFIG', 'CHECKPOINT', 'out.pt2', '--cfg-options', 'test_dataloader=None'],
-        'test_dataloader.dataset.pipeline says how images are loaded',
+        'test_dataloader.dataset.pipeline, which says how images are loaded',
     ),
 }
 

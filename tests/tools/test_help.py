@@ -1,4 +1,4 @@
-"""``--help`` of every tool, which answers at once: without importing torch."""
+"""``--help`` of every tool: it answers at once, without importing torch."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ SHOWN = {
     'tools/predict.py': 'IMAGE',
     'tools/prepare_dataset.py': 'emoji_scenes',
 }
-# One process for all of them: what one tool imported, the next one would have to import as well to be wrong.
+# One process runs them all; a heavy import shows in the first tool that makes it, and in all later ones.
 PROGRAM = """
 import contextlib, io, json, runpy, sys
 shown = {}

@@ -15,7 +15,7 @@ def predict(run_tool, monkeypatch, pytestconfig):
 
 @pytest.fixture
 def images(tmp_path, pytestconfig):
-    """A folder with two pictures of one name, in folders, a damaged one, and a file that is no picture."""
+    """A folder with two images of one name in subfolders, a damaged image, and a file that is not an image."""
     folder = tmp_path / 'images'
     for name, code in (('a', '1f34e'), ('b', '1f34c')):
         (folder / name).mkdir(parents=True)
@@ -40,7 +40,7 @@ def test_text(predict, student_files):
 
 
 def test_json_of_a_folder_with_a_damaged_image(predict, student_files, images, tmp_path):
-    """All others are predicted, and in the order of their paths."""
+    """The other images are predicted, in the order of their paths."""
     out = tmp_path / 'new/predictions.json'
     (printed, _), status = predict(images, *student_files, '--json', out, '--batch-size', 2, '--top', 3, '--aspects', 4)
     assert 'error: 1 of 3 images could not be read' in status
@@ -65,7 +65,7 @@ def test_json_of_a_folder_with_a_damaged_image(predict, student_files, images, t
 
 @pytest.mark.slow
 def test_json_on_the_standard_output_is_nothing_but_json(student_files, pytestconfig):
-    """Also where mmpretrain is imported for the first time, which prints."""
+    """In a new process, where importing mmpretrain prints a line."""
     done = subprocess.run(
         [
             sys.executable,
@@ -85,12 +85,10 @@ def test_json_on_the_standard_output_is_nothing_but_json(student_files, pytestco
 
 
 def test_pictures(predict, student_files, images, tmp_path):
-    (printed, said), status = predict(
-        images / 'a/x.PNG', images / 'b', *student_files, '--show-dir', tmp_path / 'shown'
-    )
+    (out, err), status = predict(images / 'a/x.PNG', images / 'b', *student_files, '--show-dir', tmp_path / 'shown')
     assert status is None
-    assert printed == ''
-    assert '2 images are drawn in' in said
+    assert out == ''
+    assert '2 images are drawn in' in err
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
 
 

@@ -27,7 +27,7 @@ echo "7;cluster"
 
 @pytest.fixture
 def reproduce(tmp_path, monkeypatch, run_tool):
-    """Run the tool in a folder of its own, on a table of three arms; return its output, and what it ends with."""
+    """Return a function that runs the tool in a folder of its own, on a table of three arms."""
     write_tools(tmp_path / 'tools')
     shutil.copy(TOOL, tmp_path / 'tools')
     configs = {
@@ -80,7 +80,7 @@ def test_a_table_is_run_once_and_written_beside_the_papers_figures(reproduce):
     assert len(calls('work_dirs')) == 6
 
 
-def test_a_dry_run_says_how_far_each_cell_is_and_runs_nothing(reproduce):
+def test_a_dry_run_says_how_far_each_trial_is_and_runs_nothing(reproduce):
     (out, _), _ = reproduce('--dry-run')
     assert 'teacher baseline/teacher: to be trained first' in out
     assert 'makd/student seed 1: to be run' in out
@@ -122,7 +122,7 @@ def test_a_teacher_that_fails_holds_its_students_back(reproduce):
 def test_a_teacher_that_was_killed_while_it_was_written_is_trained_on(reproduce):
     Path('teachers').mkdir()
     Path('teachers/epoch_0.pth').touch()
-    Path('teachers/epoch_1.pth').touch()  # the half of it
+    Path('teachers/epoch_1.pth').touch()  # half written
     Path('teachers/last_checkpoint').write_text(str(Path('teachers/epoch_0.pth').absolute()))
     reproduce()
     assert '--resume' in calls('teachers')[0]
@@ -173,7 +173,7 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', f'{tmp_path / "bin"}:{"/usr/bin"}:/bin')
 
 
-def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
+def test_on_slurm_a_trial_is_a_job(reproduce, slurm):
     (out, _), end = reproduce('--launcher', 'slurm', '--slurm-args', '--partition=gpu --time=1:00:00')
     assert end is None
     assert 'makd/student seed 1 is job 7' in out
@@ -186,7 +186,7 @@ def test_on_slurm_a_cell_is_a_job(reproduce, slurm):
 def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, slurm):
     Path('hold').touch()
     (out, _), end = reproduce('--launcher', 'slurm')
-    assert end is None  # all has been submitted
+    assert end is None  # everything has been submitted
     assert 'kd/student seed 1 waits for its teacher' in out
     assert 'The same command shows the table when the jobs have ended' in out
     (out, _), end = reproduce('--launcher', 'slurm')

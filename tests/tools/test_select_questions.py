@@ -1,4 +1,4 @@
-"""The tool on a data set of four classes, two of whose questions tell them apart."""
+"""The tool on a dataset of four classes that two of its questions tell apart."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The same train.py and test.py serve mmdet: a very small Faster R-CNN on two pictures, without compiled operators."""
+"""The same train.py and test.py serve mmdet: a very small Faster R-CNN on two images, without compiled operators."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def config(tmp_path, pytestconfig):
 
 @pytest.mark.slow
 def test_a_detector_trains_tests_and_draws(config, tmp_path):
-    """In new processes, which import everything in the order of the tools."""
+    """In new processes, which import everything in the order in which the tools do."""
 
     def tool(*arguments):
         done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The command line, as a user runs it: one message and a status in place of a traceback, and a reduced run."""
+"""train.py, test.py and compare.py as a user runs them: one message instead of a traceback, and reduced runs."""
 
 import json
 import re
@@ -79,7 +79,7 @@ REDUCED = [
 
 
 def test_compare_in_a_reduced_form_end_to_end(python, tmp_path):
-    """What `make train` does: train and test baseline and MaKD, show table and curves; the second time, nothing."""
+    """What `make train` does: train and test baseline and MaKD, show table and curves. A second call runs nothing."""
     configs = ['configs/baseline/resnet18_emoji.py', 'configs/makd/resnet18_emoji.py']
     command = ['tools/compare.py', *configs, '--jobs', '2', '--work-dir', tmp_path, '--cfg-options', *REDUCED]
     result = python(*command)
@@ -121,7 +121,7 @@ def test_compare_in_a_reduced_form_end_to_end(python, tmp_path):
 
 
 @pytest.mark.gloo
-def test_a_cell_on_two_ranks_without_a_gpu(python, tmp_path):
+def test_a_trial_on_two_ranks_without_a_gpu(python, tmp_path):
     """What `reproduce.py --launcher pytorch --gpus 2` does with a trial, here with gloo."""
     config = 'configs/makd/resnet18_emoji.py'
     trial = ['--seed', '0', '--root', tmp_path, '--tools', 'tools', '--gpus', '2', '--overrides', *REDUCED]
@@ -145,7 +145,7 @@ def test_curves_for_tensorboard_if_asked_for(python, tmp_path):
     assert [event.step for event in accumulator.Scalars('loss_makd')] == [1, 2, 3, 4]
 
 
-def test_a_failing_cell_is_reported_and_the_others_are_kept(python, tmp_path):
+def test_a_failing_trial_is_reported_and_the_others_are_kept(python, tmp_path):
     failing = tmp_path / 'kd' / 'no_teacher.py'
     failing.parent.mkdir()
     failing.write_text(
@@ -172,12 +172,12 @@ def test_a_comparison_asks_for_each_run_once(python):
 
 
 class Captured(Exception):  # noqa: N818
-    """Carries the config that a Runner would have been built from."""
+    """Carry the config that a Runner would have been built from."""
 
 
 @pytest.fixture
 def captured(monkeypatch):
-    """Run tools/train.py in this process up to the Runner, and return its config."""
+    """Return a function that runs tools/train.py up to the Runner and returns its config."""
 
     def from_cfg(cfg):
         raise Captured(cfg)

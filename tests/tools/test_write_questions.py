@@ -38,7 +38,7 @@ def answer(request):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, run_tool):
-    """Run the tool on a config in a folder of its own; return its output, and what it ends with."""
+    """Return a function that runs the tool on a config in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('OPENAI_API_KEY', raising=False)
 
@@ -103,11 +103,11 @@ def test_dry_run_needs_neither_key_nor_server(run):
     assert not Path('sub').exists()
 
 
-def test_classes_from_a_file_and_from_data_sets(run):
+def test_classes_from_a_file_and_from_datasets(run):
     Path('classes.txt').write_text('owl\n\nwhale\n')
     assert 'list is as follows: [owl, whale]' in run('--dry-run', classes='classes.txt')[0].out
     emoji = dict(type='makd.EmojiDataset', data_root=str(ROOT / 'data/emoji'), styles=['noto'], label='subcategory')
-    # These know their classes, and need no file.
+    # These know their classes and need no file.
     coco = dict(type='RepeatDataset', times=2, dataset=dict(type='mmdet.CocoDataset', ann_file='no.json', pipeline=[0]))
     cub = dict(type='CIFAR10', data_root='no', pipeline=[dict(type='makd.LoadAspectTargets', targets='not/yet')])
     for dataset, shown in ((emoji, 'animal-bird, '), (coco, 'person, bicycle, '), (cub, 'airplane, automobile, ')):
