@@ -1,4 +1,4 @@
-"""Annotation as a run, by one process or two gloo ranks, killed at random moments; each try is a fork of the test."""
+"""Annotation runs of one process or two gloo ranks, killed at random moments; each try is a fork of the test."""
 
 import json
 import os

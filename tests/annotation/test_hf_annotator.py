@@ -1,4 +1,4 @@
-"""The fast way gives what one plain forward per question gives, on every family of models."""
+"""The scorer gives the same as one plain forward per question, on every family of models."""
 
 import json
 import pickle
@@ -39,7 +39,7 @@ def checkpoint(tmp_path_factory):
 
 @torch.no_grad()
 def reference(annotator, image):
-    """One forward a question, of what the processor makes of the whole prompt: (Q, 2)."""
+    """Return (Q, 2) from one forward per question, of the processor's output for the whole prompt."""
     rows = []
     for question in annotator.questions:
         turns = [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': question.text}]}]
@@ -55,7 +55,7 @@ def reference(annotator, image):
 
 @pytest.mark.parametrize('system_prompt', [None, LONG], ids=['short', 'long'])
 @pytest.mark.parametrize('family', tiny_models.FAMILIES)
-def test_equals_one_forward_a_question(checkpoint, family, system_prompt):
+def test_equals_one_forward_per_question(checkpoint, family, system_prompt):
     annotator = HFAnnotator(checkpoint(family), QUESTIONS, system_prompt=system_prompt, chunk_size=3)
     images = [picture((60, 60), 0), picture((64, 30), 1), picture((60, 60), 2)]
     inputs = [annotator.preparer(image) for image in images]
