@@ -60,12 +60,14 @@ def _without_mixins(node: Mapping, field: str) -> dict:
         return dict(node)
     above, parent = order[: max(places) + 1], order[max(places) + 1]
     own = order[: min(places)]
-    if issubclass(cls, MaKDHeadMixin) and any({'__init__', 'forward', 'pre_logits'} & vars(one).keys() for one in own):
+    if issubclass(cls, MaKDHeadMixin) and any(
+        {'__init__', 'forward', 'pre_logits'} & vars(base).keys() for base in own
+    ):
         raise ConfigError(
             f'{field}.type={node["type"]!r} defines __init__, forward or pre_logits itself, so no plain head computes '
             'its logits.'
         )
-    added = set().union(*(_own_arguments(one) for one in above)) - set(inspect.signature(parent).parameters)
+    added = set().union(*(_own_arguments(base) for base in above)) - set(inspect.signature(parent).parameters)
     return {**{key: value for key, value in node.items() if key not in added}, 'type': parent.__name__}
 
 

@@ -1,4 +1,4 @@
-"""What answers tell about the class: against a reference written out by hand, and against entropies that are known."""
+"""The information of answers about the class, against a reference written out by hand and against known entropies."""
 
 from math import log, log2
 
@@ -62,7 +62,7 @@ def test_bits_that_are_known(four_classes):
     assert evidence.information([1])[0] == pytest.approx(1.0, abs=0.02)
     assert evidence.information([1, 3])[-1] == pytest.approx(2.0, abs=0.02)
     first, with_copy = evidence.information([1, 2])
-    assert with_copy == pytest.approx(first, abs=0.02)  # a copy tells nothing more
+    assert with_copy == pytest.approx(first, abs=0.02)  # a copy adds no information
     assert abs(evidence.information([0])[0]) < 0.01
 
 
@@ -75,7 +75,7 @@ def test_rank_takes_what_tells_more_beyond_the_chosen(four_classes):
 
 
 def test_noise_about_classes_of_few_images_tells_nothing():
-    """Counted on the same images it would seem to tell half a bit."""
+    """Estimated on the same images it would seem to give half a bit."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(300), 3)
     coins = rng.integers(0, 2, (900, 20)).astype(float)

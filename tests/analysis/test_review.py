@@ -10,7 +10,7 @@ NAN = np.nan
 ANSWERS = [
     (0, 0.8, 1.0, NAN),
     (0, 0.6, 0.0, NAN),
-    (-1, 0.5, 0.5, 0.5),  # of no class: it counts nowhere
+    (-1, 0.5, 0.5, 0.5),  # without a class: left out
     (1, 0.2, 0.9, 0.4),
     (1, 0.0, NAN, 0.4),
     (2, NAN, 0.5, 0.4),
@@ -67,11 +67,11 @@ def test_answers(targets):
 
 def test_a_sample_has_the_statistics_of_all(targets, monkeypatch):
     whole = review(targets, LABELS, np.array([0, 1, 3, 4, 5]))
-    monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)  # two images a block
+    monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)  # two images per block
     part = review(targets, LABELS, np.array([1, 4]))
     for field in ('num_suspicious', 'num_missing'):
         np.testing.assert_array_equal(getattr(part, field), getattr(whole, field))
-    # Close and not equal: in blocks of another size, sums are taken in another order.
+    # Close, not equal: with another block size, sums are computed in another order.
     for field in ('mean_yes', 'mass', 'discrimination'):
         np.testing.assert_allclose(getattr(part, field), getattr(whole, field), atol=1e-12)
     for field in ('yes', 'mass_of', 'expected', 'suspicion'):

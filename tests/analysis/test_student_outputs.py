@@ -1,4 +1,4 @@
-"""A student's outputs, against those that its head predicts in a Runner's test."""
+"""A student's outputs, against the predictions of its head in a Runner's test."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ FEW = {'test_dataloader.dataset.indices': 5, 'test_dataloader.num_workers': 0, '
 
 
 def untrained(config, folder):
-    """Write a checkpoint of a model that was never trained, and return its path and the model."""
+    """Write a checkpoint of an untrained model, and return its path and the model."""
     cfg = Config.fromfile(config)
     init_default_scope('mmpretrain')
     torch.manual_seed(0)

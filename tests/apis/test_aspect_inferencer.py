@@ -37,12 +37,12 @@ def test_set(student_files, pytestconfig):
 
 @pytest.fixture(scope='module')
 def paths(test_set):
-    """Pictures with transparent parts."""
+    """Images with transparent parts."""
     return [test_set.get_data_info(index)['img_path'] for index in range(3)]
 
 
 def test_the_results_are_those_of_a_test(student, test_set, paths):
-    """Of the loader that knows what is transparent, and of any batch size."""
+    """The test pipeline's loader handles transparent parts, and the batch size makes no difference."""
     expected = student.model.test_step(default_collate([test_set[index] for index in range(3)]))
     for batch_size in (1, 2):
         results = student(paths, batch_size=batch_size)
@@ -58,13 +58,13 @@ def test_aspects_are_sorted_by_what_they_say_for_the_class(student, paths):
     (result,) = student(paths[0])
     aspects = result['aspects']
     bits = student.evidence.bits(result['pred_aspects'], result['pred_label'])
-    assert [one['evidence'] for one in aspects] == sorted(bits, reverse=True)
-    assert len({one['id'] for one in aspects}) == Q
-    for one in aspects[:3]:
-        q = student.questions.ids.index(one['id'])
-        assert one['question'] == student.questions.texts[q]
-        assert one['probability'] == pytest.approx(float(result['pred_aspects'][q]))
-        assert one['average'] == pytest.approx(student.evidence.overall[q])
+    assert [aspect['evidence'] for aspect in aspects] == sorted(bits, reverse=True)
+    assert len({aspect['id'] for aspect in aspects}) == Q
+    for aspect in aspects[:3]:
+        q = student.questions.ids.index(aspect['id'])
+        assert aspect['question'] == student.questions.texts[q]
+        assert aspect['probability'] == pytest.approx(float(result['pred_aspects'][q]))
+        assert aspect['average'] == pytest.approx(student.evidence.overall[q])
 
 
 def test_arrays_folders_and_datasamples(student, paths, tmp_path):
@@ -118,7 +118,7 @@ def test_what_is_no_image(student, image, message):
 
 
 def test_a_damaged_image(student, tmp_path):
-    (tmp_path / 'damaged.png').write_bytes(b'no picture')
+    (tmp_path / 'damaged.png').write_bytes(b'not an image')
     with pytest.raises(DataError, match=r'damaged\.png'):
         student(str(tmp_path / 'damaged.png'))
 
@@ -131,9 +131,9 @@ def test_without_the_training_set_aspects_are_listed_by_certainty(
     with pytest.warns(UserWarning, match="by certainty: .*data_root='data/emoji' is not there"):
         student = AspectInferencer(*student_files, device='cpu')
     (result,) = student(image)
-    certainty = [abs(one['probability'] - 0.5) for one in result['aspects']]
+    certainty = [abs(aspect['probability'] - 0.5) for aspect in result['aspects']]
     assert certainty == sorted(certainty, reverse=True)
-    assert {one['evidence'] for one in result['aspects']} == {None}
+    assert {aspect['evidence'] for aspect in result['aspects']} == {None}
     assert result['aspects'][0]['question'].startswith('question ')
     assert result['pred_class'] in student.classes
 

@@ -1,4 +1,4 @@
-"""The detection metric that configs name, on scenes of the shipped kind, against pycocotools called directly."""
+"""The detection metric of the configs, on scenes like the shipped ones, against pycocotools called directly."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_average_precision_is_that_of_pycocotools(tmp_path):
             kind = int(rng.integers(len(CLASSES)))
             sprite = Sprite(Image.new('RGBA', (1, 1)), kind, 'x', 'noto', frozenset())
             things.append(Thing(sprite, (left, top, width, height), width * height, 0.0))
-            # Found a little beside where it is, and sometimes as something else.
+            # Detected with a small offset, and sometimes with another class.
             shift = rng.normal(0, 5, 4)
             boxes.append([left + shift[0], top + shift[1], left + width + shift[2], top + height + shift[3]])
             labels.append(kind if rng.random() < 0.7 else int(rng.integers(len(CLASSES))))

@@ -21,7 +21,7 @@ def write_run(tmp_path):
 def test_runs_that_differ_in_their_seed_are_one_group(write_run, tmp_path):
     for work_dir in ('c/makd/a/111/seed_0', 'c/makd/a/111/seed_1', 'c/makd/a/222/seed_0', 'c/base/a/333/seed_4'):
         write_run(work_dir)
-    write_run('c/base/a/333/seed_4/test')  # of testing, not a run
+    write_run('c/base/a/333/seed_4/test')  # the log of a test, not a run
     write_run('plain/b')
     groups = find_runs([str(tmp_path / 'c'), str(tmp_path / 'plain' / 'b')])
     assert {name: [run.name for run in runs] for name, runs in groups.items()} == {

@@ -1,4 +1,4 @@
-"""The tables that can be reproduced: their trials are there, and the paper's figures stand beside them."""
+"""The reproducible tables: their configs exist, and the paper's figures belong to the right ones."""
 
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def test_data_sets_are_the_papers_unless_others_are_named():
 
 
 def test_what_a_config_says_anyway_is_not_overridden():
-    """So the trial is that of the other tables."""
+    """So the trial is shared with the other tables."""
     assert Arm('MaKD, alpha 16', 'configs/makd/resnet18_emoji.py', (), 16.0) in ARMS['figure3']
     assert Arm('MaKD, 66 questions', 'configs/makd/resnet18_emoji.py', (), 66) in ARMS['figure2']
 

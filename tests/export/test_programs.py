@@ -1,4 +1,4 @@
-"""What is written runs, in any batch size, and gives what the model gives."""
+"""Exported programs run with any batch size and return the model's outputs."""
 
 import json
 
@@ -113,7 +113,7 @@ def test_torch_export(backbone, aspects, tmp_path):
 
 
 def test_a_file_that_gives_something_else_is_not_written(tmp_path, monkeypatch):
-    """The answers of the class logits' neighbours would pass for probabilities, too."""
+    """Wrong outputs look like probabilities, too: only a comparison with the model finds them."""
     pixels = classifier('ResNet', True)
     reference = pixels.reference
     monkeypatch.setattr(pixels, 'reference', lambda images: (reference(images)[0], reference(images)[1] + 2e-4))

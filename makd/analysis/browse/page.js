@@ -260,15 +260,15 @@ function makeCard(place) {
   const card = make('button', isSuspicious(suspicion[answer]) ? 'card suspicious' : 'card');
   card.type = 'button';
   card.title = keys[image];
-  const said = name === 'missing' ? 'no answer' : `${name} ${share(yes[answer])}`;
+  const answerText = name === 'missing' ? 'no answer' : `${name} ${share(yes[answer])}`;
   const low = lowMass(answer);
   const beside = low ? `mass ${share(mass[answer])}` : `others ${share(expected[answer])}`;
   const caption = make('span', 'caption');
-  caption.append(make('span', name === 'yes' ? 'yes' : '', said), make('span', 'beside', beside));
+  caption.append(make('span', name === 'yes' ? 'yes' : '', answerText), make('span', 'beside', beside));
   card.append(makePicture(image, 'thumbnail'), makeBar(fraction(yes[answer]), fraction(expected[answer])), caption);
   card.append(make('span', 'class', className(labels[image])));
   card.append(make('span', 'id', chosenQuestion() < 0 ? questions[worst[image]].id : keys[image]));
-  card.setAttribute('aria-label', `${keys[image]}, ${className(labels[image])}: ${said}, ${beside}`);
+  card.setAttribute('aria-label', `${keys[image]}, ${className(labels[image])}: ${answerText}, ${beside}`);
   card.addEventListener('click', () => {
     focused = place;
     choose({ image: keys[image] }, true);

@@ -21,7 +21,7 @@ def picture():
 
 @pytest.fixture(scope='session')
 def make_page(picture):
-    """Return a function that makes a page: of P(yes) and label mass, (N, Q), and the class of each image."""
+    """Return a function that makes a page from P(yes) and label mass, (N, Q), and the class of each image."""
 
     def make(
         folder,

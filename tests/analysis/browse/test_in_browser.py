@@ -1,4 +1,4 @@
-"""The page in a headless Chromium of the system: it filters and sorts, runs nothing foreign, and loads nothing."""
+"""The page in the system's headless Chromium: it filters and sorts, runs no foreign code, and loads nothing."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ NAN = np.nan
 #               class  furry  small
 ANSWERS = [
     ('cat', 0.90, 0.80),
-    ('cat', 0.10, 0.80),  # furry: the only cat that is not, suspicion 0.8
+    ('cat', 0.10, 0.80),  # the only cat that is not furry: suspicion 0.8
     ('cat', 0.90, 0.80),
     ('cat', 0.90, 0.80),
     ('car', 0.05, 0.50),
@@ -44,7 +44,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Return a function that opens a page at a hash; at the end nothing was requested, and nothing went wrong."""
+    """Return a function that opens a page at a hash; afterwards check that it requested nothing and logged no error."""
     opened = browser.new_page(viewport=dict(width=1200, height=800))
     opened.set_default_timeout(10_000)
     requests, complaints = [], []
@@ -81,7 +81,7 @@ def html(make_page, tmp_path_factory, picture):
 
 
 def numbers(page):
-    """Numbers of the images that are shown, in order."""
+    """Return the numbers of the shown images, in order."""
     cards = page.locator('#grid li:has(.card)').evaluate_all(
         'all => all.sort((a, b) => a.ariaPosInSet - b.ariaPosInSet).map(item => item.firstChild.title)'
     )
