@@ -3,7 +3,7 @@
 # load_teacher_logits:
 #   load_teacher_logits = dict(**_base_.load_teacher_logits, targets='data/SET/aspects/NAME', data_root='data/SET')
 #   train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, load_teacher_logits]))
-#   model = dict(type='makd.DistillImageClassifier', distill_loss=_base_.distill_loss, **_base_.teacher)
+#   model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)  # distill: kd.py or dkd.py
 #   custom_hooks = [_base_.teacher_logits_hook]
 load_teacher_logits = dict(type='makd.LoadTeacherLogits')
 teacher = dict(teacher=None)
