@@ -300,7 +300,7 @@ def run_tool(*arguments):
 def test_tool_names_an_unknown_data_set():
     done = run_tool('emojis')
     assert (done.returncode, done.stdout) == (1, '')
-    assert done.stderr.startswith('error: unknown data set "emojis": choose one of emoji, emoji_scenes, ')
+    assert done.stderr.startswith('error: unknown dataset "emojis": choose one of emoji, emoji_scenes, ')
 
 
 def test_missing_package_leaves_the_folder_untouched(tmp_path, monkeypatch):
