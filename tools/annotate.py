@@ -17,9 +17,9 @@ EXAMPLES = f"""examples:
   bash tools/dist_annotate.sh CONFIG 8                   on 8 GPUs; with NNODES, on several machines
 
 To resume an interrupted run, give the same command again, on any number of GPUs. Images without answers are listed in
-failed.jsonl of the folder; the same command tries them again, and no others.
+failed.jsonl of the folder; the same command retries only those.
 
-exit status: 0 all images have answers; {FAILED} some have none (1 under torchrun, which knows no other); 1 an error"""
+exit status: 0 all images have answers; {FAILED} some answers are missing (1 under torchrun); 1 an error"""
 
 
 def parse_args() -> argparse.Namespace:

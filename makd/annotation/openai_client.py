@@ -62,7 +62,7 @@ class _Reply(BaseModel):
     """The part of a chat completion that every server sends."""
 
     choices: list[_Choice] = Field(min_length=1)
-    usage: dict[str, Any] | None = None
+    usage: Any = None
 
 
 class OpenAIClient:
@@ -104,6 +104,8 @@ class OpenAIClient:
         base_url = base_url or os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1'
         self._key = os.environ.get(api_key_env, '').strip()
         _check_url(base_url, api_key_env, has_key=bool(self._key))
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise ConfigError(f'The environment variable {api_key_env} is not a key: it has characters that none has.')
         if min(max_retries, timeout, max_requests or 0, max_tokens_total or 0) < 0:
             raise ConfigError(
                 'max_retries, timeout, max_requests and max_tokens_total of a client must not be negative.'
@@ -199,13 +201,13 @@ class OpenAIClient:
         response.read()
         if response.is_success and response.request.url.path.endswith('/chat/completions'):
             try:
-                usage = _Reply.model_validate_json(response.content).usage or {}
+                usage = _Reply.model_validate_json(response.content).usage
             except ValidationError:
                 response.status_code = _MALFORMED
             else:
                 with self._lock:
-                    self.usage.prompt_tokens += usage.get('prompt_tokens') or 0
-                    self.usage.completion_tokens += usage.get('completion_tokens') or 0
+                    self.usage.prompt_tokens += _count(usage, 'prompt_tokens')
+                    self.usage.completion_tokens += _count(usage, 'completion_tokens')
         if response.is_error:
             _logger.info('%s: status %d: %s', self, response.status_code, self._shown(response.text))
             if 'insufficient_quota' in response.text or _refuses_form(response):
@@ -218,14 +220,14 @@ class OpenAIClient:
         hint = ''
         if isinstance(error, self._openai.APIStatusError):
             status, message = error.status_code, self._shown(error.message)
-            fault = f'status {status}: {message.removeprefix(f"Error code: {status} - ")}'
+            fault = f'status {status}: {message.removeprefix(f"Error code: {status}").removeprefix(" - ")}'
             if status in _REFUSED or _refuses_form(error.response):
                 return RequestRefused(f'{self} refuses a request, {fault}')
             if status == _MALFORMED:
                 fault = f'the reply is not a chat completion: {self._shown(error.response.text)}'
             hint = _HINTS.get(status, '')
             if seconds := error.response.headers.get('retry-after'):
-                hint = f'; the server sent Retry-After: {seconds}'
+                hint += f'; the server sent Retry-After: {seconds}'
         elif isinstance(error, self._openai.APITimeoutError):
             fault = f'no reply within {self._sdk.timeout} s'
         else:
@@ -240,6 +242,12 @@ class OpenAIClient:
         if self._key:
             text = text.replace(self._key, '***')
         return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'
+
+
+def _count(usage: Any, field: str) -> int:
+    """Return a count of a reply's usage; 0 if the server does not give it as a number."""
+    value = usage.get(field) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) else 0
 
 
 def _refuses_form(response: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import pydantic_core
@@ -12,6 +12,7 @@ from makd.questions.question_set import KINDS
 
 _THOUGHTS = re.compile(r'<think>.*?(</think>|$)', re.DOTALL)
 _KIND = re.compile(rf'[\[(]({"|".join(KINDS)})[\])]', re.IGNORECASE)
+_LETTER = re.compile(r'[^\W\d_]')
 _MARKER = re.compile(r'^\W*(?:(?:question|q)?\s*\d{1,4}[.):\]]\W*)?', re.IGNORECASE)
 # Up to a question mark, with a kind in brackets; or an entry of a list.
 _IN_TEXT = re.compile(r'[^?\n]+\?(?:[ *]*[\[(]\w+[\])])?|^\s*(?:[-*•]|\d+[.)])\s.+', re.MULTILINE)
@@ -40,8 +41,8 @@ class Selection(BaseModel):
 def read_questions(reply: str) -> list[tuple[str, str | None]]:
     """Return the questions in a reply, in order.
 
-    Without structured output, this is what the first JSON value in the reply contains, even if it is cut off, or else
-    what looks like a question or an entry of a list.
+    Without structured output, this is what the JSON in the reply contains, even if it is cut off, or else what looks
+    like a question or an entry of a list.
 
     Returns:
         (question, one of :data:`~makd.questions.KINDS` or None).
@@ -50,10 +51,8 @@ def read_questions(reply: str) -> list[tuple[str, str | None]]:
     try:
         entries = [(question.text, question.kind) for question in WrittenQuestions.model_validate_json(reply).questions]
     except ValidationError:
-        entries = []
-        for entry in _json_entries(reply) or _IN_TEXT.findall(reply):
-            entry = entry if isinstance(entry, dict) else {'text': entry}
-            entries.append((str(entry.get('text', entry.get('question', ''))), str(entry.get('kind', ''))))
+        entries = [entry for entry in _json_entries(reply) if _LETTER.search(entry[0])]
+        entries = entries or [(text, '') for text in _IN_TEXT.findall(reply)]
     return [cleaned for entry in entries if (cleaned := _clean(*entry))[0]]
 
 
@@ -72,28 +71,45 @@ def read_selection(reply: str, questions: Sequence[str]) -> list[int]:
     except ValidationError:
         texts = {_words(question): number for number, question in enumerate(questions, start=1)}
         numbers = []
-        for entry in map(str, _json_entries(reply) or reply.splitlines()):
+        for entry in [text for text, _ in _json_entries(reply)] or reply.splitlines():
             if repeated := [text for text in texts if text in _words(entry)]:
                 numbers.append(texts[max(repeated, key=len)])
-            elif not re.search(r'[^\W\d_]', entry):
-                numbers += map(int, re.findall(r'\d+', _MARKER.sub('', entry) or entry))
+            elif not _LETTER.search(listed := entry.rpartition(':')[2]):
+                numbers += map(int, re.findall(r'\d+', _MARKER.sub('', listed) or listed))
     return list(dict.fromkeys(number - 1 for number in numbers if 1 <= number <= len(questions)))
 
 
-def _json_entries(text: str) -> list[Any]:
-    """Return the entries of all lists in the first JSON value of a text."""
-    start = re.search(r'[{\[]', text)
-    if start is None:
-        return []
-    try:
-        value = json.JSONDecoder().raw_decode(text, start.start())[0]
-    except ValueError:
+def _json_entries(text: str) -> list[tuple[str, str]]:
+    """Return the texts, each with its kind or '', of all JSON values in a reply; the last one may be cut off."""
+    entries: list[tuple[str, str]] = []
+    position = 0
+    while start := re.compile(r'[{\[]').search(text, position):
         try:
-            value = pydantic_core.from_json(text[start.start() :], allow_partial=True)
+            value, position = json.JSONDecoder().raw_decode(text, start.start())
         except ValueError:
-            return []
-    lists = [value] if isinstance(value, list) else [inner for inner in value.values() if isinstance(inner, list)]
-    return [entry for inner in lists for entry in inner]
+            position = start.end()
+            try:
+                value = pydantic_core.from_json(text[start.start() :], allow_partial=True)
+            except ValueError:
+                continue
+            position = len(text)
+        entries += _texts(value, '')
+    return entries
+
+
+def _texts(value: Any, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts and numbers of a JSON value; of an object, only those that may be a question or its number."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, kind)
+    elif isinstance(value, dict):
+        kind = str(value.get('kind', kind))
+        for key, inner in value.items():
+            is_name = isinstance(inner, str) and '?' not in inner and _LETTER.search(inner)
+            if not is_name or key in ('text', 'question'):
+                yield from _texts(inner, key if key.lower() in KINDS else kind)
+    elif isinstance(value, str | int):
+        yield str(value), kind
 
 
 def _words(text: str) -> str:

@@ -58,6 +58,8 @@ def initialize_gloo(launcher: str, timeout: float | None = None) -> None:
     """
     import torch
 
+    if torch.distributed.is_initialized():
+        return
     os.environ.update({name: os.environ[source] for name, source in RANK_VARIABLES[launcher].items()})
     os.environ.setdefault('MASTER_PORT', '29500')
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:

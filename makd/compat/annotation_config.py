@@ -32,10 +32,10 @@ def update_annotation_config(cfg: Config, options: Mapping[str, Any] | None) -> 
         cfg.pop(field, None)
     for field, current in RENAMED_FIELDS.items():
         keys = [key for key in options if key.split('.')[0] == field]
-        if field in cfg or keys:
+        if cfg.get(field) or keys:  # None hides what a fragment inherits
             renamed.append(f'{field} ({current})')
         if settings := cfg.pop(field, None):
-            cfg.merge_from_dict({current: settings})
+            cfg.merge_from_dict({current: {k: v for k, v in settings.items() if k != 'collate_fn'}})
         options.update({key.replace(field, current, 1): options.pop(key) for key in keys})
     if renamed:
         print_log(

@@ -175,7 +175,7 @@ _Transform = TypeVar('_Transform', bound=LoadTargets)
 def target_transforms(dataset: Any, kind: type[_Transform]) -> Iterator[tuple[Any, _Transform]]:
     """Yield each dataset that has a transform of this kind, with the transform: the dataset itself or inner ones."""
     for inner in walk_datasets(dataset):
-        for transform in getattr(getattr(inner, 'pipeline', None), 'transforms', ()):
+        for transform in getattr(getattr(inner, 'pipeline', None), 'transforms', None) or ():
             if isinstance(transform, kind):
                 yield inner, transform
 

@@ -146,7 +146,7 @@ class TargetsJoin:
         """
         if not lacking.any():
             return ''
-        keys = '\n  '.join(sorted(self.keys(np.flatnonzero(lacking)))[:LISTED])
+        keys = '\n  '.join(sorted(set(self.keys(np.flatnonzero(lacking))))[:LISTED])
         return f'{lacking.sum()} of {len(lacking)} images have {what}:\n  {keys}'
 
     def _matrix(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

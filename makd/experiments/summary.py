@@ -1,5 +1,6 @@
 """The table of a comparison: means and spread over seeds, and paired differences with their confidence interval."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
@@ -123,7 +124,9 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> tup
     mean = fmean(values) - fmean(baseline)
     if len(values) == 1:
         return mean, nan
-    interval = ttest_rel(values, baseline).confidence_interval(0.95)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # about equal differences, whose interval is rightly 0
+        interval = ttest_rel(values, baseline).confidence_interval(0.95)
     return mean, float(interval.high - interval.low) / 2
 
 

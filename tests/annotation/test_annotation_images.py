@@ -125,6 +125,7 @@ def emoji(**kwargs):
 
 
 def test_wrapped_data_sets_give_each_image_once_and_run_no_pipeline():
+    pytest.importorskip('mmpretrain')
     pipeline = [dict(type='makd.LoadAspectTargets', targets='not/there/yet', data_root='x')]
     repeated = dict(type='RepeatDataset', times=3, dataset=emoji(pipeline=pipeline))
     both = dict(type='mmengine.ConcatDataset', datasets=[repeated, emoji()])
@@ -142,6 +143,7 @@ def test_wrapped_data_sets_give_each_image_once_and_run_no_pipeline():
 
 
 def test_a_detectors_training_set_is_not_filtered(tmp_path):
+    pytest.importorskip('mmdet')
     names = ['train/1.jpg', 'train/2.jpg', 'train/tiny.jpg']
     annotation = dict(
         images=[dict(id=i, file_name=name, width=64, height=64) for i, name in enumerate(names)],
@@ -169,6 +171,8 @@ def test_a_detectors_training_set_is_not_filtered(tmp_path):
 
 
 def test_data_sets_without_paths_are_refused_in_words():
+    pytest.importorskip('mmpretrain')
+
     class Pixels:
         def __len__(self):
             return 1

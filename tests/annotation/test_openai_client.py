@@ -288,3 +288,19 @@ def test_a_public_server_needs_a_key_and_a_local_one_does_not(monkeypatch):
 def test_arguments_without_meaning(arguments, message):
     with pytest.raises(ConfigError, match=message):
         OpenAIClient('m', **arguments)
+
+
+@pytest.mark.parametrize('usage', [{'prompt_tokens': '3', 'completion_tokens': None}, 'none', [1]])
+def test_usage_that_is_no_number_is_not_counted(serve, waits, usage):
+    reply = {**completion('Hi'), 'usage': usage}
+    server, client = serve(Reply(reply))
+    assert client.chat(HELLO)['usage'] == usage
+    assert (client.usage.tokens, len(server.requests), waits) == (0, 1, [])
+
+
+@pytest.mark.parametrize('key', ['sk-abc\ndef', 'sk-“abc”'])
+def test_a_key_that_cannot_be_one_is_an_error_that_does_not_show_it(monkeypatch, key):
+    monkeypatch.setenv('OPENAI_API_KEY', key)
+    with pytest.raises(ConfigError, match='OPENAI_API_KEY') as error:
+        OpenAIClient('m', 'http://localhost:1/v1')
+    assert 'abc' not in str(error.value)

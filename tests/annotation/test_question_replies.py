@@ -21,6 +21,7 @@ OBJECTS = {'questions': [{'text': text, 'kind': kind} for text, kind in THREE]}
         ),
         f'<think>Is it good to ask "Is it old?"\nI say no.</think>{json.dumps(OBJECTS)}',
         json.dumps(OBJECTS)[:-2] + ', {"text": "Is it bro',  # cut off
+        json.dumps({'visual': [WINGS, RED], 'environmental': [SEA]}),
         f'1. {WINGS} (visual)\n2. {RED} [Visual]\n3. **{SEA}** (environmental)',
         f'1) [visual] {WINGS}\n2) (Visual) {RED}\n3) [environmental] {SEA}',
     ],
@@ -33,7 +34,6 @@ def test_questions_with_kinds(reply):
     'reply',
     [
         json.dumps({'questions': [WINGS, RED, SEA]}),
-        json.dumps({'visual': [WINGS, RED], 'environmental': [SEA]}),
         json.dumps([WINGS, RED, SEA])[:-1] + ', "Is it bro',
         f'{WINGS}\n{RED}\n{SEA}',
         f'Sure! Here are 3 questions:\n\n1. {WINGS}\n2. {RED}\n3. {SEA}\n\nI hope they help.',
@@ -92,3 +92,28 @@ def test_a_question_within_another_is_told_apart():
 @pytest.mark.parametrize('reply', ['', 'None of the 3 is good.', '[0, 4, 99]', '{"selected": [null, true, {}]}'])
 def test_selection_of_nothing_that_is_listed(reply):
     assert read_selection(reply, [WINGS, RED, SEA]) == []
+
+
+@pytest.mark.parametrize(
+    ('reply', 'expected'),
+    [
+        (
+            '{"text": "Is it red?", "kind": "visual"}\n{"text": "Has it fur?"}',
+            [('Is it red?', 'visual'), ('Has it fur?', None)],
+        ),
+        ('Here are [2] questions:\n1. Is it red?\n2. Has it fur?', [('Is it red?', None), ('Has it fur?', None)]),
+        ('{"q1": "Is it red?", "q2": "Has it fur?"}', [('Is it red?', None), ('Has it fur?', None)]),
+        ('{"questions": {"visual": ["Is it red?"]}}', [('Is it red?', 'visual')]),
+        ('[{"text": null}, {"text": "Is it red?"}]', [('Is it red?', None)]),
+        ('{"questions": [{"id": 1, "yes_no_question": "Is it red?"}]}', [('Is it red?', None)]),
+    ],
+)
+def test_questions_in_json_of_another_form(reply, expected):
+    assert read_questions(reply) == expected
+
+
+@pytest.mark.parametrize(
+    'reply', ['{"selected": [{"number": 3}, {"number": 1}]}', '{"selected": "3, 1"}', 'Questions: 3, 1']
+)
+def test_selection_in_another_form(reply):
+    assert read_selection(reply, ['Is it a?', 'Is it b?', 'Is it c?']) == [2, 0]

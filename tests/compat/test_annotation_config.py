@@ -69,3 +69,18 @@ def test_configs_of_today_and_of_other_tools_are_left_alone(warnings):
         assert update_annotation_config(cfg, options) == options
         assert cfg.to_dict() == settings
     assert warnings == []
+
+
+def test_a_field_that_hides_what_a_fragment_inherits_is_no_former_one(warnings):
+    cfg = Config(dict(runner_type='makd.AnnotationRunner', writer=WRITER, test_dataloader=None, test_evaluator=None))
+    update_annotation_config(cfg, {})
+    assert cfg.to_dict() == {'runner_type': 'makd.AnnotationRunner', 'writer': WRITER}
+    assert warnings == []
+
+
+def test_the_collate_function_that_the_former_loop_ignored_is_dropped(warnings):
+    cfg = Config(
+        {**FORMER, 'test_dataloader': {**FORMER['test_dataloader'], 'collate_fn': dict(type='default_collate')}}
+    )
+    update_annotation_config(cfg, None)
+    assert cfg.dataloader.to_dict() == FORMER['test_dataloader']
