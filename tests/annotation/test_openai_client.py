@@ -292,7 +292,7 @@ def test_arguments_without_meaning(arguments, message):
 
 @pytest.mark.parametrize('usage', [{'prompt_tokens': '3', 'completion_tokens': None}, 'none', [1]])
 def test_usage_that_is_no_number_is_not_counted(serve, waits, usage):
-    reply = {**completion('Hi'), 'usage': usage}
+    reply = {**completion('Hi').body, 'usage': usage}
     server, client = serve(Reply(reply))
     assert client.chat(HELLO)['usage'] == usage
     assert (client.usage.tokens, len(server.requests), waits) == (0, 1, [])
