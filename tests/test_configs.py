@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from dataset_converters import PREPARED
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.dataset import default_collate
@@ -19,6 +18,7 @@ from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 from models import detection
 
+from dataset_converters import PREPARED
 from makd.config import LOADERS, check_makd_types, walk_dicts
 from makd.registry import MODELS
 from projects.emoji_data import scenes as emoji_scenes

@@ -12,7 +12,7 @@ from makd.cli.main import run
 from makd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from makd.experiments.training_log import TrainingLog
+    from experiments.training_log import TrainingLog
 
 EXAMPLES = """examples:
   python tools/analyze_log.py work_dirs/makd/resnet18_emoji
@@ -57,9 +57,9 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
+    from experiments.seed_curves import find_runs
+    from experiments.training_log import TrainingLog
     from makd.analysis.figures.output import figure_paths
-    from makd.experiments.seed_curves import find_runs
-    from makd.experiments.training_log import TrainingLog
 
     figure_paths(args.out, '')  # an unknown suffix is reported before the logs are read
     groups = find_runs(args.runs)
@@ -75,8 +75,8 @@ def main() -> None:
 
 def analyze(log: TrainingLog, keys: list[str] | None, out: Path) -> None:
     """Print the summary of one run, and draw its losses and validation metrics."""
+    from experiments.plots import draw_training
     from makd.analysis.figures.output import save_figure
-    from makd.experiments.plots import draw_training
 
     known = log.losses + log.metrics
     for key in keys or ():
@@ -126,10 +126,10 @@ def summarise_validation(log: TrainingLog, metrics: dict[str, list[tuple[int, fl
 
 def compare(logs: dict[str, list[TrainingLog]], keys: list[str] | None, paths: list[Path]) -> None:
     """Draw losses and metrics of several runs, one panel each."""
+    from experiments.plots import draw_run_curves
+    from experiments.seed_curves import seed_curves
+    from experiments.summary import COLUMNS, PRIMARY
     from makd.analysis.figures.output import save_figure
-    from makd.experiments.plots import draw_run_curves
-    from makd.experiments.seed_curves import seed_curves
-    from makd.experiments.summary import COLUMNS, PRIMARY
 
     units = {log.unit for group in logs.values() for log in group}
     if len(units) > 1:

@@ -10,7 +10,7 @@ from makd.cli.main import run
 from makd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from makd.experiments import Result, Trial
+    from experiments import Result, Trial
 
 EXAMPLES = """examples:
   python tools/compare.py configs/baseline/resnet18_emoji.py configs/makd/resnet18_emoji.py
@@ -43,9 +43,9 @@ def main() -> None:
     args = parse_args()
 
     # Imported here, so that --help is answered at once.
-    from makd.experiments import run_trials, summarise, to_markdown
-    from makd.experiments.plots import draw_scores, draw_validation
-    from makd.experiments.summary import COLUMNS, final_scores, has_curves, primary_metric, validation_curves
+    from experiments import run_trials, summarise, to_markdown
+    from experiments.plots import draw_scores, draw_validation
+    from experiments.summary import COLUMNS, final_scores, has_curves, primary_metric, validation_curves
 
     trials = make_trials(args)
     results: dict[str, dict[int, Result | None]] = {trial.name: {} for trial in trials}
@@ -75,8 +75,8 @@ def main() -> None:
 
 def make_trials(args: argparse.Namespace) -> list[Trial]:
     """Return the trials seed by seed, so that an interrupted comparison has complete pairs."""
+    from experiments import Trial
     from makd.config import find_config
-    from makd.experiments import Trial
 
     if any(option.startswith('randomness.seed') for option in args.cfg_options):
         raise ConfigError('--cfg-options randomness.seed: give the seeds of a comparison with --seeds.')

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 from dataset_converters import PREPARED, preparer
-
 from makd.cli.main import run
 from makd.errors import DataError
 

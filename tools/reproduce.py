@@ -13,9 +13,9 @@ from makd.cli.main import run
 from makd.errors import DataError
 
 if TYPE_CHECKING:
-    from makd.experiments import Trial
-    from makd.experiments.tables import Arm, Block, Table
-    from makd.experiments.teacher_training import TeacherTraining
+    from experiments import Trial
+    from experiments.tables import Arm, Block, Table
+    from experiments.teacher_training import TeacherTraining
 
     Trials = list[dict[Arm, dict[int, Trial]]]  # for each block: arm -> seed -> trial
 
@@ -77,8 +77,8 @@ def main() -> None:
     """Run the unfinished trials, and show the table."""
     args = parse_args()
     # Imported here, so that --help is answered at once.
-    from makd.experiments.tables import TABLES
-    from makd.experiments.teacher_training import absent_teachers, teacher_of
+    from experiments.tables import TABLES
+    from experiments.teacher_training import absent_teachers, teacher_of
 
     table = TABLES[args.table]
     blocks = table.blocks(tuple(args.datasets) if args.datasets else None)
@@ -112,7 +112,7 @@ def main() -> None:
 
 def make_trials(blocks: list[Block], args: argparse.Namespace) -> Trials:
     """Return the trials of each block."""
-    from makd.experiments import Trial
+    from experiments import Trial
 
     def trial(arm: Arm, seed: int) -> Trial:
         overrides = (*arm.overrides, *arm.overrides_of_seed(seed), *args.cfg_options)
@@ -160,8 +160,8 @@ def list_what_runs(trials: Iterable[Trial], teachers: list[TeacherTraining], abs
 
 def start(tasks: Sequence[Trial | TeacherTraining], args: argparse.Namespace) -> None:
     """Run trials or teachers on this machine, or submit them as jobs."""
-    from makd.experiments import run_trials
-    from makd.experiments.slurm import submit_waiting
+    from experiments import run_trials
+    from experiments.slurm import submit_waiting
 
     if args.launcher == 'slurm':
         submit_waiting(tasks, shlex.split(args.slurm_args))
@@ -172,8 +172,8 @@ def start(tasks: Sequence[Trial | TeacherTraining], args: argparse.Namespace) ->
 
 def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Trials) -> None:
     """Write the table and the figure, and print the table."""
-    from makd.experiments.plots import draw_gains, draw_sweep
-    from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
+    from experiments.plots import draw_gains, draw_sweep
+    from experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
 
     results = [
         {arm: {seed: trial.result() for seed, trial in by_seed.items()} for arm, by_seed in block.items()}

@@ -66,9 +66,9 @@ def main() -> None:
         raise QuestionsError(f'{args.out} exists: give --force to replace it, or another file.')
 
     # Imported here, so that --help is answered at once.
+    from experiments.plots import draw_evidence
+    from experiments.question_options import question_options
     from makd.analysis import QuestionSelector
-    from makd.experiments.plots import draw_evidence
-    from makd.experiments.question_options import question_options
 
     cfg = load_config(args.config, args.cfg_options)
     if args.targets:

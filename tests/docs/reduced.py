@@ -49,14 +49,14 @@ def reduce(cfg):
 
 def install():
     """Install the reductions."""
-    import dataset_converters
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    import dataset_converters
+    from experiments.teacher_training import TeacherTraining
+    from experiments.trial import Result, Trial
     from makd.annotation.annotation_runner import AnnotationRunner
     from makd.cli import analysis
-    from makd.experiments.teacher_training import TeacherTraining
-    from makd.experiments.trial import Result, Trial
 
     split_loader = analysis._evaluation_loader
     read = cache(Config.fromfile)  # a table has a config for each seed

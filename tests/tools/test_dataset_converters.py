@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import scipy.io
 import torchvision
-from dataset_converters import PREPARED, download, fine_grained, imagenet, preparer
-from dataset_converters.coco import COCO
-from dataset_converters.download import fetch
 from mirror import Mirror, archive
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets.categories import CALTECH101_CATEGORIES
 from mmpretrain.registry import DATASETS
 
+from dataset_converters import PREPARED, download, fine_grained, imagenet, preparer
+from dataset_converters.coco import COCO
+from dataset_converters.download import fetch
 from makd import config
 from makd.errors import DataError
 

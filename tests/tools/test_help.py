@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOLS = sorted(
-    str(path.relative_to(ROOT)) for path in ROOT.glob('tools/**/*.py') if 'dataset_converters' not in path.parts
+    str(path.relative_to(ROOT)) for folder in ('tools', 'tools/analysis') for path in (ROOT / folder).glob('[!_]*.py')
 )
 SHOWN = {
     'tools/browse.py': 'examples:',

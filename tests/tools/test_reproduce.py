@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from experiments.stand_in_tools import write_tools
+from stand_in_tools import write_tools
 
-from makd.experiments.tables import TABLES, Arm, Block, Table
+from experiments.tables import TABLES, Arm, Block, Table
 
 TOOL = Path('tools/reproduce.py').absolute()
 SBATCH = """#!/bin/sh

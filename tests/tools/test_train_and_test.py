@@ -125,7 +125,7 @@ def test_a_trial_on_two_ranks_without_a_gpu(python, tmp_path):
     """What `reproduce.py --launcher pytorch --gpus 2` does with a trial, here with gloo."""
     config = 'configs/makd/resnet18_emoji.py'
     trial = ['--seed', '0', '--root', tmp_path, '--tools', 'tools', '--gpus', '2', '--overrides', *REDUCED]
-    result = python('-m', 'makd.experiments.job', config, *trial)
+    result = python('tools/_job.py', config, *trial)
     assert result.returncode == 0, result.stdout + result.stderr
     (work_dir,) = tmp_path.glob('makd/resnet18_emoji/*/seed_0')
     log = (work_dir / 'train.txt').read_text()

@@ -128,7 +128,7 @@ def report_blocks(
     """Return heading, note, pairs and Markdown table of both directions; the note is about runs left out."""
     from makd.analysis.confusion import answer_distance, held_out, strongest_pairs, telling_questions
     from makd.analysis.figures.classes import Pair
-    from makd.experiments.summary import markdown_table
+    from makd.cli.markdown_table import markdown_table
 
     of_baseline, of_makd = baseline.soft(), makd.soft()
     distance = answer_distance(means) * means.shape[1]

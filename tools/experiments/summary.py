@@ -8,8 +8,9 @@ from statistics import fmean, stdev
 
 from scipy.stats import ttest_rel
 
-from makd.experiments.training_log import Curve
-from makd.experiments.trial import Result
+from experiments.training_log import Curve
+from experiments.trial import Result
+from makd.cli.markdown_table import markdown_table
 
 Results = Mapping[str, Mapping[int, Result | None]]  # config -> seed -> result, or None where the run failed
 
@@ -144,13 +145,6 @@ def to_markdown(rows: Sequence[Row]) -> str:
             cells.append(show_difference(row.difference))
         body.append(cells)
     return markdown_table(header, body)
-
-
-def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a table as Markdown; its columns are aligned, to be read as text."""
-    widths = [max(map(len, column)) for column in zip(header, *body)]
-    lines = [header, ['-' * width for width in widths], *body]
-    return '\n'.join('| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths)) + ' |' for line in lines)
 
 
 def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:

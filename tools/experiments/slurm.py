@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.teacher_training import TeacherTraining
+from experiments.trial import Trial
 from makd.errors import ConfigError
-from makd.experiments.job import job_command
-from makd.experiments.teacher_training import TeacherTraining
-from makd.experiments.trial import Trial
 
+PROGRAM = Path(__file__).parents[1] / '_job.py'
 JOB_FILE = 'slurm_job'  # in a work dir: the id of the last submitted job
 
 
@@ -29,6 +29,16 @@ def submit_waiting(tasks: Sequence[Trial | TeacherTraining], options: Sequence[s
         task.work_dir.mkdir(parents=True, exist_ok=True)
         file.write_text(submit([sys.executable, '-u', *job_command(task)], task.label, task.work_dir, options))
         print(f'{number} of {len(tasks)}: {task.label} is job {file.read_text()}', flush=True)
+
+
+def job_command(task: Trial | TeacherTraining) -> list[str]:
+    """Return the arguments of ``python`` that run a trial or train a teacher."""
+    trial = task.trial if isinstance(task, TeacherTraining) else task
+    options = dict(seed=trial.seed, root=trial.root, tools=trial.tools, gpus=trial.gpus)
+    if isinstance(task, TeacherTraining):
+        options['checkpoint'] = task.checkpoint
+    arguments = [f'--{name}={value}' for name, value in options.items()]
+    return [str(PROGRAM), trial.config, *arguments, '--overrides', *trial.overrides]
 
 
 def submit(command: Sequence[str], name: str, folder: Path, options: Sequence[str]) -> str:

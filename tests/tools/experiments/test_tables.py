@@ -7,11 +7,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import TRANSFORMS
 
+from experiments.question_options import question_options
+from experiments.report import paper_figure
+from experiments.tables import TABLES, Arm
 from makd.config import merge_options
 from makd.errors import ConfigError, DataError
-from makd.experiments.question_options import question_options
-from makd.experiments.report import paper_figure
-from makd.experiments.tables import TABLES, Arm
 
 ARMS = {name: [arm for block in table.make() for arm in block.arms] for name, table in TABLES.items()}
 
@@ -80,7 +80,7 @@ def test_what_a_config_says_anyway_is_not_overridden():
 
 def test_questions_by_evidence_are_chosen_by_the_tool_that_the_error_names(monkeypatch):
     (block, *_) = TABLES['questions'].make()
-    monkeypatch.setattr('makd.experiments.tables.EVIDENCE', 'no.json')
+    monkeypatch.setattr('experiments.tables.EVIDENCE', 'no.json')
     with pytest.raises(DataError, match=r'tools/select_questions.py .* --out no.json'):
         block.arms[2].overrides_of_seed(0)
 

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from makd.experiments.tool_run import TrialBusyError
+from experiments.tool_run import TrialBusyError
 
 BUSY_SECONDS = 20.0  # between two attempts at a trial that another process is running
 
 
 class Runnable(Protocol):
-    """A :class:`~makd.experiments.Trial` or :class:`~makd.experiments.teacher_training.TeacherTraining`."""
+    """A :class:`~experiments.Trial` or :class:`~experiments.teacher_training.TeacherTraining`."""
 
     @property
     def label(self) -> str:

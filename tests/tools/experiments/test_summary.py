@@ -2,8 +2,8 @@
 
 import pytest
 
-from makd.experiments import Result, summarise, to_markdown
-from makd.experiments.summary import final_scores, has_curves, paired_difference, validation_curves
+from experiments import Result, summarise, to_markdown
+from experiments.summary import final_scores, has_curves, paired_difference, validation_curves
 
 
 def result(top1, **metrics):

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from experiments.question_options import question_options
 from makd.errors import ConfigError, DataError
-from makd.experiments.question_options import question_options
 from makd.questions import QuestionSet
 
 STUDENTS = {

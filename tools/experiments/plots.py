@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from makd.experiments.training_log import Curve
+from experiments.training_log import Curve
 
 Points = Sequence[tuple[int, float]]
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from experiments.training_log import TrainingLog
 from makd.errors import DataError
-from makd.experiments.training_log import TrainingLog
 
 
 def write(work_dir, timestamp, *lines):

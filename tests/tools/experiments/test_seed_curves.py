@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from experiments.seed_curves import find_runs, seed_curves
+from experiments.training_log import TrainingLog
 from makd.errors import ConfigError, DataError
-from makd.experiments.seed_curves import find_runs, seed_curves
-from makd.experiments.training_log import TrainingLog
 
 
 @pytest.fixture

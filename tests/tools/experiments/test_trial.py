@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from experiments.stand_in_tools import write_tools
+from stand_in_tools import write_tools
 
+from experiments import Trial, TrialFailedError, run_trials
+from experiments.run_trials import job_environments, visible_devices
+from experiments.tool_run import TrialBusyError
 from makd.errors import ConfigError
-from makd.experiments import Trial, TrialFailedError, run_trials
-from makd.experiments.run_trials import job_environments, visible_devices
-from makd.experiments.tool_run import TrialBusyError
 
 
 @pytest.fixture

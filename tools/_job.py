@@ -3,20 +3,10 @@
 import argparse
 from pathlib import Path
 
+from experiments.run_trials import job_environments
+from experiments.teacher_training import TeacherTraining
+from experiments.trial import Trial
 from makd.cli.main import run
-from makd.experiments.run_trials import job_environments
-from makd.experiments.teacher_training import TeacherTraining
-from makd.experiments.trial import Trial
-
-
-def job_command(task: Trial | TeacherTraining) -> list[str]:
-    """Return the arguments of ``python`` that run a trial or train a teacher."""
-    trial = task.trial if isinstance(task, TeacherTraining) else task
-    options = dict(seed=trial.seed, root=trial.root, tools=trial.tools, gpus=trial.gpus)
-    if isinstance(task, TeacherTraining):
-        options['checkpoint'] = task.checkpoint
-    arguments = [f'--{name}={value}' for name, value in options.items()]
-    return ['-m', 'makd.experiments.job', trial.config, *arguments, '--overrides', *trial.overrides]
 
 
 def main() -> None:

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import yaml
 
-from makd.experiments.plots import Gain, Sweep
-from makd.experiments.summary import (
+from experiments.plots import Gain, Sweep
+from experiments.summary import (
     COLUMNS,
     Row,
-    markdown_table,
     primary_metric,
     show_difference,
     show_mean,
     show_seeds,
     summarise,
 )
-from makd.experiments.tables import DATASET_TITLES, Arm, Block
-from makd.experiments.trial import Result
+from experiments.tables import DATASET_TITLES, Arm, Block
+from experiments.trial import Result
+from makd.cli.markdown_table import markdown_table
 
 BlockResults = Mapping[Arm, Mapping[int, Result | None]]  # arm -> seed -> result, or None where there is none
 

@@ -11,11 +11,11 @@ from statistics import fmean
 
 from mmengine.config import Config
 
+from experiments.tool_run import ToolRun
+from experiments.training_log import TrainingLog
 from makd.cli.arguments import parse_options
 from makd.config import read_config, walk_dicts
 from makd.errors import ConfigError
-from makd.experiments.tool_run import ToolRun
-from makd.experiments.training_log import TrainingLog
 
 # Text of a config with its bases -> the formatted config: formatting is slow, and a table needs it for each seed.
 _FORMATTED: dict[str, str] = {}

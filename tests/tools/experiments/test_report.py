@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from makd.experiments import Result
-from makd.experiments.plots import draw_gains, draw_sweep
-from makd.experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
-from makd.experiments.tables import Arm, Block
+from experiments import Result
+from experiments.plots import draw_gains, draw_sweep
+from experiments.report import gains, make_lines, report_csv, report_markdown, sweeps
+from experiments.tables import Arm, Block
 
 CARS = Block(
     'stanford_cars',

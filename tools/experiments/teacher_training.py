@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.tool_run import ToolRun
+from experiments.trial import Trial
 from makd.errors import ConfigError
-from makd.experiments.tool_run import ToolRun
-from makd.experiments.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from makd.experiments.plots import draw_bands, draw_run_curves, draw_scores, draw_training, draw_validation
+from experiments.plots import draw_bands, draw_run_curves, draw_scores, draw_training, draw_validation
 
 
 def test_the_line_is_the_mean_and_the_band_the_range():

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from experiments.summary import in_column_unit
+from experiments.training_log import SCALARS, Curve, TrainingLog
 from makd.errors import ConfigError, DataError
-from makd.experiments.summary import in_column_unit
-from makd.experiments.training_log import SCALARS, Curve, TrainingLog
 
 
 def find_runs(arguments: Sequence[str]) -> dict[str, list[Path]]:
