@@ -1,7 +1,8 @@
 """Convert aspect targets from and to the JSON of the paper's authors, and Parquet.
 
 Examples:
-    python tools/convert_targets.py from-json answers.json targets/mllm --questions questions.txt --images data/train
+    python tools/convert_targets.py from-json answers.json targets/mllm --questions questions.txt \
+        --images data/cars --split cars_train
     python tools/convert_targets.py to-parquet targets/mllm answers.parquet
 """
 
@@ -32,6 +33,12 @@ def parse_args() -> argparse.Namespace:
             command.add_argument(
                 '--images', type=Path, required=True, help="the dataset's root, or a text file with one key per line"
             )
+            command.add_argument(
+                '--split',
+                metavar='FOLDER',
+                help="folder of the images that the answers are about, such as train, or 'all'; needed if the stems "
+                'are numbers, which may occur in each split',
+            )
         command.add_argument('--overwrite', action='store_true', help='replace DESTINATION if it exists')
     return parser.parse_args()
 
@@ -43,8 +50,9 @@ def convert(args: argparse.Namespace) -> str:
             args.source,
             args.destination,
             questions=QuestionSet.from_text(args.questions),
-            keys=exchange.list_images(args.images),
-            meta={'source': args.source.name},
+            keys=exchange.list_images(args.images, args.split),
+            split=args.split,
+            meta={'source': args.source.name, **({'split': args.split} if args.split else {})},
             overwrite=args.overwrite,
         )
         return str(report)

@@ -14,7 +14,7 @@ from scipy.special import expit
 from makd.errors import QuestionsError, TargetsError
 from makd.files import atomic_folder, file_sha256, read_text
 from makd.questions import QuestionSet
-from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys
+from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys, keys_hash
 
 FORMAT = 'makd-targets'
 FORMAT_VERSION = 1
@@ -43,8 +43,9 @@ def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
 class AspectTargets:
     """A memory-mapped folder of answers: log p(yes) and log p(no) for each image and question.
 
-    The folder has ``meta.json`` (format version, questions with their hash, free metadata), ``images.txt`` (one key per
-    line: the POSIX path of the image relative to the dataset's root), ``logprobs.npy`` ((N, Q, 2) float32,
+    The folder has ``meta.json`` (format version, questions and the hashes of questions and keys, free metadata),
+    ``images.txt`` (one key per line: the POSIX path of the image relative to the dataset's root), ``logprobs.npy``
+    ((N, Q, 2) float32,
     [log p(yes), log p(no)] of the annotator's full softmax; NaN where there is no answer), the derived ``index.npy``
     (see :class:`~makd.targets.key_index.KeyIndex`) and, for missing answers with a known reason, ``failed.jsonl``
     (``{"key": ..., "reason": ...}``, one image per line). All processes that open the folder share the page cache. A
@@ -79,9 +80,9 @@ class AspectTargets:
         """
         folder = Path(path).absolute()
         _check_files(folder)
-        questions, meta = _read_meta(folder / META_FILE)
+        questions, meta, expected_hash = _read_meta(folder / META_FILE)
         array = open_array(folder / ARRAY_FILE)
-        keys = KeyIndex.open(folder)
+        keys = KeyIndex.open(folder, expected_hash)
         if len(keys) != len(array):
             raise TargetsError(
                 f'{folder}: {KEYS_FILE} lists {len(keys)} images, {ARRAY_FILE} has answers for {len(array)}; '
@@ -134,6 +135,7 @@ class AspectTargets:
         content = {
             'format': FORMAT,
             'format_version': FORMAT_VERSION,
+            'keys_hash': keys_hash(text),
             'question_hash': questions.hash,
             'question_set': questions.to_dict(),
             'meta': dict(meta or {}),
@@ -351,7 +353,8 @@ def _check_files(folder: Path) -> None:
         raise TargetsError(f'{folder} is incomplete: {", ".join(absent)} is absent; copy or write the folder again')
 
 
-def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
+def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any], str | None]:
+    """Return the questions, the free metadata, and the hash of the keys if the folder has one."""
     try:
         content = json.loads(read_text(path, TargetsError))
     except json.JSONDecodeError as error:
@@ -375,7 +378,7 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any]]:
         )
     if not isinstance(meta := content.get('meta', {}), dict):
         raise TargetsError(f'{path}: "meta" must be a JSON object, got {meta!r}')
-    return questions, meta
+    return questions, meta, content.get('keys_hash')
 
 
 def open_array(path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from makd.questions import QuestionSet
 from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
 
 IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
+ALL = 'all'  # instead of the name of a split
 _SCHEMA_KEY = b'makd'
 _PARQUET_OWN_COLUMNS = ('key', 'logprobs')
 
@@ -47,17 +49,18 @@ class JsonImport:
         return '\n'.join(lines)
 
 
-def list_images(source: PathLike) -> list[str]:
+def list_images(source: PathLike, split: str | None = None) -> list[str]:
     """Return the keys of a dataset's images.
 
     Args:
         source: The dataset's root, scanned for image files, or a text file with one key per line.
+        split: Only the images in folders of this name, which the root may be itself; None and 'all' for all.
 
     Returns:
         POSIX paths relative to the root: sorted if scanned, else in the order of the file.
 
     Raises:
-        TargetsError: ``source`` is missing or has no image.
+        TargetsError: ``source`` is missing or has no image, or none of the split.
     """
     path = Path(source)
     if path.is_dir():
@@ -68,7 +71,14 @@ def list_images(source: PathLike) -> list[str]:
         keys = [line for line in read_text(path, TargetsError).split('\n') if line.strip()]
     if not keys:
         raise TargetsError(f'{path} has no images ({", ".join(IMAGE_SUFFIXES)}): give the root of the dataset')
-    return keys
+    if split in (None, ALL) or (path.is_dir() and path.resolve().name == split):
+        return keys
+    if not (in_split := [key for key in keys if split in key.split('/')[:-1]]):
+        raise TargetsError(
+            f'{path}: none of its {len(keys)} images, like {keys[0]!r}, is in a folder {split!r} (--split): name a '
+            f'folder of the images that the answers are about, or {ALL!r}'
+        )
+    return in_split
 
 
 def import_json(
@@ -77,6 +87,7 @@ def import_json(
     *,
     questions: QuestionSet,
     keys: Sequence[str],
+    split: str | None = None,
     meta: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> JsonImport:
@@ -89,14 +100,24 @@ def import_json(
         source: The JSON file.
         destination: The folder of targets.
         questions: The Q questions, see :meth:`QuestionSet.from_text`.
-        keys: The images of the dataset, see :func:`list_images`.
+        keys: The images that the answers are about, see :func:`list_images`.
+        split: The split that they are, or 'all'. It must be named if the stems are numbers, which many datasets begin
+            anew in each split: then the answers about one split would fit the images of another.
         meta: See :meth:`AspectTargets.write`.
         overwrite: Replace an existing folder of targets.
 
     Raises:
-        TargetsError: The file is damaged, two images have the same stem, Q differs, or a value is outside [0, 1].
+        TargetsError: The file is damaged, two images have the same stem, Q differs, a value is outside [0, 1], or the
+            stems are numbers and no split is named.
     """
     answers = _read_answers(Path(source))
+    if split is None and _are_numbers(answers):
+        raise TargetsError(
+            f'{source}: its {len(answers)} stems, like {next(iter(answers))!r}, are numbers. Many datasets begin anew '
+            'in each split, so that answers about training images would fit test images as well. Name the split that '
+            f'the answers are about (split=..., --split): a folder of its images, or {ALL!r} if no number occurs twice '
+            'in the dataset'
+        )
     key_of = _key_of_stem((key for key in keys if _stem(key) in answers), source)
     if not key_of:
         raise TargetsError(
@@ -198,9 +219,18 @@ def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool =
             keys: list[str] = []
             for batch in file.iter_batches(columns=list(_PARQUET_OWN_COLUMNS)):
                 rows = slice(len(keys), len(keys) + len(batch))
-                values = batch.column('logprobs').flatten().to_numpy(zero_copy_only=False)
-                logprobs[rows] = values.reshape(len(batch), len(questions), 2)
                 keys += batch.column('key').to_pylist()
+                lists = batch.column('logprobs')
+                lengths = pa.compute.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+                if len(uneven := np.flatnonzero(lengths != 2 * len(questions))):
+                    row = int(uneven[0])
+                    raise TargetsError(
+                        f'{source}: the column logprobs has {lengths[row]} values for {keys[rows.start + row]!r}, '
+                        f'expected {2 * len(questions)}, log p(yes) and log p(no) of each question; export the answers '
+                        'again'
+                    )
+                values = lists.flatten().to_numpy(zero_copy_only=False)
+                logprobs[rows] = values.reshape(len(batch), len(questions), 2)
     except (OSError, pa.ArrowInvalid) as error:
         raise TargetsError(f'cannot read {source} as Parquet: {error}') from None
     return AspectTargets.write(
@@ -242,6 +272,12 @@ def _parse_row(values: object, stem: str, questions: QuestionSet, source: PathLi
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
+def _are_numbers(stems: Iterable[str]) -> bool:
+    """Say whether the stems are numbers, such as '00012' or 'image_00012', and differ in nothing else."""
+    parts = [re.fullmatch(r'(\D*)\d+', stem) for stem in stems]
+    return len({part and part[1] for part in parts}) == 1 and parts[0] is not None
+
+
 def _stem(key: str) -> str:
     return PurePosixPath(key).stem
 
@@ -252,7 +288,8 @@ def _key_of_stem(keys: Iterable[str], source: object) -> dict[str, str]:
         if (other := key_of.setdefault(_stem(key), key)) != key:
             raise TargetsError(
                 f'{source}: the stem {_stem(key)!r} is ambiguous, both {other!r} and {key!r} have it, and the JSON '
-                'format identifies an image by its stem alone; rename one of them or use another format'
+                'format identifies an image by its stem alone. If the answers are about one split, name it (--split); '
+                'else rename one of them, or use another format'
             )
     return key_of
 
@@ -265,6 +302,7 @@ def _check_writable(path: PathLike, overwrite: bool) -> None:
 def _import_pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError:
         raise TargetsError('Parquet needs the package pyarrow: pip install pyarrow') from None

@@ -15,6 +15,7 @@ from makd.errors import TargetsError
 
 KEYS_FILE = 'images.txt'
 INDEX_FILE = 'index.npy'
+NEWLINE = b'\n'
 
 # Absolute (also with a drive letter), an empty, '.' or '..' part, a backslash, a byte order mark, a control character.
 _NOT_A_KEY = re.compile(rb'(?:\A|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:/|\A\xef\xbb\xbf|[\\\x00-\x1f]')
@@ -22,9 +23,17 @@ _NOT_A_KEY = re.compile(rb'(?:\A|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:/|\A\xef\xbb\xbf|[
 _logger = logging.getLogger(__name__)
 
 
-def hash64(data: bytes | mmap.mmap) -> int:
-    """Return the 64-bit BLAKE2b hash of ``data``."""
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), 'little')
+def hash64(*parts: bytes | mmap.mmap) -> int:
+    """Return the 64-bit BLAKE2b hash of the parts, one after the other."""
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return int.from_bytes(digest.digest(), 'little')
+
+
+def keys_hash(text: bytes | mmap.mmap) -> str:
+    """Return the hash of ``images.txt``, 16 hex digits, which a newline at its end does not change."""
+    return f'{hash64(text, b"" if text[-1:] == NEWLINE else NEWLINE):016x}'
 
 
 class KeyIndex(Sequence[str]):
@@ -51,27 +60,47 @@ class KeyIndex(Sequence[str]):
         self._offsets = view[1 + 2 * count :]
 
     @classmethod
-    def open(cls, folder: Path) -> 'KeyIndex':
-        """Open the keys of a folder. If the index is missing or stale (a folder made by hand), build it in memory.
+    def open(cls, folder: Path, expected_hash: str | None) -> 'KeyIndex':
+        """Open the keys of a folder. If there is no index (a folder made by hand), build it in memory.
+
+        Args:
+            folder: The targets folder.
+            expected_hash: Hash of the keys in the order of the rows; None for a folder of a makd that stored none.
 
         Raises:
-            TargetsError: ``images.txt`` is empty, not UTF-8, or has a line that is not a key or occurs twice.
+            TargetsError: ``images.txt`` is empty, not UTF-8, has a line that is not a key or occurs twice, or was
+                changed after the answers were written; or the index is damaged or of other keys.
         """
         path = folder / KEYS_FILE
         if path.stat().st_size == 0:
             raise TargetsError(f'{path} is empty: it must list one image per line; write the folder again')
         with path.open('rb') as file:
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        words = _load_words(folder / INDEX_FILE, digest=hash64(text))
-        if words is None:
+        found_hash = keys_hash(text)
+        if expected_hash not in (None, found_hash):
+            raise TargetsError(
+                f'{path} was changed after the answers were written: its keys have the hash {found_hash!r}, meta.json '
+                f'says {expected_hash!r}, and row i of the answers belongs to line i. Restore the file. If only names '
+                f'were changed, in the same order, store the new hash as keys_hash, and remove {INDEX_FILE}.'
+            )
+        index = folder / INDEX_FILE
+        if not index.exists():
+            unchecked = '' if expected_hash else ', and nothing says whether the keys are in the order of the answers'
             _logger.warning(
-                '%s has no %s that fits its %s: building it in memory, in every process that opens the folder. '
+                '%s has no %s: building it in memory, in every process that opens the folder%s. '
                 'AspectTargets.write(..., overwrite=True) stores it.',
                 folder,
                 INDEX_FILE,
-                KEYS_FILE,
+                unchecked,
             )
-            words = build_words(text[:], path)
+            return cls(text, build_words(text[:], path))
+        words = _load_words(index, text, found_hash)
+        if words is None:
+            raise TargetsError(
+                f'{index} does not belong to {KEYS_FILE}: it is damaged, or one of them was changed. Restore both; or, '
+                f'if line i of {KEYS_FILE} is the image of row i of the answers, remove {INDEX_FILE}, which is built '
+                'from it.'
+            )
         return cls(text, words)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -155,7 +184,7 @@ def build_words(text: bytes, path: Path) -> np.ndarray:
     _check_unique(lines, rows, np.flatnonzero(hashes[1:] == hashes[:-1]), path)
     offsets = np.zeros(len(lines) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1, out=offsets[1:])
-    digest = np.array([hash64(text)], np.uint64)
+    digest = np.array([int(keys_hash(text), 16)], np.uint64)
     return np.concatenate([digest, hashes, rows.astype(np.int64).view(np.uint64), offsets.view(np.uint64)])
 
 
@@ -170,13 +199,17 @@ def _check_unique(lines: list[bytes], rows: np.ndarray, collisions: np.ndarray, 
             )
 
 
-def _load_words(path: Path, digest: int) -> np.ndarray | None:
+def _load_words(path: Path, text: mmap.mmap, expected_hash: str) -> np.ndarray | None:
+    """Return the index, memory-mapped; None if it is damaged, or not of this text with this hash."""
     try:
-        words = np.load(path, mmap_mode='r', allow_pickle=False)
+        words = np.lib.format.open_memmap(path, mode='r')
     except (OSError, ValueError):
         return None
-    fits = words.dtype == np.uint64 and words.ndim == 1 and len(words) >= 5 and len(words) % 3 == 2
-    return words if fits and int(words[0]) == digest else None
+    if words.dtype != np.uint64 or words.ndim != 1 or len(words) < 5 or len(words) % 3 != 2:
+        return None
+    count = (len(words) - 2) // 3
+    in_range = words[1 + count : 1 + 2 * count].max() < count and int(words[-1]) - len(text) in (0, 1)
+    return words if in_range and int(words[0]) == int(expected_hash, 16) else None
 
 
 def encode_keys(keys: Sequence[str], path: Path) -> bytes:

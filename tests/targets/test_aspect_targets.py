@@ -1,6 +1,7 @@
 import json
 import math
 import pickle
+import re
 import threading
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_keys_is_a_lazy_sequence(targets):
 
 
 def test_colliding_hashes_are_told_apart(tmp_path, monkeypatch, questions, logprobs):
-    monkeypatch.setattr(key_index, 'hash64', lambda data: 7)
+    monkeypatch.setattr(key_index, 'hash64', lambda *parts: 7)
     targets = AspectTargets.write(tmp_path / 'collisions', questions=questions, keys=KEYS, logprobs=logprobs)
     assert [targets.row(key) for key in KEYS] == list(range(5))
     assert 'cat/3.png' not in targets
@@ -135,21 +136,86 @@ def test_colliding_hashes_are_told_apart(tmp_path, monkeypatch, questions, logpr
         AspectTargets.write(tmp_path / 'x', questions=questions, keys=['a', 'b', 'a'], logprobs=logprobs[:3])
 
 
+def change_keys(folder, change):
+    path = folder / 'images.txt'
+    path.write_bytes(change(path.read_bytes()))
+
+
+def without_keys_hash(folder):
+    """Make a folder one of a makd that did not store the hash."""
+    content = json.loads((folder / 'meta.json').read_text('utf-8'))
+    del content['keys_hash']
+    (folder / 'meta.json').write_text(json.dumps(content), 'utf-8')
+
+
+def sort_again(text):
+    return b''.join(sorted(text.splitlines(keepends=True), reverse=True))
+
+
+@pytest.mark.parametrize('index', ['stale', 'absent', 'of the sorted keys'])
+def test_keys_in_another_order_are_refused(targets, index):
+    change_keys(targets.path, sort_again)
+    if index == 'absent':
+        (targets.path / 'index.npy').unlink()
+    elif index == 'of the sorted keys':
+        text = (targets.path / 'images.txt').read_bytes()
+        np.save(targets.path / 'index.npy', key_index.build_words(text, targets.path))
+    with pytest.raises(TargetsError, match=r"images.txt was changed .* hash '[0-9a-f]{16}'.* Restore the file"):
+        AspectTargets.open(targets.path)
+
+
+def test_new_names_in_the_same_order_are_taken_with_their_hash(targets):
+    row = targets.row('owl.png')
+    change_keys(targets.path, lambda text: text.replace(b'owl.png', b'OWL.png'))
+    with pytest.raises(TargetsError, match='keys_hash') as error:
+        AspectTargets.open(targets.path)
+    edit_meta(targets.path, keys_hash=re.search("hash '([0-9a-f]{16})'", str(error.value))[1])
+    (targets.path / 'index.npy').unlink()
+    assert AspectTargets.open(targets.path).row('OWL.png') == row
+
+
+def test_a_folder_without_the_hash_is_checked_by_its_index(targets, caplog):
+    without_keys_hash(targets.path)
+    assert AspectTargets.open(targets.path).row('owl.png') == 4
+    assert not caplog.records
+    change_keys(targets.path, sort_again)
+    with pytest.raises(TargetsError, match=r'index.npy does not belong to images.txt: .* remove index.npy'):
+        AspectTargets.open(targets.path)
+    (targets.path / 'index.npy').unlink()
+    assert AspectTargets.open(targets.path).row('owl.png') == 0
+    assert 'nothing says whether the keys are in the order of the answers' in caplog.text
+
+
+@pytest.mark.parametrize('content', [b'', b'garbage', 'cut', 'zip', 'a row out of range'])
+def test_a_damaged_index_is_refused(targets, content):
+    index = targets.path / 'index.npy'
+    if content == 'cut':
+        content = index.read_bytes()[:-8]
+    elif content == 'zip':
+        np.savez(index.with_name('zip'), np.load(index))
+        content = index.with_name('zip.npz').read_bytes()
+    elif content == 'a row out of range':
+        words = np.load(index)
+        words[6] = 5
+        np.save(index, words)
+        content = index.read_bytes()
+    index.write_bytes(content)
+    with pytest.raises(TargetsError, match=r'index.npy does not belong to images.txt: it is damaged'):
+        AspectTargets.open(targets.path)
+
+
 @pytest.mark.parametrize('ending', [b'\n', b''])
-def test_index_is_rebuilt_where_absent_or_stale(targets, caplog, ending):
+def test_an_absent_index_is_built(targets, caplog, ending):
     AspectTargets.open(targets.path)
     assert not caplog.records
-    text = (targets.path / 'images.txt').read_bytes()
-    (targets.path / 'images.txt').write_bytes(text.replace(b'owl.png', b'OWL.png').removesuffix(b'\n') + ending)
-    stale = AspectTargets.open(targets.path)
-    assert 'no index.npy that fits its images.txt' in caplog.text
-    assert (stale.row('OWL.png'), stale.keys[4], 'owl.png' in stale) == (4, 'OWL.png', False)
-    for content in (None, b'garbage'):
-        (targets.path / 'index.npy').unlink(missing_ok=True)
-        if content:
-            (targets.path / 'index.npy').write_bytes(content)
-        assert AspectTargets.open(targets.path).row('OWL.png') == 4
-    assert len(caplog.records) == 3
+    change_keys(targets.path, lambda text: text.removesuffix(b'\n') + ending)
+    (targets.path / 'index.npy').unlink()
+    opened = AspectTargets.open(targets.path)
+    assert [opened.row(key) for key in KEYS] == list(range(5))
+    assert list(opened.keys) == KEYS
+    assert len(caplog.records) == 1
+    assert 'has no index.npy: building it in memory' in caplog.text
+    assert 'nothing says' not in caplog.text
 
 
 def test_pickle_is_small_and_keeps_the_selection(tmp_path):
@@ -382,8 +448,9 @@ def test_pickled_array_is_not_loaded(targets):
     ],
 )
 def test_damaged_keys(targets, line, message):
-    text = (targets.path / 'images.txt').read_bytes()
-    (targets.path / 'images.txt').write_bytes(text.replace(b'owl.png', line))
+    without_keys_hash(targets.path)
+    (targets.path / 'index.npy').unlink()
+    change_keys(targets.path, lambda text: text.replace(b'owl.png', line))
     with pytest.raises(TargetsError, match=message):
         AspectTargets.open(targets.path)
 

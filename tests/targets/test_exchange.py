@@ -20,6 +20,7 @@ def two_questions():
 def convert(tmp_path, two_questions):
     def convert(answers, keys=KEYS, **arguments):
         source = tmp_path / 'answers.json'
+        arguments.setdefault('split', 'all')
         source.write_text(answers if isinstance(answers, str) else json.dumps(answers), 'utf-8')
         return exchange.import_json(source, tmp_path / 'out', questions=two_questions, keys=keys, **arguments)
 
@@ -173,6 +174,67 @@ def test_parquet_errors(tmp_path, monkeypatch, targets, logprobs):
     monkeypatch.setitem(sys.modules, 'pyarrow', None)
     with pytest.raises(TargetsError, match='pip install pyarrow'):
         exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
+
+
+def test_parquet_lists_of_another_length_are_refused_by_their_image(tmp_path, two_questions):
+    """Lists of 2, 6 and 4 values have 12 in all, as three of 4 would have."""
+    pa = pytest.importorskip('pyarrow')
+    import pyarrow.parquet
+
+    def write(lists, kind=None):
+        content = json.dumps({'question_set': two_questions.to_dict(), 'meta': {}})
+        schema = pa.schema(
+            [('key', pa.string()), ('logprobs', kind or pa.list_(pa.float32()))], metadata={b'makd': content.encode()}
+        )
+        keys = ['a.png', 'b.png', 'c.png'][: len(lists)]
+        pyarrow.parquet.write_table(pa.table({'key': keys, 'logprobs': lists}, schema), tmp_path / 'o.parquet')
+
+    for lists, key, count in (
+        ([[-1.0] * 4, [-1.0] * 2, [-1.0] * 6], 'b.png', 2),
+        ([[-1.0] * 2] * 2, 'a.png', 2),
+        ([[-1.0] * 4, None, [-1.0] * 4], 'b.png', 0),
+    ):
+        write(lists)
+        with pytest.raises(TargetsError, match=f"o.parquet: .* has {count} values for '{key}', expected 4"):
+            exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
+    write([[-1.0] * 2] * 2, pa.list_(pa.float32(), 2))
+    with pytest.raises(TargetsError, match=r"has 2 values for 'a.png', expected 4"):
+        exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
+    write([[-1.0] * 4, None], pa.list_(pa.float32(), 4))
+    with pytest.raises(TargetsError, match=r"has 0 values for 'b.png', expected 4"):
+        exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
+    write([[-1.0, -2.0, -3.0, -4.0], [-5.0, -6.0, -7.0, -8.0]])
+    back = exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
+    assert back.logprobs[1].tolist() == [[-5, -6], [-7, -8]]
+
+
+@pytest.mark.parametrize('stems', [['00001', '00002'], ['image_1', 'image_27'], ['7']])
+def test_numbers_need_the_name_of_their_split(convert, tmp_path, stems):
+    answers = {stem: [0.5, 0.5] for stem in stems}
+    keys = [f'test/{stem}.jpg' for stem in stems]
+    with pytest.raises(TargetsError, match=rf"stems, like '{stems[0]}', are numbers\. .* --split"):
+        convert(answers, keys=keys, split=None)
+    assert not (tmp_path / 'out').exists()
+    assert list(convert(answers, keys=keys, split='test').targets.keys) == keys
+
+
+@pytest.mark.parametrize('stems', [['a'], ['1', 'a'], ['Audi_1', 'BMW_1'], ['1f438', '2615']])
+def test_names_need_no_split(convert, stems):
+    report = convert({stem: [0.5, 0.5] for stem in stems}, keys=[f'{stem}.jpg' for stem in stems], split=None)
+    assert len(report.targets) == len(stems)
+
+
+def test_images_of_one_split(tmp_path):
+    for name in ('train/x/1.png', 'train/x/2.png', 'test/x/1.png', 'test/train.png'):
+        (tmp_path / 'cars' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'cars' / name).touch()
+    assert exchange.list_images(tmp_path / 'cars', 'train') == ['train/x/1.png', 'train/x/2.png']
+    assert exchange.list_images(tmp_path / 'cars/train', 'train') == ['x/1.png', 'x/2.png']
+    assert len(exchange.list_images(tmp_path / 'cars', 'all')) == 4
+    with pytest.raises(TargetsError, match=r"none of its 2 images, like 'train.png', is in a folder 'train'"):
+        exchange.list_images(tmp_path / 'cars/test', 'train')
+    (tmp_path / 'keys.txt').write_text('train/1.png\ntest/1.png\n')
+    assert exchange.list_images(tmp_path / 'keys.txt', 'test') == ['test/1.png']
 
 
 def test_list_images(tmp_path):

@@ -53,3 +53,19 @@ def test_overwrite_is_asked_for(run, folder):
     assert run(command)[1] is None
     assert '--overwrite' in run(command)[1]
     assert run(f'{command} --overwrite')[1] is None
+
+
+def test_answers_about_numbered_training_images_are_not_attached_to_test_images(run, folder):
+    Path('numbers.json').write_text(json.dumps({'00001': [0.25, 1], '00002': [0.5, 0]}))
+    for split in ('train', 'test'):
+        Path('cars', split).mkdir(parents=True)
+        for stem in ('00001', '00002'):
+            Path('cars', split, f'{stem}.png').touch()
+    command = 'from-json numbers.json t --questions questions.txt --images'
+    assert "like '00001', are numbers" in run(f'{command} cars/test')[1]
+    assert 'is ambiguous' in run(f'{command} cars --split all')[1]
+    assert "is in a folder 'train'" in run(f'{command} cars/test --split train')[1]
+    assert run(f'{command} cars --split train')[1] is None
+    targets = AspectTargets.open('t')
+    assert list(targets.keys) == ['train/00001.png', 'train/00002.png']
+    assert targets.meta == {'source': 'numbers.json', 'split': 'train'}
