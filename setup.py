@@ -36,8 +36,8 @@ setup(
     python_requires='>=3.10,<3.14',
     # Ranges; the exact versions that were tried together stand in requirements/constraints.txt.
     install_requires=[
-        'torch>=2.4',
-        'torchvision>=0.19',
+        'torch>=2.6',  # before, weights_only=True could be made to run code (CVE-2025-32434)
+        'torchvision>=0.21',
         'onedl-mmengine>=0.10.12',
         'onedl-mmcv>=2.3.6',
         'onedl-mmdetection>=3.5.1',

@@ -25,12 +25,12 @@ def main() -> None:
 
     # Imported here, so that --help is answered without waiting for torch.
     import torch
-    from mmengine.runner.checkpoint import CheckpointLoader
 
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    from makd.checkpoints import read_checkpoint
+
     backbone = {
         name: weight.half() if weight.is_floating_point() else weight
-        for name, weight in weights.get('state_dict', weights).items()
+        for name, weight in read_checkpoint(checkpoint)['state_dict'].items()
         if name.startswith('backbone.')
     }
     overflown = [name for name, weight in backbone.items() if weight.is_floating_point() and weight.isinf().any()]

@@ -30,9 +30,9 @@ def build_runner(cfg: Config) -> 'Runner':
     # Imported here, so that --help is answered without waiting for torch.
     from mmengine.device import get_device
     from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
 
     from makd.cli.run_record import write_run_record
+    from makd.engine.runner import Runner
 
     launcher = cfg.get('launcher', 'none')
     if launcher != 'none' and get_device() == 'cpu':

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from makd.checkpoints import load_weights, read_checkpoint
 from makd.errors import ConfigError
 from makd.registry import MODELS
 
@@ -164,23 +164,13 @@ def _teacher_config(teacher: str | Mapping[str, Any]) -> dict:
 
 
 def _load_weights(model: nn.Module, checkpoint: str) -> None:
-    """Load a checkpoint strictly; an error names the file and what does not fit."""
+    field = 'model.teacher_checkpoint'
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise ConfigError(
-            f'model.teacher_checkpoint={checkpoint!r}: there is no such file. Train the teacher first, or name its '
-            'checkpoint with --cfg-options model.teacher_checkpoint=PATH.'
+            f'{field}={checkpoint!r}: there is no such file. Train the teacher first, or name its checkpoint with '
+            f'--cfg-options {field}=PATH.'
         )
-    weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    load_strictly(model, weights.get('state_dict', weights), checkpoint, 'model.teacher')
-
-
-def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], checkpoint: str, config: str) -> None:
-    """Load weights that must fit exactly; otherwise raise a ConfigError that names both files and the mismatch."""
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        first = '\n'.join(str(error).splitlines()[:6])
-        raise ConfigError(f'The checkpoint {checkpoint!r} does not fit the config {config}. {first}') from error
+    load_weights(model, read_checkpoint(checkpoint, field), checkpoint, field, 'model.teacher')
 
 
 def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:

@@ -1,16 +1,13 @@
 """Load a trained student from its config and checkpoint."""
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
 
-from makd.errors import ConfigError
-from makd.models.frozen_teacher import load_strictly
+from makd.checkpoints import load_weights, read_checkpoint
 from makd.registry import MODELS
 
 
@@ -33,13 +30,6 @@ def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, 
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         student = MODELS.build(model)
-    try:
-        weights = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
-    except OSError:
-        raise
-    except Exception as error:  # unpickling other bytes can raise anything
-        raise ConfigError(f'{checkpoint} is not a torch checkpoint, or damaged ({type(error).__name__}).') from error
-    if not isinstance(weights, Mapping):
-        raise ConfigError(f'{checkpoint} holds a {type(weights).__name__}, not a state dict: save model.state_dict().')
-    load_strictly(student, weights.get('state_dict', weights), checkpoint, config)
-    return student.eval(), weights.get('meta', {}).get('dataset_meta') or {}
+    weights = read_checkpoint(checkpoint)
+    load_weights(student, weights, checkpoint, config=config)
+    return student.eval(), weights['meta'].get('dataset_meta') or {}

@@ -1,0 +1,70 @@
+"""mmengine's Runner with strict loading of weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
+from mmengine.runner import Runner as MMEngineRunner
+
+from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
+from makd.errors import ConfigError
+
+RESUMED = ('message_hub', 'optimizer')  # what a checkpoint to resume from has beside weights
+
+
+class Runner(MMEngineRunner):
+    """A Runner that loads a checkpoint only if it is safe and belongs to its model.
+
+    A test and a resumed training need every weight. A training that begins from other weights (``load_from``) needs
+    those of the backbone, and logs what else did not fit.
+    """
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: list | None = None,
+    ) -> dict[str, Any]:
+        """Load weights into the model, and return the checkpoint.
+
+        Args:
+            filename: Path or URL.
+            map_location: As ``torch.load`` takes it.
+            strict: Not used: the purpose of the run decides.
+            revise_keys: Not used.
+
+        Raises:
+            ConfigError: The checkpoint cannot be read, runs code, does not fit, or cannot be resumed from.
+        """
+        trains = isinstance(self._train_loop, BaseLoop)
+        field = '--resume' if self._resume else 'load_from' if trains else 'checkpoint'
+        checkpoint = read_checkpoint(filename, field, map_location)
+        # A config of mmcv 1, which mmengine would run as Python to learn the number of GPUs.
+        checkpoint['meta'].pop('config', None)
+        if self._resume:
+            _check_resumable(checkpoint, filename)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        where = (checkpoint, filename, field, self.cfg.filename or 'of the run')
+        if trains and not self._resume:
+            fit = load_matching_weights(model, *where)
+            if not fit.exact:
+                self.logger.warning(f'load_from: not everything in {filename!r} fits the model:\n  {fit}')
+        else:
+            load_weights(model, *where)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
+
+def _check_resumable(checkpoint: dict[str, Any], path: str) -> None:
+    absent = [key for key in RESUMED if key not in checkpoint]
+    absent += [f'meta.{key}' for key in ('epoch', 'iter') if not isinstance(checkpoint['meta'].get(key), int)]
+    if absent:
+        raise ConfigError(
+            f'--resume: {path!r} has weights, but no {", ".join(absent)}, so no training can go on from it. Begin one '
+            'from its weights with --cfg-options load_from=PATH.'
+        )
