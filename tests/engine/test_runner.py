@@ -95,9 +95,9 @@ def test_the_other_kind_of_model_is_refused(use, trained, tmp_path):
 
 @pytest.mark.slow
 def test_the_message_names_option_and_config(trained, tmp_path):
-    with pytest.raises(ConfigError, match='^checkpoint: .*does not fit the config configs/makd/resnet18_emoji'):
+    with pytest.raises(ConfigError, match=r'^checkpoint: .*does not fit the config configs/makd/resnet18_emoji'):
         evaluate(MAKD, trained[BASELINE], tmp_path)
-    with pytest.raises(ConfigError, match='^--resume: .*does not fit the config configs/makd/resnet18_emoji'):
+    with pytest.raises(ConfigError, match=r'^--resume: .*does not fit the config configs/makd/resnet18_emoji'):
         resume(MAKD, trained[BASELINE], tmp_path)
 
 
