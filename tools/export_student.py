@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from makd.cli.arguments import add_options
 from makd.cli.main import run
@@ -15,6 +15,8 @@ from makd.files import atomic_file
 if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.model import BaseModel
+
+    from makd.identity import Identity
 
 WEIGHTS, PROGRAMS = ('.pth', '.safetensors'), ('.onnx', '.pt2')
 EXAMPLES = """examples:
@@ -72,9 +74,9 @@ def main() -> None:
     if out.suffix in PROGRAMS:
         check_program(cfg, config, args)
     init_default_scope(cfg.default_scope)
-    student, meta = load_student(cfg, config, checkpoint)
+    student, identity = load_student(cfg, config, checkpoint)
     if args.aspects:
-        export_program(cfg, student, meta, out)
+        export_program(cfg, student, identity, out)
         return
 
     cfg.model = plain_config(cfg.model.to_dict())
@@ -82,10 +84,10 @@ def main() -> None:
     plain.load_state_dict(plain_state_dict(student.state_dict(), plain.state_dict()))
     check_same_scores(student, plain, (64, 64) if cfg.default_scope == 'mmdet' else inference_size(cfg))
     if out.suffix in WEIGHTS:
-        export_weights(cfg, plain, meta, out)
+        export_weights(cfg, plain, identity, out)
     else:
         plain.data_preprocessor = student.data_preprocessor
-        export_program(cfg, plain, meta, out)
+        export_program(cfg, plain, identity, out)
 
 
 def check_program(cfg: Config, config: str, args: argparse.Namespace) -> None:
@@ -104,7 +106,7 @@ def check_program(cfg: Config, config: str, args: argparse.Namespace) -> None:
         require_onnx()
 
 
-def export_weights(cfg: Config, plain: BaseModel, meta: dict[str, Any], out: Path) -> None:
+def export_weights(cfg: Config, plain: BaseModel, identity: Identity, out: Path) -> None:
     """Write the checkpoint of a plain model, and beside it the config that builds it."""
     import torch
     from mmengine.config import Config
@@ -123,31 +125,32 @@ def export_weights(cfg: Config, plain: BaseModel, meta: dict[str, Any], out: Pat
         plain_cfg['data_preprocessor'] = {k: v for k, v in cfg.data_preprocessor.items() if k not in own}
     plain_cfg = Config(plain_cfg)
     if out.suffix == '.safetensors':
-        write_safetensors(plain.state_dict(), plain_cfg.pretty_text, meta.get('classes'), out)
+        write_safetensors(plain.state_dict(), plain_cfg.pretty_text, identity.classes, out)
     else:
+        meta = {'dataset_meta': dict(identity.dataset_meta)} if identity.dataset_meta else {}
         with atomic_file(out) as file:  # mmdet and mmpretrain take the names of the classes from meta
-            torch.save({'state_dict': plain.state_dict(), 'meta': {'dataset_meta': meta} if meta else {}}, file)
+            torch.save({'state_dict': plain.state_dict(), 'meta': meta}, file)
     config_out = out.with_name(f'{out.stem}_config.py')
     plain_cfg.dump(config_out)
     print(f'{out}: a plain {type(plain).__name__}, the same scores as the student; config {config_out}')
 
 
-def export_program(cfg: Config, model: BaseModel, meta: dict[str, Any], out: Path) -> None:
+def export_program(cfg: Config, model: BaseModel, identity: Identity, out: Path) -> None:
     """Write a classifier as ONNX or by torch.export, with a description of its inputs and outputs."""
     from makd.datasets.config_questions import find_questions
     from makd.datasets.inference_pipeline import inference_size
     from makd.export.programs import PixelClassifier, describe, write_onnx, write_program
 
     classifier, size = PixelClassifier(model), inference_size(cfg)
-    questions = find_questions(cfg, model.head.num_aspects) if classifier.has_aspects else None
-    metadata = describe(classifier, size, cfg, meta.get('classes'), questions)
+    questions = find_questions(cfg, identity, model.head.num_aspects) if classifier.has_aspects else None
+    metadata = describe(classifier, size, cfg, identity.classes, questions)
     write, runtime = (write_onnx, 'onnxruntime') if out.suffix == '.onnx' else (write_program, 'torch.export.load')
     difference = write(classifier, size, metadata, out)
     outputs = ', '.join(f'{name} {text}' for name, text in metadata['outputs'].items())
     print(f'{out}: images uint8 (batch, 3, {size[0]}, {size[1]}) in RGB -> {outputs}')
     print(f'Run by {runtime} on random images, its probabilities differ from the model by at most {difference:.1g}.')
     if classifier.has_aspects and questions is None:
-        print('The targets folder is not there, so the file has no texts of the questions.')
+        print('Neither the checkpoint nor a targets folder names the questions, so the file has no texts of them.')
 
 
 if __name__ == '__main__':

@@ -23,6 +23,11 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('--out', metavar='FILE', help='write the predictions (.pkl) or metrics (.json) to this file')
     p.add_argument('--out-item', choices=['pred', 'metrics'], help='what --out writes (default: pred)')
     p.add_argument('--show-dir', metavar='DIR', help='write each image with its prediction to this folder')
+    p.add_argument(
+        '--map-classes',
+        action='store_true',
+        help="match the dataset's classes to the checkpoint's by name: it may have only some of them, in any order",
+    )
     p.add_argument('--amp', action='store_true', help='test with automatic mixed precision')
     return parse(p)
 
@@ -42,6 +47,8 @@ def main() -> None:
     cfg.load_from = require_checkpoint(args.checkpoint, 'checkpoint')
     if args.amp:
         cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}
+    if args.map_classes:
+        cfg.merge_from_dict({'default_hooks.identity': dict(type='makd.IdentityHook', map_classes=True)})
     if args.show_dir:
         draw(cfg, args.show_dir)
 
@@ -59,11 +66,11 @@ def main() -> None:
 
 def draw(cfg: Config, show_dir: str) -> None:
     """Make the run draw every image with its prediction, by the hook of the config's library."""
-    hooks = cfg.setdefault('default_hooks', {})
     if cfg.get('default_scope') == 'mmdet':
-        hooks['visualization'] = dict(type='DetVisualizationHook', draw=True, interval=1, test_out_dir=show_dir)
+        hook = dict(type='DetVisualizationHook', draw=True, interval=1, test_out_dir=show_dir)
     else:
-        hooks['visualization'] = dict(type='makd.PredictionPicturesHook', out_dir=show_dir)
+        hook = dict(type='makd.PredictionPicturesHook', out_dir=show_dir)
+    cfg.merge_from_dict({'default_hooks.visualization': {**hook, '_delete_': True}})
 
 
 if __name__ == '__main__':

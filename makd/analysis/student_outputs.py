@@ -13,7 +13,9 @@ from mmpretrain.models.heads import ClsHead
 from scipy.special import expit, softmax
 from tqdm import tqdm
 
+from makd.datasets.targets_join import identity_of
 from makd.errors import ConfigError
+from makd.identity import check_same
 from makd.models.heads import MaKDHeadMixin
 from makd.models.load_student import load_student
 
@@ -46,30 +48,31 @@ class StudentOutputs:
         return expit(self.aspect_logits)
 
 
-def run_student(
-    cfg: Config, config: str, checkpoint: str, loader: dict[str, Any], num_questions: int | None = None
-) -> StudentOutputs:
+def run_student(cfg: Config, config: str, checkpoint: str, loader: dict[str, Any]) -> StudentOutputs:
     """Build a classifier, load its weights, and run it over a data loader, with a progress bar.
 
     Args:
         cfg: Its config; mmengine's default scope must be set.
         config: Name of the config, for messages.
         checkpoint: Path or URL of the weights.
-        loader: Config of a data loader whose sampler keeps the order.
-        num_questions: The number of questions that the student must answer; None if it need not answer any.
+        loader: Config of a data loader whose sampler keeps the order. If its dataset loads answers, the student must
+            answer the same questions.
 
     Raises:
-        ConfigError: The checkpoint does not fit, the model is not an mmpretrain classifier, or it answers another
-            number of questions.
+        ConfigError: The checkpoint does not fit the config or the dataset, or the model is not an mmpretrain
+            classifier.
     """
-    student, _ = load_student(cfg, config, checkpoint)
+    student, identity = load_student(cfg, config, checkpoint)
     head = getattr(student, 'head', None)
     if not isinstance(head, ClsHead):
         raise ConfigError(
             f'{config}: model.head is a {type(head).__name__}; a classification head of mmpretrain is needed here.'
         )
     num_aspects = head.num_aspects if isinstance(head, MaKDHeadMixin) else 0
-    if num_questions is not None and num_aspects != num_questions:
+    batches = Runner.build_dataloader(loader)
+    found = identity_of(batches.dataset)
+    check_same(f'the checkpoint {checkpoint}', identity, 'the dataset', found)
+    if found.questions is not None and num_aspects != (num_questions := len(found.questions)):
         raise ConfigError(
             f'{config}: model.head.type={cfg.model.head.type!r} answers {num_aspects} questions, the annotator '
             f'{num_questions}. A MaKD head with num_aspects={num_questions} is needed here, as in configs/makd/.'
@@ -77,9 +80,7 @@ def run_student(
     student = student.to(get_device())
     logits = []
     with torch.no_grad():
-        for batch in tqdm(
-            Runner.build_dataloader(loader), desc='/'.join(Path(checkpoint).parts[-2:]), unit='batch', mininterval=1
-        ):
+        for batch in tqdm(batches, desc='/'.join(Path(checkpoint).parts[-2:]), unit='batch', mininterval=1):
             inputs = student.data_preprocessor(batch, training=False)['inputs']
             logits.append(student(inputs, mode='tensor').float().cpu())
     outputs = torch.cat(logits).numpy()

@@ -22,8 +22,9 @@ from makd.analysis.weight_of_evidence import WeightOfEvidence
 from makd.config import absent_data, check_makd_types, load_config, require_checkpoint
 from makd.datasets.config_questions import find_questions
 from makd.datasets.inference_pipeline import build_inference_pipeline
-from makd.datasets.targets_join import join_training_set
+from makd.datasets.targets_join import identity_of, join_training_set
 from makd.errors import ConfigError, DataError, MakdError
+from makd.identity import Identity, check_same
 from makd.models.heads import MaKDHeadMixin
 from makd.models.load_student import load_student
 
@@ -45,7 +46,7 @@ class AspectInferencer(ImageClassificationInferencer):
         classes: Names of the C classes; None for the names in the checkpoint.
 
     Attributes:
-        questions: The Q questions; None if the targets folder that the config names is absent.
+        questions: The Q questions; None if neither the checkpoint nor a targets folder of the config names them.
         evidence: The evidence that answers give for the classes, or None.
         no_evidence: Why there is no ``evidence``, or ''.
 
@@ -82,7 +83,7 @@ class AspectInferencer(ImageClassificationInferencer):
             )
         check_makd_types(cfg)
         checkpoint = require_checkpoint(os.fspath(pretrained), 'checkpoint')
-        student, meta = load_student(cfg, name, checkpoint)
+        student, identity = load_student(cfg, name, checkpoint)
         head = getattr(student, 'head', None)
         if not isinstance(head, MaKDHeadMixin):
             raise ConfigError(
@@ -94,11 +95,11 @@ class AspectInferencer(ImageClassificationInferencer):
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(f'device={device!r}: torch says: {error}') from error
         student._config = cfg
-        super().__init__(student, classes=classes or meta.get('classes'))
+        super().__init__(student, classes=classes or identity.classes)
 
         self._drawn: dict[str, str] = {}  # file name of a figure -> its image
-        self.questions = find_questions(cfg, head.num_aspects)
-        self.evidence, self.no_evidence = _find_evidence(cfg, head.num_classes)
+        self.questions = find_questions(cfg, identity, head.num_aspects)
+        self.evidence, self.no_evidence = _find_evidence(cfg, identity, head.num_classes)
         if self.no_evidence:
             warnings.warn(f'aspects are listed by certainty: {self.no_evidence}', stacklevel=2)
 
@@ -243,7 +244,7 @@ class AspectInferencer(ImageClassificationInferencer):
         ]
 
 
-def _find_evidence(cfg: Config, num_classes: int) -> tuple[WeightOfEvidence | None, str]:
+def _find_evidence(cfg: Config, identity: Identity, num_classes: int) -> tuple[WeightOfEvidence | None, str]:
     """Return the evidence of the training set's answers, or None and the reason."""
     if not cfg.get('train_dataloader'):
         return None, 'the config has no train_dataloader'
@@ -251,7 +252,9 @@ def _find_evidence(cfg: Config, num_classes: int) -> tuple[WeightOfEvidence | No
         return None, f'{next(iter(absent))} is not there'
     try:
         with DefaultScope.overwrite_default_scope('mmpretrain'):
-            answers = join_training_set(DATASETS.build(cfg.train_dataloader.dataset)).annotated()
+            dataset = DATASETS.build(cfg.train_dataloader.dataset)
+            check_same('the checkpoint', identity, 'the training set', identity_of(dataset))
+            answers = join_training_set(dataset).annotated()
     except (MakdError, OSError, RuntimeError) as error:  # RuntimeError: mmpretrain's for a folder without images
         return None, str(error)
     return WeightOfEvidence(answers.probability, answers.labels, num_classes), ''

@@ -6,19 +6,33 @@ from mmengine.config import Config
 
 from makd.config import LOADERS, walk_dicts
 from makd.errors import ConfigError
+from makd.identity import Identity
 from makd.questions import QuestionSet
 from makd.registry import TRANSFORMS
 
 
-def find_questions(cfg: Config, num_aspects: int) -> QuestionSet | None:
+def find_questions(cfg: Config, identity: Identity, num_aspects: int) -> QuestionSet | None:
     """Return the Q = ``num_aspects`` questions of the student in their order, or None if they are not known.
 
-    They are read from the first existing targets folder that a data loader of the config names.
+    The checkpoint names them. If it is an older one, they are read from the first existing targets folder that a data
+    loader of the config names.
+
+    Args:
+        cfg: The config of the student.
+        identity: What its checkpoint says.
+        num_aspects: Q.
 
     Raises:
-        ConfigError: The folder has answers to another number of questions.
+        ConfigError: They are not ``num_aspects``.
         TargetsError: The folder is damaged.
     """
+    if identity.questions is not None:
+        if len(identity.questions) != num_aspects:
+            raise ConfigError(
+                f'The checkpoint names {len(identity.questions)} questions, but model.head.num_aspects is '
+                f'{num_aspects}.'
+            )
+        return identity.questions
     for loader in LOADERS:
         for field, node in walk_dicts(cfg.get(loader) or {}, loader):
             if node.get('type') == 'makd.LoadAspectTargets' and Path(node['targets']).is_dir():

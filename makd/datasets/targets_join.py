@@ -13,6 +13,7 @@ import numpy as np
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.datasets.load_targets import LoadAspectTargets, target_transforms, training_transforms
 from makd.errors import ConfigError, DataError
+from makd.identity import Identity, check_questions
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
 from makd.targets.aspect_targets import sigmoid_of_pair
@@ -86,7 +87,7 @@ class TargetsJoin:
     @property
     def questions(self) -> QuestionSet | None:
         """The Q questions; None if no pipeline loads answers."""
-        return _common_questions(set(self.sources))
+        return _common_questions(self.sources)
 
     @cached_property
     def logits(self) -> np.ndarray:
@@ -174,10 +175,11 @@ def join_dataset(dataset: Any) -> TargetsJoin:
         dataset: A dataset, or a wrapper, whose pipelines may have ``makd.LoadAspectTargets``.
 
     Raises:
-        DataError: An image does not have exactly one class, or the pipelines load answers to different questions.
+        ConfigError: The pipelines load answers to different questions.
+        DataError: An image does not have exactly one class.
     """
     pairs = list(target_transforms(dataset, LoadAspectTargets))
-    _common_questions({transform for _, transform in pairs})
+    _common_questions(transform for _, transform in pairs)
     # A wrapper may repeat and reorder images, and does not say which inner dataset an item comes from.
     source_of = {info['img_path']: transform for inner, transform in pairs for info in _infos(inner)}
     images = ((info, source_of.get(info['img_path'])) for info in _infos(dataset))
@@ -188,20 +190,37 @@ def join_training_set(dataset: Any) -> TargetsJoin:
     """Join the images of a training set, each once even if a wrapper repeats it, with the answers that it loads.
 
     Raises:
-        ConfigError: No pipeline loads answers.
-        DataError: An image does not have exactly one class, or the pipelines load answers to different questions.
+        ConfigError: No pipeline loads answers, or they load answers to different questions.
+        DataError: An image does not have exactly one class.
     """
     pairs = training_transforms(dataset, LoadAspectTargets)
-    _common_questions({transform for _, transform in pairs})
+    _common_questions(transform for _, transform in pairs)
     images = ((info, transform) for inner, transform in pairs for info in _infos(inner))
     return TargetsJoin.of(_of_one_class(images), _class_names(dataset))
 
 
+def identity_of(dataset: Any) -> Identity:
+    """Return the classes of a dataset, and the questions that its pipelines load answers to.
+
+    Raises:
+        ConfigError: They load answers to different questions.
+    """
+    transforms = (transform for _, transform in target_transforms(dataset, LoadAspectTargets))
+    return Identity(getattr(dataset, 'metainfo', {}), _common_questions(transforms))
+
+
 def _common_questions(sources: Iterable[TargetsSource | None]) -> QuestionSet | None:
-    sets = {source.targets.questions for source in sources if source}
-    if len(sets) > 1:
-        raise DataError(f'the datasets have answers to {len(sets)} different sets of questions')
-    return sets.pop() if sets else None
+    found = [source for source in dict.fromkeys(sources) if source]
+    for other in found[1:]:
+        check_questions(
+            str(found[0].targets.path),
+            found[0].targets.questions,
+            str(other.targets.path),
+            other.targets.questions,
+            'Parts of one dataset need answers to the same questions in the same order: question_ids=[...] of '
+            'makd.LoadAspectTargets chooses them.',
+        )
+    return found[0].targets.questions if found else None
 
 
 def _infos(dataset: Any) -> Iterator[dict]:

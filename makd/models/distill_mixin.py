@@ -1,6 +1,6 @@
 """The common part of students that learn the logits of a frozen teacher."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ class DistillMixin:
         teacher_checkpoint: Path or URL of the teacher's weights. Required for a network unless
             ``teacher_init='random'``.
         teacher_init: 'checkpoint', or 'random' for an untrained teacher.
+        teacher_classes: Names of the teacher's classes in the order of its outputs, where its checkpoint has none, or
+            others than the dataset. ``makd.IdentityHook`` compares them, and puts the logits into the dataset's order.
         **kwargs: The student's arguments.
 
     Attributes:
@@ -40,13 +42,16 @@ class DistillMixin:
         distill_loss: dict,
         teacher_checkpoint: str | None = None,
         teacher_init: str = 'checkpoint',
+        teacher_classes: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if teacher is None and teacher_checkpoint is not None:
             raise ConfigError(f'model.teacher_checkpoint={teacher_checkpoint!r} needs model.teacher, which is None.')
         self._build_teacher = (
-            None if teacher is None else partial(self.frozen.build, teacher, teacher_checkpoint, teacher_init)
+            None
+            if teacher is None
+            else partial(self.frozen.build, teacher, teacher_checkpoint, teacher_init, teacher_classes)
         )
         self.teacher: Any = None
         self.distill_loss = MODELS.build(distill_loss)

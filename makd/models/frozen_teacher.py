@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from makd.checkpoints import load_weights, read_checkpoint
 from makd.errors import ConfigError
+from makd.identity import Identity, check_classes
 from makd.registry import MODELS
 
 
@@ -25,10 +26,13 @@ class FrozenTeacher:
         model: The model.
         student_preprocessor: The data preprocessor that made the student's inputs. If the teacher's normalisation or
             channel order differs, the inputs are converted to it.
+        classes: Names of the teacher's C classes, in the order of its outputs; None if they are not known.
     """
 
-    def __init__(self, model: BaseModel, student_preprocessor: nn.Module) -> None:
+    def __init__(self, model: BaseModel, student_preprocessor: nn.Module, classes: Sequence[str] | None = None) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.classes = None if classes is None else tuple(classes)
+        self._columns: list[int] | None = None
         self._renormalise = _renormalisation(student_preprocessor, model.data_preprocessor)
 
     @property
@@ -38,7 +42,12 @@ class FrozenTeacher:
 
     @classmethod
     def build(
-        cls, teacher: str | Mapping[str, Any], checkpoint: str | None, init: str, student_preprocessor: nn.Module
+        cls,
+        teacher: str | Mapping[str, Any],
+        checkpoint: str | None,
+        init: str,
+        classes: Sequence[str] | None,
+        student_preprocessor: nn.Module,
     ) -> 'FrozenTeacher':
         """Build the teacher and load its weights.
 
@@ -47,6 +56,7 @@ class FrozenTeacher:
                 model itself. Without a ``data_preprocessor``, the teacher has the student's.
             checkpoint: Path or URL of the weights; required for ``init='checkpoint'``.
             init: 'checkpoint', or 'random' for an untrained teacher (a control, or a test).
+            classes: Names of its classes; None for the names in the checkpoint.
             student_preprocessor: See the class.
 
         Raises:
@@ -67,8 +77,37 @@ class FrozenTeacher:
             if init == 'random':
                 model.init_weights()
         if checkpoint is not None:
-            _load_weights(model, checkpoint)
-        return cls(model, student_preprocessor if own_preprocessor else model.data_preprocessor)
+            identity = _load_weights(model, checkpoint)
+            classes = classes or identity.classes
+        return cls(model, student_preprocessor if own_preprocessor else model.data_preprocessor, classes)
+
+    def order(self, classes: Sequence[str]) -> None:
+        """Return the class logits in the order of the student's classes from now on, matched by name.
+
+        Raises:
+            ConfigError: The teacher has other classes.
+        """
+        assert self.classes is not None, 'the names of the classes are not known'
+        check_classes(
+            'the teacher',
+            sorted(self.classes),
+            'the training set',
+            sorted(classes),
+            'Logits can only be distilled between equal sets of classes. Where only the names differ, '
+            "model.teacher_classes=[...] gives the teacher's classes the names of the dataset.",
+        )
+        if self.classes != tuple(classes):
+            if len(set(classes)) < len(classes):
+                raise ConfigError(
+                    'The classes of teacher and student are in another order, and some names occur twice.'
+                )
+            self._columns = [self.classes.index(name) for name in classes]
+
+    def _in_order(self, logits: Tensor) -> Tensor:
+        """Return the class logits, (N, C), with what follows them, in the order of the student's classes."""
+        if self._columns is None:
+            return logits
+        return logits[:, [*self._columns, *range(len(self._columns), logits.shape[1])]]
 
     def apply(self, fn: Any) -> None:
         """Apply ``fn`` to each tensor, as ``nn.Module._apply`` does: moves and casts with the student."""
@@ -92,7 +131,7 @@ class FrozenClassifier(FrozenTeacher):
             Class logits, (N, C): for a teacher with a MaKD head, its first C outputs.
         """
         logits = self.model(self._renormalise(inputs), mode='tensor')
-        return logits[:, : self.num_classes]
+        return self._in_order(logits[:, : self.num_classes])
 
     @property
     def num_classes(self) -> int:
@@ -106,12 +145,13 @@ class FrozenDetector(FrozenTeacher):
     Args:
         model: The detector.
         student_preprocessor: See :class:`FrozenTeacher`.
+        classes: See :class:`FrozenTeacher`.
 
     Raises:
         ConfigError: The detector has no such RoI head.
     """
 
-    def __init__(self, model: BaseModel, student_preprocessor: nn.Module) -> None:
+    def __init__(self, model: BaseModel, student_preprocessor: nn.Module, classes: Sequence[str] | None = None) -> None:
         from mmdet.models.roi_heads import StandardRoIHead
 
         roi_head = getattr(model, 'roi_head', None)
@@ -120,7 +160,7 @@ class FrozenDetector(FrozenTeacher):
                 f'model.teacher is a {type(model).__name__} with roi_head={type(roi_head).__name__}: only a detector '
                 'with a StandardRoIHead, such as FasterRCNN, can classify the regions of another detector.'
             )
-        super().__init__(model, student_preprocessor)
+        super().__init__(model, student_preprocessor, classes)
 
     @torch.no_grad()
     def region_logits(self, inputs: Tensor, rois: Tensor, data_samples: Sequence[BaseDataElement]) -> Tensor:
@@ -139,7 +179,7 @@ class FrozenDetector(FrozenTeacher):
             for image, sample in zip(images, data_samples):
                 height, width = sample.img_shape
                 image[:, height:], image[:, :, width:] = 0, 0
-        return self.model.roi_head._bbox_forward(self.model.extract_feat(images), rois)['cls_score']
+        return self._in_order(self.model.roi_head._bbox_forward(self.model.extract_feat(images), rois)['cls_score'])
 
     @property
     def num_classes(self) -> int:
@@ -163,14 +203,17 @@ def _teacher_config(teacher: str | Mapping[str, Any]) -> dict:
     return model
 
 
-def _load_weights(model: nn.Module, checkpoint: str) -> None:
+def _load_weights(model: nn.Module, checkpoint: str) -> Identity:
+    """Load a checkpoint strictly, and return its identity."""
     field = 'model.teacher_checkpoint'
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise ConfigError(
             f'{field}={checkpoint!r}: there is no such file. Train the teacher first, or name its checkpoint with '
             f'--cfg-options {field}=PATH.'
         )
-    load_weights(model, read_checkpoint(checkpoint, field), checkpoint, field, 'model.teacher')
+    weights = read_checkpoint(checkpoint, field)
+    load_weights(model, weights, checkpoint, field, 'model.teacher')
+    return Identity.of_checkpoint(weights)
 
 
 def _normalisation(preprocessor: nn.Module) -> tuple[Tensor, Tensor, bool]:

@@ -1,17 +1,17 @@
 """Load a trained student from its config and checkpoint."""
 
 import copy
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
 from makd.checkpoints import load_weights, read_checkpoint
+from makd.identity import Identity
 from makd.registry import MODELS
 
 
-def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, dict[str, Any]]:
+def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, Identity]:
     """Build the model of a config and load its weights.
 
     Args:
@@ -20,7 +20,7 @@ def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, 
         checkpoint: Path or URL of the weights, which must fit exactly.
 
     Returns:
-        The model on the CPU, in eval mode, and the checkpoint's metadata of the dataset, such as ``classes``.
+        The model on the CPU, in eval mode, and what the checkpoint says about its classes and questions.
 
     Raises:
         ConfigError: The checkpoint is damaged or does not fit.
@@ -32,4 +32,4 @@ def load_student(cfg: Config, config: str, checkpoint: str) -> tuple[BaseModel, 
         student = MODELS.build(model)
     weights = read_checkpoint(checkpoint)
     load_weights(student, weights, checkpoint, config=config)
-    return student.eval(), weights['meta'].get('dataset_meta') or {}
+    return student.eval(), Identity.of_checkpoint(weights)

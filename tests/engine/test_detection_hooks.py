@@ -7,12 +7,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from models.detection import detector_config
 from mmdet.datasets import CocoDataset
 from mmdet.models import DetDataPreprocessor
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
 
-from makd.engine.hooks import AblateAspectTargetsHook, AspectTargetCheckHook, CocoClassCheckHook, DetectionPicturesHook
+from makd.engine.hooks import (
+    AblateAspectTargetsHook,
+    AspectTargetCheckHook,
+    CocoClassCheckHook,
+    DetectionPicturesHook,
+    IdentityHook,
+)
 from makd.engine.hooks.coco_class_check import read_categories
 from makd.errors import ConfigError, DataError
 from makd.models.heads import AspectHead
@@ -119,6 +126,17 @@ def test_boxes_of_no_area_and_crowds_are_no_objects(coco):
     assert first.gt_instances.labels.tolist() == [0, 1, 2]
     assert len(second.gt_instances) == 0
     assert len(second.ignored_instances) == 1
+
+
+@pytest.mark.parametrize('num_classes', [1, 7])
+def test_a_region_head_with_other_classes_than_the_dataset_is_refused(coco, num_classes):
+    """With one output, the second class would be learnt as background."""
+    model = MODELS.build(detector_config('FasterRCNN', roi_head=dict(bbox_head=dict(num_classes=num_classes))))
+    runner = runner_of(dataset(coco), model)
+    runner._resume = False
+    with pytest.raises(ConfigError, match=f'model.roi_head.bbox_head.num_classes is {num_classes}.* has 3 classes'):
+        IdentityHook().before_train(runner)
+    IdentityHook().before_train(SimpleNamespace(**{**vars(runner), 'model': MODELS.build(detector_config('DETR'))}))
 
 
 class Model(torch.nn.Module):

@@ -50,6 +50,17 @@ def batch(num=3):
     return torch.randn(num, 3, 32, 32), data_samples
 
 
+def test_the_teachers_logits_take_the_order_of_the_students_classes():
+    model = student(teacher_classes=['ant', 'bee', 'cod', 'dog'])
+    model.init_weights()
+    images = torch.randn(2, 3, 32, 32)
+    before = model.teacher.class_logits(images)
+    model.teacher.order(['dog', 'ant', 'bee', 'cod'])
+    assert torch.equal(model.teacher.class_logits(images), before[:, [3, 0, 1, 2]])
+    with pytest.raises(ConfigError, match="only the teacher has 'bee'; only the training set has 'eel'"):
+        model.teacher.order(['ant', 'cod', 'dog', 'eel'])
+
+
 def test_the_student_has_exactly_the_plain_classifiers_state_and_parameters():
     model = student()
     model.init_weights()

@@ -64,7 +64,7 @@ def main() -> None:
     if checkpoint:
         from makd.analysis.student_outputs import run_student
 
-        outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader, len(images.questions))
+        outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader)
         probabilities[STUDENT] = outputs.aspect_probability
 
     panels = []

@@ -62,7 +62,7 @@ def main() -> None:
     named = None if args.images is None else [find_image(path, images.paths) for path in args.images]
     if args.questions is not None:
         images.questions.select(args.questions)  # reports an unknown one before the student runs
-    outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader, len(images.questions))
+    outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader)
 
     annotator, student = images.probability, outputs.aspect_probability
     right = outputs.predicted == images.labels

@@ -73,7 +73,7 @@ def main() -> None:
         )
     means = class_means(images.probability, images.labels, len(images.classes))
     columns = choose_questions(images.questions, args.questions, [spread(means)], args.num_questions)
-    outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader, len(images.questions))
+    outputs = run_student(cfg, args.config, checkpoint, cfg.split_dataloader)
 
     chosen = answered
     if len(answered) > args.max_images:

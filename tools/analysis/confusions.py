@@ -67,8 +67,8 @@ def main() -> None:
     paths = figure_paths(args.out, f'confusions_{Path(args.makd[0]).stem}')
     train = read_images(load_split(args.makd[0], args.cfg_options, 'train'), args.makd[0], 'train')
     means = class_means(train.probability, train.labels, len(train.classes))
-    baseline = read_confusion(args, args.baseline, None)
-    makd = read_confusion(args, args.makd, len(train.questions))
+    baseline = read_confusion(args, args.baseline)
+    makd = read_confusion(args, args.makd)
     if baseline.images.tolist() != makd.images.tolist():
         raise ConfigError(
             f'{args.baseline[0]} and {args.makd[0]} do not test on the same images: name a common --split.'
@@ -86,7 +86,7 @@ def main() -> None:
     print(f'Table: {table}')
 
 
-def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int | None) -> Confusion:
+def read_confusion(args: argparse.Namespace, run: list[str]) -> Confusion:
     """Return the confusions of a config's checkpoints."""
     from mmengine.registry import DATASETS
 
@@ -97,7 +97,7 @@ def read_confusion(args: argparse.Namespace, run: list[str], num_questions: int 
     config, *checkpoints = run
     cfg = load_split(config, args.cfg_options, args.split)
     images = join_dataset(DATASETS.build(cfg.split_dataloader['dataset']))
-    runs = (run_student(cfg, config, path, cfg.split_dataloader, num_questions) for path in checkpoints)
+    runs = (run_student(cfg, config, path, cfg.split_dataloader) for path in checkpoints)
     return Confusion.of_runs((outputs.class_probability for outputs in runs), images.labels)
 
 

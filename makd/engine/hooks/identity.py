@@ -1,0 +1,162 @@
+"""Compare classes and questions by name wherever a dataset, a model and a checkpoint meet in a run."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from makd.datasets.dataset_wrappers import leaf_datasets
+from makd.datasets.relabel import relabel
+from makd.datasets.targets_join import identity_of
+from makd.errors import ConfigError, DataError
+from makd.identity import QUESTIONS, Identity, check_same
+from makd.models.distill_mixin import DistillMixin
+from makd.registry import HOOKS
+
+# Heads of mmdet that tell other things apart than the dataset's classes.
+OTHER_HEADS = ('rpn_head', 'semantic_head')
+
+
+@HOOKS.register_module()
+class IdentityHook(Hook):
+    """Let no class and no question be taken for another of the same number; the tools give it to every run.
+
+    Before training and testing, the classes of the dataset are compared with the head, the training set with
+    validation set and teacher, and a resumed or tested checkpoint with the dataset; likewise the questions. The
+    checkpoint of a MaKD student gets its questions as ``meta['questions']``, beside the classes in
+    ``meta['dataset_meta']``. What has no names cannot be compared, and a warning says so.
+
+    Args:
+        map_classes: In a test, give the images the labels that the checkpoint has for their classes, by name. The
+            dataset may then have some of the checkpoint's classes, in any order.
+
+    Raises:
+        ConfigError: Classes or questions differ, or the head has another number of them.
+        DataError: A label is not the number of a class, or a hidden folder is taken for a class.
+    """
+
+    def __init__(self, map_classes: bool = False) -> None:
+        self.map_classes = map_classes
+        self._checkpoint = Identity()
+        self._trained = Identity()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the identity of the checkpoint."""
+        self._checkpoint = Identity.of_checkpoint(checkpoint)
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare the training set with the model, the validation set, the teacher and a resumed checkpoint."""
+        model = _bare(runner.model)
+        dataset = runner.train_dataloader.dataset
+        self._trained = trained = identity_of(dataset)
+        _check_dataset(model, dataset, 'train_dataloader', runner)
+        if runner.val_loop is not None:
+            validation = runner.val_dataloader.dataset
+            _check_dataset(model, validation, 'val_dataloader', runner)
+            check_same('val_dataloader.dataset', identity_of(validation), 'train_dataloader.dataset', trained)
+        if isinstance(model, DistillMixin) and model.teacher is not None:
+            _check_teacher(model.teacher, trained, runner)
+        if runner._resume:
+            self._compare_checkpoint(runner, 'train_dataloader.dataset', trained)
+
+    def before_test(self, runner: Runner) -> None:
+        """Compare the test set with the model and the checkpoint."""
+        dataset = runner.test_dataloader.dataset
+        if self.map_classes:
+            if self._checkpoint.classes is None:
+                raise ConfigError(f'--map-classes: {_checkpoint_name(runner)} does not name its classes.')
+            relabel(dataset, self._checkpoint.classes)
+            runner.test_evaluator.dataset_meta = dataset.metainfo
+        self._compare_checkpoint(runner, 'test_dataloader.dataset', identity_of(dataset))
+        _check_dataset(_bare(runner.model), dataset, 'test_dataloader', runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the questions."""
+        if self._trained.questions is not None:
+            checkpoint['meta'][QUESTIONS] = self._trained.questions.to_dict()
+
+    def _compare_checkpoint(self, runner: Runner, owner: str, dataset: Identity) -> None:
+        if not runner._has_loaded:
+            return
+        name = _checkpoint_name(runner)
+        for what in ('classes', 'questions'):
+            if getattr(dataset, what) is not None and getattr(self._checkpoint, what) is None:
+                runner.logger.warning(
+                    f'{name} does not name its {what}, so they could not be compared with those of {owner}.'
+                )
+        check_same(name, self._checkpoint, owner, dataset)
+
+
+def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) -> None:
+    """Check that the classes of a dataset are classes, have as many outputs in the model, and that labels are valid."""
+    classes = identity_of(dataset).classes
+    if classes is None:
+        runner.logger.warning(
+            f'{loader}.dataset does not name its classes (metainfo.classes), so only their number is checked.'
+        )
+    hidden = [name for name in classes or () if str(name).startswith('.')]
+    if hidden:
+        raise DataError(
+            f'{loader}.dataset takes the hidden folder {hidden[0]!r} for a class: remove it from '
+            f'{_place(dataset)}, or move it elsewhere.'
+        )
+    for name, head in _heads(model):
+        if classes is not None and head.num_classes != len(classes):
+            raise ConfigError(
+                f'model.{name}.num_classes is {head.num_classes}, and {loader}.dataset has {len(classes)} classes. Set '
+                f'--cfg-options model.{name}.num_classes={len(classes)}.'
+            )
+        _check_labels(dataset, head.num_classes, f'model.{name}.num_classes', loader)
+
+
+def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> None:
+    for leaf in leaf_datasets(dataset):
+        if not hasattr(leaf, 'get_data_info'):
+            continue
+        for index in range(len(leaf)):
+            info = leaf.get_data_info(index)
+            if 'gt_label' not in info:  # such as a detector's dataset
+                break
+            labels = np.atleast_1d(info['gt_label'])
+            if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
+                raise DataError(
+                    f'{loader}.dataset gives {info.get("img_path", f"image {index}")} the label '
+                    f'{labels.tolist() if labels.size > 1 else labels.item()}, and {field}={num_classes} allows 0 to '
+                    f'{num_classes - 1}. Labels start at 0.'
+                )
+
+
+def _check_teacher(teacher: Any, trained: Identity, runner: Runner) -> None:
+    if teacher.classes is None or trained.classes is None:
+        whose = 'The teacher' if teacher.classes is None else 'train_dataloader.dataset'
+        runner.logger.warning(
+            f'{whose} does not name its classes, so those of teacher and student could not be compared. '
+            "model.teacher_classes=[...] names the teacher's."
+        )
+        return
+    teacher.order(trained.classes)
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the modules that tell the dataset's classes apart, with their names."""
+    for name, module in model.named_modules():
+        part = next((part for part in reversed(name.split('.')) if not part.isdigit()), '')
+        if 'head' in part and part not in OTHER_HEADS and isinstance(getattr(module, 'num_classes', None), int):
+            yield name, module
+
+
+def _bare(model: Any) -> Any:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _checkpoint_name(runner: Runner) -> str:
+    return f'the checkpoint {runner._load_from}' if runner._load_from else 'the resumed checkpoint'
+
+
+def _place(dataset: Any) -> str:
+    leaf = next(leaf_datasets(dataset))
+    return str(getattr(leaf, 'img_prefix', None) or getattr(leaf, 'data_root', None) or 'its folder')
