@@ -51,15 +51,16 @@ def test_outputs_are_those_of_the_test(config, tmp_path):
 def test_a_student_that_does_not_answer_the_questions(tmp_path):
     checkpoint, _ = untrained(PLAIN, tmp_path)
     cfg = load_split(PLAIN, FEW, 'test')
+    answered = load_split(MAKD, FEW, 'test').split_dataloader
     with pytest.raises(ConfigError, match=r"model.head.type='LinearClsHead' answers 0 questions, the annotator 66"):
-        run_student(cfg, PLAIN, checkpoint, cfg.split_dataloader, 66)
+        run_student(cfg, PLAIN, checkpoint, answered)
 
 
 def test_a_checkpoint_of_another_model(tmp_path):
     checkpoint, _ = untrained(PLAIN, tmp_path)
     cfg = load_split(MAKD, FEW, 'test')
     with pytest.raises(ConfigError, match='does not fit the config configs/makd/resnet18_emoji'):
-        run_student(cfg, MAKD, checkpoint, cfg.split_dataloader, 66)
+        run_student(cfg, MAKD, checkpoint, cfg.split_dataloader)
 
 
 def test_a_model_without_a_classification_head(tmp_path):

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from models.detection import detector_config
 from mmdet.datasets import CocoDataset
 from mmdet.models import DetDataPreprocessor
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
+from models.detection import detector_config
 
 from makd.engine.hooks import (
     AblateAspectTargetsHook,
