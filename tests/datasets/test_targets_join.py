@@ -54,7 +54,7 @@ def test_datasets_that_are_wrapped(build):
     assert images.logits.shape == (6, 2)
     assert images.questions.ids == ('red', 'round')
     other = ConcatDataset([build('red', folder='one'), build('round', 'red', folder='two')])
-    with pytest.raises(ConfigError, match="one are not those of .*two: only .*two has 'round'"):
+    with pytest.raises(ConfigError, match=r"one are not those of .*two: only .*two has 'round'"):
         join_dataset(other)
 
 
