@@ -19,6 +19,7 @@ from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.errors import ConfigError
 from makd.registry import DATASETS
 from makd.targets.exchange import list_images
+from makd.targets.fingerprints import UNKNOWN, fingerprint, modification_time
 from makd.targets.image_key import image_key
 from makd.targets.key_index import KeyIndex, build_words, encode_keys
 
@@ -31,9 +32,9 @@ class AnnotationImages(Dataset):
     detector's training set filters out images without objects). An image's key is its POSIX path relative to
     ``data_root``; ``makd.LoadAspectTargets`` finds its answers by it.
 
-    An item is a dict of ``index``, ``key`` and either ``inputs``, the result of ``prepare``, or ``error``, the reason
-    why there is none. The image is turned by its EXIF orientation, laid on the background and converted to RGB. A
-    damaged file raises no exception.
+    An item is a dict of ``index``, ``key``, ``fingerprint`` (see :mod:`makd.targets.fingerprints`) and either
+    ``inputs``, the result of ``prepare``, or ``error``, the reason why there is none. The image is turned by its EXIF
+    orientation, laid on the background and converted to RGB. A damaged file raises no exception.
 
     Args:
         data_root: The folder that the keys are relative to.
@@ -82,9 +83,12 @@ class AnnotationImages(Dataset):
         return len(self.keys)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item: dict[str, Any] = dict(index=index, key=self.keys[index], inputs=None, error=None)
+        item: dict[str, Any] = dict(index=index, key=self.keys[index], fingerprint=UNKNOWN, inputs=None, error=None)
+        path = self.data_root + item['key']
         try:
-            content = fileio.get(self.data_root + item['key'])
+            mtime_ns = modification_time(path)  # before reading: who replaces the file in between is noticed later
+            content = fileio.get(path)
+            item['fingerprint'] = fingerprint(content, mtime_ns)
             item['inputs'] = self.prepare(decode(content, self.background))
         except Exception as error:  # a decoder may raise anything for a damaged file
             item['error'] = _reason(error)

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from makd.annotation.annotation_images import AnnotationImages
 from makd.annotation.annotators import Annotator, Answers
-from makd.annotation.progress import Progress, already_finished, summary
+from makd.annotation.progress import Progress, already_finished, changed_images, summary
 from makd.annotation.shard_writer import ShardWriter, Task
 from makd.errors import AnnotatorStopped, ConfigError, DataError, MakdError
 from makd.registry import DATASETS, RUNNERS, WRITERS
@@ -42,8 +42,9 @@ class AnnotationRunner(Runner):
     hooks, and it neither moves the model nor wraps it: an annotator has nothing to train and places itself.
 
     Each rank takes whole shards, and a batch lies within one shard. So the answers, and the bytes of the finished
-    folder, depend neither on the number of ranks nor on interruptions. The loader's workers read and prepare images
-    while the model answers.
+    folder, depend neither on the number of ranks nor on interruptions, as long as batch size, versions and hardware
+    stay the same and every image is answered at its first try; otherwise rounding differs. The loader's workers read
+    and prepare images while the model answers.
 
     Args:
         model: An :class:`~makd.annotation.annotators.Annotator` or its config.
@@ -120,7 +121,14 @@ class AnnotationRunner(Runner):
         return _on_main_process(lambda: self._finish(num_images, {'seconds': progress.seconds, **figures}))
 
     def _open(self, identity: dict[str, Any]) -> tuple[list[Task], bool]:
-        tasks = self.writer.open(self.model.questions, self.images.keys, identity)
+        tasks = self.writer.open(self.model.questions, self.images.keys, identity, self.images.data_root)
+        if self.writer.num_unchecked:
+            self.logger.warning(
+                f'{self.writer.out_dir} does not say what files {self.writer.num_unchecked} of its images were: '
+                'they may have been replaced since.'
+            )
+        if self.writer.changed:
+            self.logger.warning(changed_images(self.writer.changed))
         if not self.writer.finished:
             left = sum(len(task.rows) for task in tasks)
             self.logger.info(
@@ -132,14 +140,19 @@ class AnnotationRunner(Runner):
     def _begin(self) -> None:
         """Let the annotator check itself on each rank, and store its report before any shard is written."""
         report = self.model.start(self._first_readable())
-        versions = _versions()
+        versions, batch_size = _versions(), self._batch_size
 
         def begin() -> None:
-            notes = self.writer.begin({'self_check': report, 'versions': versions})
+            notes = self.writer.begin({'self_check': report, 'versions': versions, 'batch_size': batch_size})
             self.logger.info(f'Self-check of {type(self.model).__name__}: {report}')
             if notes['versions'] != versions:
                 self.logger.warning(
                     f'The first shards were made with other versions: {notes["versions"]}, now {versions}.'
+                )
+            if notes.get('batch_size', batch_size) != batch_size:
+                self.logger.warning(
+                    f'The first shards were made with dataloader.batch_size={notes["batch_size"]}, now {batch_size}: '
+                    'answers may differ in the last digits from those of one undisturbed run.'
                 )
 
         _on_main_process(begin)
@@ -170,13 +183,17 @@ class AnnotationRunner(Runner):
         loader = iter(DataLoader(self.images, batch_sampler=batches, collate_fn=list, **settings))
         for task in mine:
             answers: list[Answers] = []
+            fingerprints: list[tuple[int, int, int]] = []
             while len(answers) < len(task.rows):
-                answers += self._answer(next(loader), progress)
+                items = next(loader)
+                answers += self._answer(items, progress)
+                fingerprints += [item['fingerprint'] for item in items]
             self.writer.write(
                 task,
                 np.stack([answer.logprobs for answer in answers]),
                 [answer.reason for answer in answers],
                 [answer.bounded for answer in answers],
+                fingerprints,
             )
             if is_main_process():
                 progress.update_others(self.writer.written(others))

@@ -3,7 +3,7 @@
 import datetime
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from logging import Logger
 
 import numpy as np
@@ -15,6 +15,7 @@ from makd.targets import AspectTargets
 
 LOG_EVERY_S = 60
 LOW_MASS = 0.5
+LISTED = 10  # keys in a message
 
 
 class Progress:
@@ -80,6 +81,12 @@ class Progress:
         self._bar.clear()
         self._logger.info(f'{done} of {total} images, {_speed(figures)}, {_duration(left)} left')
         self._visualizer.add_scalars(figures, step=done)
+
+
+def changed_images(keys: Sequence[str]) -> str:
+    """Return the message of a run that asks again about images that have been replaced."""
+    listed = '\n  '.join([*keys[:LISTED], *['...'] * (len(keys) > LISTED)])
+    return f'{len(keys)} images have been replaced since they were asked about, and are asked about again:\n  {listed}'
 
 
 def already_finished(targets: AspectTargets) -> str:

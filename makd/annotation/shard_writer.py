@@ -18,17 +18,27 @@ from makd.errors import TargetsError
 from makd.files import atomic_file, read_text, remove_leftovers
 from makd.questions import QuestionSet
 from makd.registry import WRITERS
-from makd.targets.aspect_targets import AspectTargets, check_replaceable, find_damage, open_array, write_float32
+from makd.targets.aspect_targets import (
+    LOGPROBS,
+    AspectTargets,
+    check_replaceable,
+    find_damage,
+    open_array,
+    write_blocks,
+)
+from makd.targets.fingerprints import FINGERPRINT, UNKNOWN, find_changed
 
 MANIFEST = 'manifest.json'
 LOCK = 'lock'
 FORMAT = 'makd-shards 1'
 _SHOWN = 5
+_LISTED = 10  # keys in a message
+_CHECKED = 4096  # images that are compared with their fingerprints at a time
 
 
 @dataclass(frozen=True)
 class Task:
-    """A shard to compute, or the images of a finished shard that have no answer yet.
+    """A shard to compute, or the images of a finished shard that have no answer yet, or have changed since.
 
     Attributes:
         shard: Number of the shard.
@@ -48,10 +58,11 @@ class ShardWriter:
     Shard i holds the images [i S, (i + 1) S) of the N keys. The shards of ``DIR`` are written to ``DIR.partial``; once
     all exist, they become ``DIR``. ``manifest.json`` describes the annotator, the questions and the images;
     ``shard-000012.npy`` is (n, Q, 2) float32, [log p(yes), log p(no)] with NaN where there is no answer;
-    ``shard-000012.jsonl``, written before it, has the reason for each image without answers. A shard appears whole or
-    not at all, so one that exists is finished. The finished folder depends only on the answers: neither on which
-    process wrote which shard, nor on interruptions. While images lack answers, the shards stay, and the next run asks
-    about those images only.
+    ``shard-000012.jsonl``, written before it, has the reason for each image without answers, and
+    ``shard-000012.files`` what files the images were, (n,) ``FINGERPRINT``. A shard appears whole or not at all, so
+    one that exists is finished. The finished folder depends only on the images and answers: neither on which process
+    wrote which shard, nor on interruptions. While images lack answers, the shards stay, and the next run asks about
+    those images only, and about those that have been replaced by others of the same name.
 
     One process calls :meth:`open`, :meth:`begin` and, at the end, :meth:`finish`; any process on the same file system
     may call :meth:`write` in between.
@@ -63,6 +74,8 @@ class ShardWriter:
 
     Attributes:
         finished: After :meth:`open`, whether the folder exists and its shards are gone, so nothing is left to do.
+        changed: After :meth:`open`, the keys of images that have answers, but are other files now.
+        num_unchecked: After :meth:`open`, of how many images with answers it is not known what files they were.
         num_bounded: After :meth:`finish`, how many of the values are only bounds.
     """
 
@@ -74,23 +87,29 @@ class ShardWriter:
         self.shard_size = shard_size
         self.resume = resume
         self.finished = False
+        self.changed: list[str] = []
+        self.num_unchecked = 0
         self.num_bounded = 0
         self._lock: BinaryIO | None = None
 
-    def open(self, questions: QuestionSet, keys: Sequence[str], identity: Mapping[str, Any]) -> list[Task]:
-        """Return what is left to do: first absent shards, then images without answers.
+    def open(
+        self, questions: QuestionSet, keys: Sequence[str], identity: Mapping[str, Any], data_root: str
+    ) -> list[Task]:
+        """Return what is left to do: first absent shards, then images without answers, and those that have changed.
 
         Args:
             questions: The Q questions.
             keys: The N keys, sorted.
             identity: Everything besides the questions and the images that decides the answers, as JSON values by
                 section, for example ``{'teacher': {'model': ..., 'prompt': ...}}``.
+            data_root: The folder that the keys are relative to, with a separator at its end.
 
         Raises:
             TargetsError: The answers on disk have other questions, images or identity, and ``resume`` keeps them; or
-                another run writes to them; or the disk has no room for the answers.
+                the folder is finished, and images have been replaced since; or another run writes to them; or the disk
+                has no room for the answers.
         """
-        self._questions, self._keys = questions, keys
+        self._questions, self._keys, self._data_root = questions, keys, data_root
         self._manifest = _describe(questions, keys, identity, self.shard_size)
         manifest = self.partial / MANIFEST
         if not self.resume:
@@ -102,6 +121,7 @@ class ShardWriter:
             targets = AspectTargets.open(self.out_dir)
             sections = {section: targets.meta.get(section) for section in identity}
             self._refuse_another(self.out_dir, _describe(targets.questions, targets.keys, sections, self.shard_size))
+            self._refuse_changed_images(targets)
             self.finished = True
             if self.partial.exists():  # a run was killed while removing its shards, or before it began anew
                 self._take_lock()
@@ -131,17 +151,25 @@ class ShardWriter:
                 file.write((json.dumps(self._manifest, indent=2, ensure_ascii=False) + '\n').encode('utf-8'))
         return _read_json(path)['notes']
 
-    def write(self, task: Task, logprobs: np.ndarray, reasons: Sequence[str | None], bounded: Sequence[int]) -> None:
+    def write(
+        self,
+        task: Task,
+        logprobs: np.ndarray,
+        reasons: Sequence[str | None],
+        bounded: Sequence[int],
+        fingerprints: Sequence[tuple[int, int, int]],
+    ) -> None:
         """Write a shard, or the repeated images of a finished one.
 
         Values that are not probabilities become missing answers. A repeated image keeps its former answers if it had
-        more of them.
+        more of them, and is the same file.
 
         Args:
             task: The task.
             logprobs: (n, Q, 2) floating point, for the n rows of the task; NaN where there is no answer.
             reasons: For each row, why answers are missing; None where none is.
             bounded: For each row, how many of the values are only bounds.
+            fingerprints: For each row, what file the image is.
 
         Raises:
             TargetsError: The shard cannot be written, for example because the disk is full.
@@ -152,22 +180,33 @@ class ShardWriter:
             for row, reason, count in zip(task.rows, reasons, bounded)
             if reason is not None or count
         }
+        files: np.ndarray | None = np.array(fingerprints, FINGERPRINT)
         first = task.shard * self.shard_size
         if task.again:
             merged, former_notes = np.array(self._read(task.shard)), self._read_notes(task.shard)
-            for row, answers in zip(task.rows, logprobs):
-                if np.isnan(answers).sum() <= np.isnan(merged[row - first]).sum():
-                    merged[row - first] = answers
+            merged_files = self._read_fingerprints(task.shard)
+            for row, answers, file_now in zip(task.rows, logprobs, fingerprints):
+                index = row - first
+                replaced = merged_files is not None and _are_different(merged_files[index], file_now)
+                if replaced or np.isnan(answers).sum() <= np.isnan(merged[index]).sum():
+                    merged[index] = answers
                     former_notes.pop(row, None)
+                    if merged_files is not None:
+                        merged_files[index] = file_now
                 else:
                     notes.pop(row, None)
-            logprobs, notes = merged, {**former_notes, **notes}
+            logprobs, notes, files = merged, {**former_notes, **notes}, merged_files
         with self._keeping_the_shards():
             with atomic_file(self._path(task.shard, 'jsonl')) as file:
                 for row in sorted(notes):
                     file.write((json.dumps({'row': row, **notes[row]}, ensure_ascii=False) + '\n').encode('utf-8'))
-            with atomic_file(self._path(task.shard, 'npy')) as file:
-                write_float32(file, logprobs.shape, [logprobs])
+            # The answers end a new shard. In a finished one they come first: if the process is killed in between,
+            # answers about a former image must not stand beside the fingerprint of the new one.
+            for suffix in ('npy', 'files') if task.again else ('files', 'npy'):
+                array, dtype = (logprobs, LOGPROBS) if suffix == 'npy' else (files, FINGERPRINT)
+                if array is not None:
+                    with atomic_file(self._path(task.shard, suffix)) as file:
+                        write_blocks(file, dtype, array.shape, [array])
 
     def written(self, tasks: Sequence[Task]) -> int:
         """Return how many images are in the shards of new tasks that have been written by now."""
@@ -193,6 +232,7 @@ class ShardWriter:
                 logprobs=(self._read_or_raise(shard) for shard in range(self._num_shards)),
                 meta={**self._manifest['identity'], **manifest['notes']},
                 failures=failures,
+                fingerprints=(self._fingerprints_or_unknown(shard) for shard in range(self._num_shards)),
                 overwrite=True,
             )
         if not failures:
@@ -225,6 +265,18 @@ class ShardWriter:
             raise TargetsError(f'{self._path(shard, "npy")} is absent or damaged: give the same command again')
         return self._read(shard)
 
+    def _read_fingerprints(self, shard: int) -> np.ndarray | None:
+        """Return what files the images of a shard were; None in a shard of a makd that did not store it."""
+        try:
+            files = np.load(self._path(shard, 'files'), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return files if files.dtype == FINGERPRINT and files.shape == (len(self._rows(shard)),) else None
+
+    def _fingerprints_or_unknown(self, shard: int) -> np.ndarray:
+        files = self._read_fingerprints(shard)
+        return np.zeros(len(self._rows(shard)), FINGERPRINT) if files is None else files
+
     def _read_notes(self, shard: int) -> dict[int, dict[str, Any]]:
         """Return the notes on the images of a shard, by row."""
         path = self._path(shard, 'jsonl')
@@ -248,8 +300,42 @@ class ShardWriter:
     def _left_to_do(self) -> list[Task]:
         done = {shard for shard in range(self._num_shards) if self._is_done(shard)}
         absent = [Task(shard, self._rows(shard)) for shard in range(self._num_shards) if shard not in done]
-        again = [Task(shard, self._without_answer(shard), again=True) for shard in sorted(done)]
+        again = [Task(shard, self._to_ask_again(shard), again=True) for shard in sorted(done)]
         return absent + [task for task in again if task.rows]
+
+    def _to_ask_again(self, shard: int) -> list[int]:
+        """Return the images of a finished shard that lack answers, or whose answers may be about another file."""
+        lacking, files = self._without_answer(shard), self._read_fingerprints(shard)
+        if files is None:
+            self.num_unchecked += len(self._rows(shard))
+            return lacking
+        changed = self._changed(self._rows(shard), files)
+        self.changed += [self._keys[row] for row in changed]
+        # A kill between the answers and the fingerprints of a second try leaves answers about an unknown file.
+        unknown = (self._rows(shard)[index] for index in np.flatnonzero(files['hash'] == 0))
+        return sorted({*lacking, *changed, *unknown})
+
+    def _changed(self, rows: Sequence[int], files: np.ndarray) -> list[int]:
+        paths = [self._data_root + self._keys[row] for row in rows]
+        return [rows[index] for index in find_changed(paths, files)]
+
+    def _refuse_changed_images(self, targets: AspectTargets) -> None:
+        files = targets.fingerprints
+        if files is None:
+            self.num_unchecked = len(targets)
+            return
+        self.num_unchecked = int((files['hash'] == 0).sum())
+        for start in range(0, len(files), _CHECKED):
+            block = files[start : start + _CHECKED]
+            self.changed += [self._keys[row] for row in self._changed(range(start, start + len(block)), block)]
+        if self.changed:
+            listed = '\n  '.join(self.changed[:_LISTED] + ['...'] * (len(self.changed) > _LISTED))
+            raise TargetsError(
+                f'{targets.path} is finished, and {len(self.changed)} of its {len(files)} images below '
+                f'{self._data_root} have been replaced by others of the same name since they were asked about:\n  '
+                f'{listed}\nRestore them, choose another folder (writer.out_dir), or annotate all images anew with '
+                '--no-resume.'
+            )
 
     def _take_lock(self) -> None:
         """Refuse to work alongside another run, and remove files that killed runs left half-written."""
@@ -300,6 +386,11 @@ class ShardWriter:
                 f'{place} has answers that must not be mixed with the answers of this run:\n  {listed}\nRestore the '
                 'config, choose another folder (writer.out_dir), or start anew with --no-resume, which discards them.'
             )
+
+
+def _are_different(former: np.void, now: tuple[int, int, int]) -> bool:
+    """Say whether two known files have another content."""
+    return UNKNOWN not in (former.item(), now) and former['hash'] != now[2]
 
 
 def _describe(

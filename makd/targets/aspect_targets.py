@@ -14,6 +14,7 @@ from scipy.special import expit
 from makd.errors import QuestionsError, TargetsError
 from makd.files import atomic_folder, file_sha256, read_text
 from makd.questions import QuestionSet
+from makd.targets.fingerprints import FINGERPRINT
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys, keys_hash
 
 FORMAT = 'makd-targets'
@@ -21,7 +22,10 @@ FORMAT_VERSION = 1
 META_FILE = 'meta.json'
 ARRAY_FILE = 'logprobs.npy'
 FAILED_FILE = 'failed.jsonl'
+FINGERPRINTS_FILE = 'fingerprints.npy'
+LOGPROBS = np.dtype('<f4')
 _REQUIRED_FILES = (META_FILE, KEYS_FILE, ARRAY_FILE)
+_FILES = {*_REQUIRED_FILES, INDEX_FILE, FAILED_FILE, FINGERPRINTS_FILE}
 
 # Some log-probabilities come from softmaxes in half precision, whose sum is only about 1.
 _TOLERANCE = 1e-3
@@ -44,12 +48,13 @@ class AspectTargets:
     """A memory-mapped folder of answers: log p(yes) and log p(no) for each image and question.
 
     The folder has ``meta.json`` (format version, questions and the hashes of questions and keys, free metadata),
-    ``images.txt`` (one key per line: the POSIX path of the image relative to the dataset's root), ``logprobs.npy``
-    ((N, Q, 2) float32,
-    [log p(yes), log p(no)] of the annotator's full softmax; NaN where there is no answer), the derived ``index.npy``
-    (see :class:`~makd.targets.key_index.KeyIndex`) and, for missing answers with a known reason, ``failed.jsonl``
-    (``{"key": ..., "reason": ...}``, one image per line). All processes that open the folder share the page cache. A
-    pickled ``AspectTargets`` has the path and the selection, and opens the folder again. Reading is thread-safe.
+    ``images.txt`` (one key per line: the POSIX path of the image relative to the dataset's root), ``logprobs.npy`` ((N,
+    Q, 2) float32, [log p(yes), log p(no)] of the annotator's full softmax; NaN where there is no answer), the derived
+    ``index.npy`` (see :class:`~makd.targets.key_index.KeyIndex`), for missing answers with a known reason
+    ``failed.jsonl`` (``{"key": ..., "reason": ...}``, one image per line) and, if the answers are from an annotation
+    run, ``fingerprints.npy``, which says what files the images were. All processes that open the folder share the page
+    cache. A pickled ``AspectTargets`` has the path and the selection, and opens the folder again. Reading is thread-
+    safe.
 
     Create one with :meth:`open`, :meth:`write` or :meth:`select`.
     """
@@ -105,6 +110,7 @@ class AspectTargets:
         logprobs: np.ndarray | Iterable[np.ndarray],
         meta: Mapping[str, Any] | None = None,
         failures: Mapping[str, str] | None = None,
+        fingerprints: Iterable[np.ndarray] | None = None,
         overwrite: bool = False,
     ) -> 'AspectTargets':
         """Write a folder and open it. It appears whole or not at all.
@@ -118,6 +124,8 @@ class AspectTargets:
                 :meth:`validate`.
             meta: Facts about the answers, as JSON values: model, prompt, versions.
             failures: Keys of images whose answers are missing, with the reason.
+            fingerprints: What files the images were: blocks of N ``FINGERPRINT`` in all, see
+                :mod:`makd.targets.fingerprints`. None if it is not known.
             overwrite: Replace an existing folder of targets.
 
         Raises:
@@ -148,7 +156,10 @@ class AspectTargets:
                 lines = (json.dumps({'key': key, 'reason': failures[key]}, ensure_ascii=False) for key in failures)
                 (temporary / FAILED_FILE).write_text(''.join(f'{line}\n' for line in lines), 'utf-8')
             with (temporary / ARRAY_FILE).open('wb') as file:
-                write_float32(file, shape, _checked(logprobs, folder, shape))
+                write_blocks(file, LOGPROBS, shape, _checked(logprobs, folder, shape))
+            if fingerprints is not None:
+                with (temporary / FINGERPRINTS_FILE).open('wb') as file:
+                    write_blocks(file, FINGERPRINT, (len(keys),), fingerprints)
         return cls.open(folder)
 
     def __len__(self) -> int:
@@ -207,6 +218,27 @@ class AspectTargets:
             return {entry['key']: entry['reason'] for entry in entries}
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise TargetsError(f'{path} is damaged ({error}): annotate again, or remove it') from None
+
+    @cached_property
+    def fingerprints(self) -> np.ndarray | None:
+        """What files the images were, (N,) ``FINGERPRINT``, memory-mapped; None if the folder does not say.
+
+        Raises:
+            TargetsError: The file is damaged.
+        """
+        path = self.path / FINGERPRINTS_FILE
+        if not path.exists():
+            return None
+        try:
+            fingerprints = np.lib.format.open_memmap(path, mode='r')
+        except ValueError as error:
+            raise TargetsError(f'{path} is damaged ({error}): copy the folder again, or remove the file') from None
+        if fingerprints.dtype != FINGERPRINT or fingerprints.shape != (len(self),):
+            raise TargetsError(
+                f'{path} has {fingerprints.dtype} of shape {fingerprints.shape}, expected {FINGERPRINT} of shape '
+                f'({len(self)},): copy the folder again, or remove the file'
+            )
+        return fingerprints
 
     def label_mass(self) -> np.ndarray:
         """Return the mean of p(yes) + p(no) over the images with an answer: (Q,) float64, NaN if none has an answer.
@@ -391,7 +423,7 @@ def open_array(path: Path) -> np.ndarray:
         except ValueError as error:
             raise TargetsError(f'{path} is not a NumPy array ({error}); copy or write the folder again') from None
         header = file.tell()
-    if dtype != np.dtype('<f4') or fortran_order or len(shape) != 3 or shape[2] != 2:
+    if dtype != LOGPROBS or fortran_order or len(shape) != 3 or shape[2] != 2:
         order = ' in Fortran order' if fortran_order else ''
         raise TargetsError(
             f'{path} has {dtype} of shape {shape}{order}, expected float32 of shape (N, Q, 2) in C order'
@@ -412,7 +444,7 @@ def check_replaceable(folder: Path, overwrite: bool) -> None:
         raise TargetsError(f'{folder} exists: choose another path, or overwrite it (overwrite=True, --overwrite)')
     if not folder.is_dir():
         raise TargetsError(f'{folder} is a file, not a folder of targets, and is not replaced: choose another path')
-    if foreign := {file.name for file in folder.iterdir()} - {*_REQUIRED_FILES, INDEX_FILE, FAILED_FILE}:
+    if foreign := {file.name for file in folder.iterdir()} - _FILES:
         raise TargetsError(
             f'{folder} also holds {min(foreign)!r} and would lose it: move it away or choose another path'
         )
@@ -443,11 +475,12 @@ def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield start, np.asarray(array[start : start + step])
 
 
-def write_float32(file: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
-    """Write an array of this shape, given in blocks of floating-point numbers, as one ``.npy`` of float32.
+def write_blocks(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
+    """Write an array of this type and shape, given in blocks of its first axis, as one ``.npy``.
 
     ``np.save`` bypasses the file object, and does not report why writing failed (a full disk).
     """
-    np.lib.format.write_array_header_1_0(file, {'descr': '<f4', 'fortran_order': False, 'shape': shape})
+    header = {'descr': np.lib.format.dtype_to_descr(dtype), 'fortran_order': False, 'shape': shape}
+    np.lib.format.write_array_header_1_0(file, header)
     for block in blocks:
-        file.write(np.ascontiguousarray(block, dtype='<f4').data)
+        file.write(np.ascontiguousarray(block, dtype=dtype).data)

@@ -245,6 +245,33 @@ def test_what_cannot_be_answered_is_listed_and_tried_again_alone(config, stand_i
     )
 
 
+def log_of(config):
+    return ''.join(path.read_text() for path in Path(config.work_dir).glob('*/*.log'))
+
+
+def test_what_changed_between_two_runs_is_logged(config, stand_in):
+    """Another batch size rounds differently: it is allowed, and the answers are the same but for the last digits."""
+    config.log_level = 'WARNING'
+    with pytest.raises(MakdError, match='the server is dead'):
+        run_here(config, **{'model.stop_at': 6})
+    assert not log_of(config)
+    root = Path(config.dataloader.dataset.data_root)
+    Image.new('RGB', (2, 2), (1, 2, 3)).save(root / '00.png')
+    run_here(config, **{'dataloader.batch_size': 2})
+    assert '1 images have been replaced since they were asked about, and are asked about again:\n  00.png' in log_of(
+        config
+    )
+    assert 'The first shards were made with dataloader.batch_size=3, now 2' in log_of(config)
+    targets = AspectTargets.open(config.writer.out_dir)
+    assert targets.meta['batch_size'] == 3
+    at_once = AspectTargets.open(run_and_return_folder(config))
+    np.testing.assert_allclose(targets.logprobs, at_once.logprobs, rtol=1e-6)
+
+    (targets.path / 'fingerprints.npy').unlink()
+    run_here(config)
+    assert 'does not say what files 23 of its images were' in log_of(config)
+
+
 def run_and_return_folder(config):
     run_here(config, **{'writer.out_dir': config.writer.out_dir + '2'})
     return config.writer.out_dir + '2'
@@ -255,6 +282,30 @@ def test_a_second_run_of_a_finished_folder_does_nothing(config, stand_in):
     expected, asked = contents(config), stand_in.asked(config.model.log)
     assert run_here(config) == {'images': NUM_IMAGES, 'failed': 0}
     assert (contents(config), stand_in.asked(config.model.log)) == (expected, asked)
+
+
+def test_a_replaced_image_is_refused_after_a_finished_run(config, stand_in):
+    run_here(config)
+    expected, asked = contents(config), stand_in.asked(config.model.log)
+    root = Path(config.dataloader.dataset.data_root)
+    Image.new('RGB', (2, 2), (1, 2, 3)).save(root / 'a' / '03.png')
+    with pytest.raises(MakdError, match=r'(?s)1 of its 23 images .* replaced .*a/03\.png'):
+        run_here(config)
+    assert (contents(config), stand_in.asked(config.model.log)) == (expected, asked)
+
+
+def test_a_replaced_image_is_asked_about_again_in_an_unfinished_run(config, stand_in):
+    with pytest.raises(MakdError, match='the server is dead'):
+        run_here(config, **{'model.stop_at': 6})
+    root = Path(config.dataloader.dataset.data_root)
+    Image.new('RGB', (2, 2), (1, 2, 3)).save(root / '00.png')
+    before = stand_in.asked(config.model.log)
+    assert run_here(config)['failed'] == 0
+    assert stand_in.asked(config.model.log) - before == NUM_IMAGES - 8 + 1
+    resumed = AspectTargets.open(config.writer.out_dir)
+    at_once = AspectTargets.open(run_and_return_folder(config))
+    np.testing.assert_allclose(resumed.logprobs, at_once.logprobs, rtol=1e-6)
+    np.testing.assert_array_equal(resumed.fingerprints, at_once.fingerprints)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,14 @@ import pytest
 
 from makd.annotation.shard_writer import ShardWriter
 from makd.errors import TargetsError
+from makd.files import atomic_file
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
+from makd.targets.fingerprints import fingerprint
 
 KEYS = [f'{index:02d}.png' for index in range(7)]
 IDENTITY = {'teacher': {'model': 'm', 'prompt': '{question}', 'ids': [3, 4]}}
+FILE = (1, 1, 1)  # a fingerprint
 NOTES = {'self_check': {'error': 0.5}}
 
 
@@ -29,12 +32,19 @@ def write(writer, task, missing=()):
     logprobs = answers(task.rows)
     reasons = ['no image' if row in missing else None for row in task.rows]
     logprobs[[row in missing for row in task.rows]] = np.nan
-    writer.write(task, logprobs, reasons, [0] * len(task.rows))
+    paths = [os.path.join(writer.out_dir.parent, 'images', KEYS[row]) for row in task.rows]
+    writer.write(task, logprobs, reasons, [0] * len(task.rows), [fingerprint_of(path) for path in paths])
+
+
+def fingerprint_of(path):
+    if not os.path.exists(path):
+        return FILE
+    return fingerprint(Path(path).read_bytes(), os.stat(path).st_mtime_ns)
 
 
 def open_writer(out_dir, questions, keys=KEYS, identity=IDENTITY, resume=True, shard_size=3):
     writer = ShardWriter(out_dir, shard_size, resume)
-    return writer, writer.open(questions, keys, identity)
+    return writer, writer.open(questions, keys, identity, os.path.join(writer.out_dir.parent, 'images', ''))
 
 
 def annotate(out_dir, questions, missing=(), **kwargs):
@@ -151,7 +161,9 @@ def test_no_answer_is_made_up_and_none_is_lost_by_asking_again(tmp_path, questio
     logprobs[2, 0] = [-0.1, -0.1]  # no probabilities
     logprobs[3] = np.nan
     logprobs[4, 0] = [0, -np.inf]  # sure
-    writer.write(tasks[0], logprobs, [None, None, None, 'empty file', 'nothing', None, None], [0, 0, 0, 0, 2, 1, 0])
+    writer.write(
+        tasks[0], logprobs, [None, None, None, 'empty file', 'nothing', None, None], [0, 0, 0, 0, 2, 1, 0], [FILE] * 7
+    )
     targets = writer.finish()
     assert writer.num_bounded == 3
     assert targets.failures == {
@@ -167,7 +179,7 @@ def test_no_answer_is_made_up_and_none_is_lost_by_asking_again(tmp_path, questio
 
     writer, (task,) = open_writer(tmp_path / 't', questions, shard_size=7)
     worse, good = np.full((3, 2), np.nan), answers([3])[0]
-    writer.write(task, np.stack([worse, worse, answers([2])[0], good]), ['gone'] * 4, [0, 0, 0, 1])
+    writer.write(task, np.stack([worse, worse, answers([2])[0], good]), ['gone'] * 4, [0, 0, 0, 1], [FILE] * 4)
     targets = writer.finish()
     assert writer.num_bounded == 4
     assert targets.failures.keys() == {'00.png', '01.png'}
@@ -183,6 +195,84 @@ def test_a_finished_folder_is_left_alone(tmp_path, questions):
     assert (tasks, writer.finished) == ([], True)
     assert (tmp_path / 't' / 'meta.json').stat() == before
     assert os.listdir(tmp_path) == ['t']
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Files of the images, of one byte each."""
+    (tmp_path / 'images').mkdir()
+    for row, key in enumerate(KEYS):
+        (tmp_path / 'images' / key).write_bytes(bytes([row]))
+    return tmp_path / 'images'
+
+
+def test_a_replaced_image_is_asked_about_again_while_there_are_shards(tmp_path, questions, images):
+    annotate(tmp_path / 't', questions, missing=(5,))
+    (images / KEYS[1]).write_bytes(b'X')
+    os.utime(images / KEYS[1], ns=(7, 7))
+    os.utime(images / KEYS[2], ns=(7, 7))  # as a copy would have
+    (images / KEYS[3]).unlink()
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    assert [(task.shard, list(task.rows)) for task in tasks] == [(0, [1]), (1, [5])]
+    assert (writer.changed, writer.num_unchecked) == ([KEYS[1]], 0)
+    for task in tasks:
+        write(writer, task, missing=(1, 5))
+    targets = writer.finish()
+    assert targets.failures == {KEYS[1]: 'no image', KEYS[5]: 'no image'}
+    assert np.isnan(targets.logprobs[1]).all()  # not the answers about the former image
+    del writer
+    assert open_writer(tmp_path / 't', questions)[0].changed == []
+
+
+def test_a_finished_folder_of_replaced_images_is_refused(tmp_path, questions, images, monkeypatch):
+    monkeypatch.setattr('makd.annotation.shard_writer._CHECKED', 2)
+    before = contents(annotate(tmp_path / 't', questions)[2].path)
+    os.utime(images / KEYS[2], ns=(7, 7))
+    assert open_writer(tmp_path / 't', questions)[0].finished
+    for row in (1, 6):
+        (images / KEYS[row]).write_bytes(b'another image')
+    with pytest.raises(TargetsError, match=r'(?s)2 of its 7 images .*:\n  01.png\n  06.png\n.*--no-resume'):
+        open_writer(tmp_path / 't', questions)
+    assert contents(tmp_path / 't') == before
+
+
+@pytest.mark.parametrize('finished', [False, True])
+def test_answers_from_before_the_fingerprints_are_counted(tmp_path, questions, images, finished):
+    annotate(tmp_path / 't', questions, missing=() if finished else (1,))
+    for file in (*(tmp_path / 't.partial').glob('*.files'), tmp_path / 't' / 'fingerprints.npy'):
+        file.unlink()
+    (images / KEYS[0]).write_bytes(b'another image')
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    assert (writer.num_unchecked, writer.changed, writer.finished) == (7, [], finished)
+    if not finished:
+        assert [list(task.rows) for task in tasks] == [[1]]
+        write(writer, tasks[0])
+        targets = writer.finish()
+        assert (targets.fingerprints['hash'] == 0).all()
+        del writer
+        assert open_writer(tmp_path / 't', questions)[0].num_unchecked == 7
+
+
+@pytest.mark.parametrize('killed_at', ['jsonl', 'npy', 'files'])
+def test_a_kill_while_replaced_images_are_written_keeps_no_former_answer(
+    tmp_path, questions, images, monkeypatch, killed_at
+):
+    annotate(tmp_path / 't', questions, missing=(6,))
+    (images / KEYS[1]).write_bytes(b'another image')
+    writer, tasks = open_writer(tmp_path / 't', questions)
+
+    def kill(path):
+        if path.suffix == f'.{killed_at}':
+            raise KeyboardInterrupt
+        return atomic_file(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr('makd.annotation.shard_writer.atomic_file', kill)
+        with pytest.raises(KeyboardInterrupt):
+            write(writer, tasks[0])
+    del writer
+    _, tasks = open_writer(tmp_path / 't', questions)
+    assert [list(task.rows) for task in tasks] == [[1], [6]]
 
 
 OTHER = {
@@ -260,7 +350,7 @@ def test_a_full_disk_keeps_what_is_done(tmp_path, questions, monkeypatch):
     writer.begin(NOTES)
     write(writer, tasks[0])
     with monkeypatch.context() as patch:
-        patch.setattr('makd.annotation.shard_writer.write_float32', _no_space)
+        patch.setattr('makd.annotation.shard_writer.write_blocks', _no_space)
         with pytest.raises(
             TargetsError, match=r'No space left on device.*are kept in .*t\.partial.*same command again'
         ):
@@ -269,7 +359,7 @@ def test_a_full_disk_keeps_what_is_done(tmp_path, questions, monkeypatch):
     for task in tasks[1:]:
         write(writer, task)
     with monkeypatch.context() as patch:
-        patch.setattr('makd.targets.aspect_targets.write_float32', _no_space)
+        patch.setattr('makd.targets.aspect_targets.write_blocks', _no_space)
         with pytest.raises(TargetsError, match='No space left on device'):
             writer.finish()
     assert os.listdir(tmp_path) == ['t.partial']
@@ -295,7 +385,7 @@ def test_two_runs_at_once_are_refused(tmp_path, questions):
 from makd.annotation.shard_writer import ShardWriter
 from makd.questions import Question, QuestionSet
 try:
-    ShardWriter({str(tmp_path / 't')!r}).open(QuestionSet([Question('a', 'a?')]), ['x'], {{}})
+    ShardWriter({str(tmp_path / 't')!r}).open(QuestionSet([Question('a', 'a?')]), ['x'], {{}}, '')
 except ValueError as error:
     print(error)
 """
@@ -312,7 +402,7 @@ def test_finishing_holds_a_shard_in_memory_not_all(tmp_path):
     writer, tasks = open_writer(tmp_path / 't', questions, keys, shard_size=500)
     writer.begin({})
     for task in tasks:
-        writer.write(task, np.full((500, 50, 2), -1, np.float32), [None] * 500, [0] * 500)
+        writer.write(task, np.full((500, 50, 2), -1, np.float32), [None] * 500, [0] * 500, [FILE] * 500)
     tracemalloc.start()
     writer.finish()
     peak = tracemalloc.get_traced_memory()[1]
