@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,10 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from makd.errors import MakdError
+
+_LONGEST_WORD = 200  # bytes; file systems allow names of 255
+# Parts of a path that picture_name() drops, or that look like what it puts in their place.
+_AMBIGUOUS = re.compile(r'_|\.\./|://|\.\w+\.png$')
 
 
 def read_text(path: str | os.PathLike[str], error: type[MakdError]) -> str:
@@ -59,6 +64,21 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def picture_name(image: str) -> str:
+    """Return the name of a PNG file about an image: its path or URL in one word, with '_' between folders.
+
+    Different images have different names: where the word could also stand for another path, or is too long for a file
+    name, it ends with a hash of the path.
+    """
+    path = image if '://' in image else os.path.relpath(image)
+    word = path.partition('://')[2] or path
+    word = word.replace('..' + os.sep, '').replace(os.sep, '_').removesuffix('.png')
+    if len(os.fsencode(word)) <= _LONGEST_WORD and not _AMBIGUOUS.search(path):
+        return f'{word}.png'
+    end = os.fsencode(word)[-_LONGEST_WORD:].decode('utf-8', 'ignore')
+    return f'{end}-{hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()}.png'
 
 
 @contextmanager

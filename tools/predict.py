@@ -18,6 +18,8 @@ from makd.errors import ConfigError, DataError
 from makd.files import atomic_file
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from makd.apis import AspectInferencer
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
@@ -133,7 +135,7 @@ def predict(student: AspectInferencer, paths: Sequence[str], args: argparse.Name
                 images[path] = student.load(path)
             except DataError as error:
                 errors[path] = str(error)
-        results = dict(zip(images, student(list(images.values()), batch_size=args.batch_size)))
+        results = predict_batch(student, images, errors, args.batch_size)
         for path in batch:
             if path in errors:
                 yield dict(image=path, error=errors[path])
@@ -141,6 +143,22 @@ def predict(student: AspectInferencer, paths: Sequence[str], args: argparse.Name
             if args.show_dir is not None:
                 student.draw(images[path], results[path], args.show_dir, path, args.top, args.aspects)
             yield dict(image=path, **entry(student, results[path], args.top, args.aspects))
+
+
+def predict_batch(
+    student: AspectInferencer, images: dict[str, np.ndarray], errors: dict[str, str], batch_size: int
+) -> dict[str, dict[str, Any]]:
+    """Return the result of each image; if one cannot be resized, leave it out and add the reason to ``errors``."""
+    try:
+        return dict(zip(images, student(list(images.values()), batch_size=batch_size)))
+    except DataError:  # it is not known of which image
+        results = {}
+        for path, image in images.items():
+            try:
+                (results[path],) = student(image)
+            except DataError as error:
+                errors[path] = f'{path}: {error}'
+        return results
 
 
 def entry(student: AspectInferencer, result: dict[str, Any], top: int, aspects: int) -> dict[str, Any]:

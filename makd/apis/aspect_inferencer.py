@@ -24,6 +24,7 @@ from makd.datasets.config_questions import find_questions
 from makd.datasets.inference_pipeline import build_inference_pipeline
 from makd.datasets.targets_join import identity_of, join_training_set
 from makd.errors import ConfigError, DataError, MakdError
+from makd.files import picture_name
 from makd.identity import Identity, check_same
 from makd.models.heads import MaKDHeadMixin
 from makd.models.load_student import load_student
@@ -97,7 +98,6 @@ class AspectInferencer(ImageClassificationInferencer):
         student._config = cfg
         super().__init__(student, classes=classes or identity.classes)
 
-        self._drawn: dict[str, str] = {}  # file name of a figure -> its image
         self.questions = find_questions(cfg, identity, head.num_aspects)
         self.evidence, self.no_evidence = _find_evidence(cfg, identity, head.num_classes)
         if self.no_evidence:
@@ -122,7 +122,7 @@ class AspectInferencer(ImageClassificationInferencer):
             ``evidence`` in bits, the strongest for the predicted class first. Without evidence the last two are None.
 
         Raises:
-            DataError: An image is absent or damaged, or an array has another type or shape.
+            DataError: An image is absent, damaged or too oblong, or an array has another type or shape.
         """
         return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
 
@@ -159,7 +159,7 @@ class AspectInferencer(ImageClassificationInferencer):
         """Draw each image with its classes and aspects, and return the files."""
         if show_dir is None:
             return None
-        names = [str(index) if isinstance(image, np.ndarray) else image for index, image in enumerate(ori_inputs)]
+        names = [f'array {index}' if isinstance(image, np.ndarray) else image for index, image in enumerate(ori_inputs)]
         return [
             self.draw(self.load(image), result, show_dir, name, topk, num_aspects)
             for image, name, result in zip(ori_inputs, names, self.postprocess(preds, None))
@@ -180,25 +180,15 @@ class AspectInferencer(ImageClassificationInferencer):
             image: uint8 (H, W, 3) in BGR.
             result: Its result.
             show_dir: Folder of the file.
-            name: Name, path or URL of the image, which names the file, with '_' between folders.
+            name: Name, path or URL of the image, which names the file, see :func:`~makd.files.picture_name`.
             topk: Number of classes.
             num_aspects: Number of aspects.
         """
         classes = [(self.class_name(label), score) for label, score in self.top_classes(result, topk)]
-        file = Path(show_dir, self._file_name(os.fspath(name)))
+        file = Path(show_dir, picture_name(os.fspath(name)))
         file.parent.mkdir(parents=True, exist_ok=True)
         draw_prediction(image[..., ::-1], classes, result['aspects'][:num_aspects]).savefig(file, dpi=100)
         return file
-
-    def _file_name(self, image: str) -> str:
-        """Return a file name for the figure of an image: its path or URL in one word, unique for each image."""
-        path = image.partition('://')[2] if '://' in image else os.path.relpath(image).replace('..' + os.sep, '')
-        stem = path.replace(os.sep, '_').removesuffix('.png')
-        name, number = f'{stem}.png', 1
-        while self._drawn.setdefault(name, image) != image:
-            number += 1
-            name = f'{stem}_{number}.png'
-        return name
 
     def postprocess(self, preds: list[DataSample], visualization: Any, return_datasamples: bool = False) -> list:
         """Return mmpretrain's results with the aspects."""
@@ -227,7 +217,14 @@ class AspectInferencer(ImageClassificationInferencer):
         info = dict(img=array, img_shape=array.shape[:2], ori_shape=array.shape[:2])
         if not isinstance(image, np.ndarray):
             info['img_path'] = os.fspath(image)
-        return self.pipeline(info)
+        try:
+            return self.pipeline(info)
+        except (cv2.error, MemoryError) as error:
+            name = f'{info["img_path"]}: ' if 'img_path' in info else ''
+            raise DataError(
+                f'{name}an image of {array.shape[1]} x {array.shape[0]} pixels cannot be resized as the config says '
+                f'({error}); crop it'
+            ) from error
 
     def _sorted_aspects(self, probability: np.ndarray, label: int) -> list[dict[str, Any]]:
         bits = None if self.evidence is None else self.evidence.bits(probability, label)

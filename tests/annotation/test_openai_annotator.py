@@ -206,6 +206,17 @@ def test_start_refuses_a_model_without_eyes_but_not_a_strange_first_image(serve)
     assert annotator.start(annotator.preparer(RED))['tokens_shown'] == 5
 
 
+def test_a_content_filter_costs_the_first_image_alone(serve):
+    """A refusal with status 200 and without log-probabilities, about the first image."""
+    filtered = completion('', logprobs=None, finish_reason='content_filter')
+    _, annotator = serve(lambda request: filtered if image_of(request).size == (8, 4) else first_token(BOTH))
+    assert annotator.start(annotator.preparer(RED))['tokens_shown'] == 5
+    red, blue = ask(annotator, RED, BLUE)
+    assert np.isnan(red.logprobs).all()
+    assert red.reason == 'the server gave no log-probabilities'
+    assert blue.reason is None
+
+
 def test_start_stops_where_there_is_no_server(serve):
     _, annotator = serve(lambda request: Reply({}, 403))
     with pytest.raises(AnnotatorStopped, match='403'):

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from makd.apis import AspectInferencer
 from makd.errors import ConfigError, DataError
+from makd.files import picture_name
 
 C, Q = 849, 66
 
@@ -86,9 +88,9 @@ def test_pictures_of_equal_file_names_do_not_overwrite_each_other(student, paths
     student(images, show_dir=tmp_path / 'shown', topk=3, num_aspects=2)
     shown = {picture.name for picture in (tmp_path / 'shown').iterdir()}
     assert len(shown) == 3
-    assert '1.png' in shown
-    assert sum(name.endswith(('a_image.png', 'b_image.png')) for name in shown) == 2
-    assert cv2.imread(str(tmp_path / 'shown/1.png')).shape[1] == 1000
+    assert 'array 1.png' in shown
+    assert sum(bool(re.search(r'[ab]_image(-\w+)?\.png', name)) for name in shown) == 2
+    assert cv2.imread(str(tmp_path / 'shown/array 1.png')).shape[1] == 1000
 
 
 def test_every_image_has_a_picture_of_its_own(student, paths, tmp_path, monkeypatch):
@@ -100,7 +102,8 @@ def test_every_image_has_a_picture_of_its_own(student, paths, tmp_path, monkeypa
         shutil.copy(image_file, tmp_path / image)
     for _ in range(2):  # the second time, the same
         student(images, show_dir=tmp_path / 'shown')
-        assert sorted(file.name for file in (tmp_path / 'shown').iterdir()) == ['a_b.png', 'a_b_2.png', 'b.png']
+        shown = sorted(file.name for file in (tmp_path / 'shown').iterdir())
+        assert shown == [picture_name('a_b.png'), 'a_b.png', 'b.png']
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
 from functools import partial
 
+import cv2
 import pytest
+from mmcv.transforms import Resize
+from PIL import Image
 
 
 @pytest.fixture
@@ -90,6 +94,32 @@ def test_pictures(predict, student_files, images, tmp_path):
     assert out == ''
     assert '2 images are drawn in' in err
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
+
+
+def test_long_names_do_not_stop_the_others(predict, student_files, images, tmp_path):
+    for folder in 'xy':
+        (images / folder).mkdir()
+        shutil.copy(images / 'a/x.PNG', images / folder / f'{"n" * 240}.png')
+    (_, err), status = predict(images / 'x', images / 'y', *student_files, '--show-dir', tmp_path / 'shown')
+    assert status is None, err
+    assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
+
+
+def test_an_image_that_cannot_be_resized_does_not_stop_the_others(predict, student_files, images, monkeypatch):
+    """As a strip of one pixel cannot, whose shorter side becomes 256."""
+    resize = Resize.transform
+
+    def fail(self, results):
+        if results['img'].shape[1] == 1:
+            raise cv2.error('Insufficient memory')
+        return resize(self, results)
+
+    monkeypatch.setattr(Resize, 'transform', fail)
+    Image.new('RGB', (1, 300)).save(images / 'b/strip.png')
+    (out, _), status = predict(images / 'b', *student_files)
+    assert '1 of 2 images could not be read' in status
+    assert re.search(r'strip\.png: .*1 x 300 pixels cannot be resized .*Insufficient memory', status)
+    assert out.count('P(yes)') == 1
 
 
 MISTAKES = {

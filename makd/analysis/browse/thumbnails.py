@@ -35,9 +35,9 @@ def make_thumbnails(paths: Sequence[str], pixels: int, background: tuple[int, ..
 def _thumbnail(path: str, pixels: int, background: tuple[int, ...]) -> bytes | None:
     try:
         image = decode(fileio.get(path), background)
+        image.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        image.save(file, 'WEBP', quality=QUALITY, method=2)
     except Exception:  # a decoder may raise anything at a damaged file
         return None
-    image.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    image.save(file, 'WEBP', quality=QUALITY, method=2)
     return file.getvalue()

@@ -204,18 +204,25 @@ class OpenAIAnnotator(Annotator):
         return self.client.chat(self._turns(question, url), **self._fields, **self._tokens.request)
 
     def _first_reply(self, url: str) -> dict[str, Any]:
-        """Return the reply to the first question, about a plain image if the server refuses the given one."""
+        """Return the reply to the first question.
+
+        It is about a plain image if the server refuses the given one, or says nothing about it, as content filters do.
+        """
         question = self.questions[0].text
+        refusal = None
         try:
-            return self._reply(url, question)
-        except RequestRefused as refusal:
-            try:
-                return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question)
-            except RequestRefused:
-                raise ConfigError(
-                    f'{refusal}\nThat was the first question about the first image, and a plain image was refused, '
-                    'too: does the model take images, and does the server take these fields (parameters, top_logprobs)?'
-                ) from None
+            reply = self._reply(url, question)
+            if self._tokens.read(reply).tokens:
+                return reply
+        except RequestRefused as error:
+            refusal = error
+        try:
+            return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question)
+        except RequestRefused as error:
+            raise ConfigError(
+                f'{refusal or error}\nThat was the first question about the first image, and a plain image was '
+                'refused, too: does the model take images, and the server these fields (parameters, top_logprobs)?'
+            ) from None
 
     def _turns(self, question: str, url: str | None = None) -> list[dict[str, Any]]:
         content: Any = fill(self.template, question)

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.structures import DataSample
 
+from makd.files import picture_name
 from makd.registry import HOOKS
 
 
@@ -29,7 +30,7 @@ class PredictionPicturesHook(VisualizationHook):
     ``tools/test.py --show-dir`` uses this hook.
 
     Args:
-        out_dir: Folder to write to. A file is named after the path of its image, with '_' between folders.
+        out_dir: Folder to write to. A file is named after the path of its image, see :func:`~makd.files.picture_name`.
         size: Length of the shorter side in pixels.
     """
 
@@ -41,11 +42,10 @@ class PredictionPicturesHook(VisualizationHook):
     ) -> None:
         """Draw a batch: ``data_batch['inputs']`` are uint8 images (3, H, W) in BGR, as mmcv loads them."""
         for image, data_sample in zip(data_batch['inputs'], data_samples):
-            name = os.path.relpath(data_sample.img_path).replace('..' + os.sep, '').replace(os.sep, '_')
             self._visualizer.visualize_cls(
                 image=image.flip(0).permute(1, 2, 0).cpu().numpy(),
                 data_sample=data_sample,
-                out_file=join_path(self.out_dir, f'{os.path.splitext(name)[0]}.png'),
+                out_file=join_path(self.out_dir, picture_name(data_sample.img_path)),
                 **self.draw_args,
             )
 
