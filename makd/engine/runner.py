@@ -20,6 +20,11 @@ class Runner(MMEngineRunner):
     those of the backbone, and logs what else did not fit.
     """
 
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """Register mmengine's default hooks, and makd's."""
+        super().register_default_hooks(hooks)
+        self.register_hook(dict(type='makd.EpochSeedHook'))
+
     def load_checkpoint(
         self,
         filename: str,
