@@ -1,5 +1,6 @@
 """Small whole runs: a resumed run ends with the weights of one that was never stopped; two ranks train as one."""
 
+import gc
 import uuid
 
 import pytest
@@ -88,6 +89,7 @@ def test_resuming_gives_the_weights_of_a_run_that_was_never_stopped(name, worker
     assert whole.keys() == resumed.keys()
     for key, value in whole.items():
         assert torch.equal(value, resumed[key]), key
+    gc.collect()  # persistent workers live as long as their loader, and keep open what other tests wait to be closed
 
     checkpoint = torch.load(tmp_path / 'killed' / 'epoch_4.pth', weights_only=False)
     plain = small_run('configs/baseline/resnet18_emoji.py', tmp_path)

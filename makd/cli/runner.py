@@ -21,9 +21,6 @@ RANK_VARIABLES = {
     },
 }
 
-# Hooks that every training and test has, whatever its config says.
-CHECKS = dict(identity=dict(type='makd.IdentityHook'))
-
 
 def build_runner(cfg: Config) -> 'Runner':
     """Build the Runner of a config, and write down what repeats the run (see ``makd.cli.run_record``).
@@ -45,11 +42,7 @@ def build_runner(cfg: Config) -> 'Runner':
         cfg.setdefault(
             'model_wrapper_cfg', {**wrapper, 'find_unused_parameters': cfg.get('find_unused_parameters', False)}
         )
-    if 'runner_type' in cfg:
-        runner = RUNNERS.build(cfg)
-    else:
-        cfg.default_hooks = {**CHECKS, **(cfg.get('default_hooks') or {})}
-        runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     write_run_record(runner)
     return runner
 

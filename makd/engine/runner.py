@@ -1,4 +1,4 @@
-"""mmengine's Runner with strict loading of weights."""
+"""mmengine's Runner with strict loading of weights, and makd's hooks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,8 @@ from mmengine.runner import Runner as MMEngineRunner
 from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
 from makd.errors import ConfigError
 
+# Hooks that every training and test has, unless its config replaces them.
+HOOKS = dict(identity=dict(type='makd.IdentityHook'), epoch_seed=dict(type='makd.EpochSeedHook'))
 RESUMED = ('message_hub', 'optimizer')  # what a checkpoint to resume from has beside weights
 
 
@@ -22,8 +24,7 @@ class Runner(MMEngineRunner):
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's default hooks, and makd's."""
-        super().register_default_hooks(hooks)
-        self.register_hook(dict(type='makd.EpochSeedHook'))
+        super().register_default_hooks({**HOOKS, **(hooks or {})})
 
     def load_checkpoint(
         self,

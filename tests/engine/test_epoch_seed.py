@@ -1,5 +1,6 @@
 """Each epoch has random numbers of its own, which depend on the seed and on nothing that an interruption changes."""
 
+import gc
 import random
 import uuid
 
@@ -80,6 +81,13 @@ class Kill(Hook):
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.step:
             raise InterruptedError
+
+
+@pytest.fixture(autouse=True)
+def no_workers_are_left():
+    """Persistent workers live as long as their loader, and keep open what other tests wait to be closed."""
+    yield
+    gc.collect()
 
 
 WORKERS = [
