@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from makd import registry
+from makd.argument_types import wrong_values
 from makd.compat.annotation_config import update_annotation_config
 from makd.errors import ConfigError, DataError
 
@@ -18,6 +20,14 @@ PREPARED = (
     'caltech101', 'mini_imagenet', 'imagenet', 'coco',
 )  # fmt: skip
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# The lowest values of numbers that decide about every step.
+LOWEST = {
+    **{f'{loader}.batch_size': 1 for loader in LOADERS},
+    **{f'{loader}.num_workers': 0 for loader in LOADERS},
+    **{f'train_cfg.{key}': 1 for key in ('max_epochs', 'max_iters', 'val_interval')},
+    'optim_wrapper.accumulative_counts': 1,
+    'optim_wrapper.optimizer.lr': 0.0,
+}
 # Keys that the framework removes from a config before it builds the class.
 FRAMEWORK_KEYS = {'type', '_scope_', 'priority'}
 
@@ -44,8 +54,9 @@ def load_config(
         launcher: Job launcher, one of mmengine's.
 
     Raises:
-        ConfigError: The file does not exist, an option does not fit, a makd class or key does not exist, or
-            ``load_from`` is 'pretrained' and the config names no weights for its model.
+        ConfigError: The file does not exist, an option does not fit, a makd class or key does not exist, a value has
+            another type or is out of range, or ``load_from`` is 'pretrained' and the config names no weights for its
+            model.
         DataError: A folder or file that one of the loaders reads does not exist.
     """
     cfg = read_config(path, options)
@@ -62,6 +73,7 @@ def load_config(
     if cfg.get('default_scope') == 'mmpretrain':
         _set_mmpretrain_defaults(cfg)
     check_makd_types(cfg)
+    check_numbers(cfg)
     check_data_roots(cfg, loaders)
     return cfg
 
@@ -110,7 +122,7 @@ def require_checkpoint(path: str, option: str) -> str:
 
 
 def check_makd_types(cfg: Config) -> None:
-    """Raise a ConfigError unless for every ``dict(type='makd.X', ...)`` X is registered and takes each key."""
+    """Raise a ConfigError unless X of each ``dict(type='makd.X', ...)`` is registered and takes its keys and values."""
     for field, node in walk_dicts(cfg.to_dict()):
         name = node.get('type')
         if not isinstance(name, str) or not name.startswith('makd.'):
@@ -121,6 +133,24 @@ def check_makd_types(cfg: Config) -> None:
         keys = accepted_keys(cls)
         for key in node.keys() - keys - FRAMEWORK_KEYS:
             raise ConfigError(f'Config field {field}.{key}: {name} has no argument {key!r}. {_hint(key, sorted(keys))}')
+        for key, expected in wrong_values(cls, node):
+            raise ConfigError(f'Config field {field}.{key}={node[key]!r:.60} of {name}: {expected}.')
+
+
+def check_numbers(cfg: Config) -> None:
+    """Raise a ConfigError for NaN anywhere in a config, and for numbers with which no training can make a step."""
+    for field, node in walk_dicts(cfg.to_dict()):
+        for key, value in node.items():
+            if isinstance(value, float) and math.isnan(value):
+                raise ConfigError(f'Config field {field}.{key} is NaN: give a number.')
+    for field, lowest in LOWEST.items():
+        value = cfg
+        for key in field.split('.'):
+            value = value.get(key) if isinstance(value, Mapping | Config) else None
+        kinds = int if isinstance(lowest, int) else int | float
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds) or value < lowest):
+            what = 'an integer' if isinstance(lowest, int) else 'a number'
+            raise ConfigError(f'Config field {field}={value!r}: it must be {what} from {lowest}.')
 
 
 def accepted_keys(cls: type) -> set[str]:

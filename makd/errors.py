@@ -16,6 +16,10 @@ class DataError(MakdError):
     """A dataset on disk is missing, incomplete or not laid out as expected."""
 
 
+class TrainingError(MakdError):
+    """A training has diverged, or cannot learn anything."""
+
+
 class QuestionsError(MakdError):
     """A file of questions is missing or damaged, or two sets of questions differ where they must agree."""
 

@@ -7,6 +7,7 @@ from makd.config import (
     accepted_keys,
     check_data_roots,
     check_makd_types,
+    check_numbers,
     find_config,
     load_config,
     merge_options,
@@ -38,6 +39,58 @@ def test_an_unknown_class_is_named_with_its_field_and_a_similar_one():
     cfg = Config(dict(hooks=[dict(type='EMAHook'), dict(type='makd.AspectTargetsCheckHook')]))
     with pytest.raises(ConfigError, match=r'hooks\.1\.type.*makd\.AspectTargetCheckHook'):
         check_makd_types(cfg)
+
+
+@pytest.mark.parametrize(
+    ('loss', 'named'),
+    [
+        (dict(type='makd.MaKDLoss', loss_weight=-4), 'loss_weight=-4 of makd.MaKDLoss: .*greater than or equal to 0'),
+        (dict(type='makd.MaKDKLLoss', loss_weight=float('nan')), 'loss_weight=nan'),
+        (
+            dict(type='makd.KDLoss', temperature='abc'),
+            "temperature='abc' of makd.KDLoss: Input should be a valid number",
+        ),
+        (dict(type='makd.DKDLoss', beta=float('inf')), 'beta=inf'),
+        (dict(type='makd.KDLoss', loss_weight=True), 'loss_weight=True'),
+        (dict(type='makd.MaKDLinearClsHead', num_classes=-5, num_aspects=3), 'num_classes=-5'),
+        (dict(type='makd.DistillWarmupHook', warmup_epochs=float('nan')), 'warmup_epochs=nan'),
+        (dict(type='makd.LoadAspectTargets', targets='a', data_root='b', question_ids='red'), "question_ids='red'"),
+        (dict(type='makd.MaKDFasterRCNN', aspect_head=3), 'aspect_head=3'),
+    ],
+)
+def test_a_value_of_another_type_or_range_is_named_with_its_field(loss, named):
+    with pytest.raises(ConfigError, match=rf'Config field model\.part\.{named}'):
+        check_makd_types(Config(dict(model=dict(part=loss))))
+
+
+def test_values_that_the_annotations_allow():
+    check_makd_types(
+        Config(
+            dict(
+                a=dict(type='makd.DKDLoss', alpha=1, beta=0, temperature=4),
+                b=dict(type='makd.MobileNetV1', out_indices=[4], init_cfg=[dict(type='Kaiming')]),
+                c=dict(type='makd.AspectHead', num_aspects=2, in_channels=(8, 16), stages=[2, 3]),
+            )
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('train_dataloader.batch_size', 0),
+        ('train_dataloader.num_workers', -1),
+        ('train_cfg.max_epochs', 0),
+        ('train_cfg.max_epochs', 2.5),
+        ('optim_wrapper.optimizer.lr', -0.1),
+        ('optim_wrapper.optimizer.lr', float('nan')),
+        ('optim_wrapper.optimizer.lr', '0.1'),
+        ('optim_wrapper.optimizer.weight_decay', float('nan')),
+    ],
+)
+def test_numbers_with_which_no_training_can_make_a_step(field, value):
+    with pytest.raises(ConfigError, match=f'Config field {field}'):
+        check_numbers(load_config(CONFIG, {field: value}))
 
 
 def test_an_unknown_config_file_is_named_with_a_similar_one():

@@ -73,6 +73,8 @@ def main() -> None:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ConfigError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from.')
         cfg.auto_scale_lr.enable = True
+        # mmengine compares the images of one backward pass with base_batch_size; a step has this many passes.
+        cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
 
     if args.log_to:
         send_curves(cfg, args.log_to)

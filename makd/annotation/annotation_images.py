@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from makd.config import without_pipelines
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.errors import ConfigError
+from makd.ranges import Count
 from makd.registry import DATASETS
 from makd.targets.exchange import list_images
 from makd.targets.fingerprints import UNKNOWN, fingerprint, modification_time
@@ -58,7 +59,7 @@ class AnnotationImages(Dataset):
         data_root: str,
         datasets: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         background: Sequence[int] = (255, 255, 255),
-        limit: int | None = None,
+        limit: Count | None = None,
     ) -> None:
         self.data_root = os.path.join(data_root, '')
         if datasets is None:

@@ -17,6 +17,7 @@ import numpy as np
 from makd.errors import TargetsError
 from makd.files import atomic_file, read_text, remove_leftovers
 from makd.questions import QuestionSet
+from makd.ranges import Count
 from makd.registry import WRITERS
 from makd.targets.aspect_targets import (
     LOGPROBS,
@@ -79,7 +80,7 @@ class ShardWriter:
         num_bounded: After :meth:`finish`, how many of the values are only bounds.
     """
 
-    def __init__(self, out_dir: str | os.PathLike[str], shard_size: int = 256, resume: bool = True) -> None:
+    def __init__(self, out_dir: str | os.PathLike[str], shard_size: Count = 256, resume: bool = True) -> None:
         if shard_size < 1:
             raise TargetsError(f'shard_size={shard_size} must be at least 1')
         self.out_dir = Path(out_dir).absolute()

@@ -72,9 +72,17 @@ def _checked(content: Any, path: str) -> dict[str, Any]:
         nested = [key for key, value in content.items() if _is_state_dict(value)]
         hint = f': save {{"state_dict": checkpoint[{nested[0]!r}]}} to a new file' if nested else ''
         raise ConfigError(f"{path!r} has no 'state_dict'; its keys are {list(map(str, content))[:10]}{hint}.")
+    if broken := [key for key, value in weights.items() if _has_nan(value)]:
+        raise ConfigError(
+            f'{path!r}: {len(broken)} of {len(weights)} weights are NaN, first {broken[0]!r}. Its training diverged.'
+        )
     if not isinstance(meta, Mapping):
         raise ConfigError(f'{path!r}: its meta is a {type(meta).__name__}, not a dict. The file is damaged.')
     return checkpoint
+
+
+def _has_nan(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() and bool(value.isnan().any())
 
 
 def _is_state_dict(content: Any) -> bool:

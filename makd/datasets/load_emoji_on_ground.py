@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image, ImageDraw
 
 from makd.errors import DataError
+from makd.ranges import Count
 from makd.registry import TRANSFORMS
 
 SCALES = (0.55, 1.5)  # of a sprite of 64 pixels
@@ -25,7 +26,7 @@ class LoadEmojiOnGround(BaseTransform):
         DataError: While loading, the file is absent or damaged.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: Count) -> None:
         self.size = size
 
     def transform(self, results: dict) -> dict:

@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform
 
 from makd.datasets.dataset_wrappers import walk_datasets
 from makd.errors import ConfigError, TargetsError
+from makd.ranges import Count
 from makd.registry import TRANSFORMS
 from makd.targets import AspectTargets
 from makd.targets.image_key import image_key
@@ -83,7 +84,7 @@ class LoadAspectTargets(LoadTargets):
         targets: str,
         data_root: str,
         missing: str = 'error',
-        top: int | None = None,
+        top: Count | None = None,
         question_ids: Sequence[str] | None = None,
     ) -> None:
         if missing not in ('error', 'ignore'):

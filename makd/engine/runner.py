@@ -6,12 +6,17 @@ from typing import Any
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
+from torch.utils.data import DataLoader
 
 from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
-from makd.errors import ConfigError
+from makd.errors import ConfigError, DataError
 
 # Hooks that every training and test has, unless its config replaces them.
-HOOKS = dict(identity=dict(type='makd.IdentityHook'), epoch_seed=dict(type='makd.EpochSeedHook'))
+HOOKS = dict(
+    identity=dict(type='makd.IdentityHook'),
+    training_check=dict(type='makd.TrainingCheckHook'),
+    epoch_seed=dict(type='makd.EpochSeedHook'),
+)
 RESUMED = ('message_hub', 'optimizer')  # what a checkpoint to resume from has beside weights
 
 
@@ -25,6 +30,25 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's default hooks, and makd's."""
         super().register_default_hooks({**HOOKS, **(hooks or {})})
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
+        """Build a data loader as mmengine does.
+
+        Raises:
+            DataError: Its dataset has no image.
+        """
+        try:
+            return MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        except ValueError as error:
+            if 'need at least one array to concatenate' not in str(error):
+                raise
+            dataset = dataloader['dataset']
+            raise DataError(
+                f'No image is left in a dataset of type={dataset["type"]!r}, data_root={dataset.get("data_root")!r}, '
+                f'ann_file={dataset.get("ann_file")!r}. Images without objects are left out, and those that '
+                'filter_cfg excludes; a file of annotations may be empty or not fit its settings.'
+            ) from error
 
     def load_checkpoint(
         self,

@@ -19,6 +19,7 @@ from makd.engine.hooks import (
     CocoClassCheckHook,
     DetectionPicturesHook,
     IdentityHook,
+    TrainingCheckHook,
 )
 from makd.engine.hooks.coco_class_check import read_categories
 from makd.errors import ConfigError, DataError
@@ -119,6 +120,27 @@ def test_categories_are_read_without_the_rest(tmp_path, coco):
         read_categories(tmp_path / 'none.json')
     with pytest.raises(ConfigError, match="unnamed='maybe'"):
         CocoClassCheckHook(unnamed='maybe')
+
+
+def spoil(content, how):
+    for box in content['annotations']:
+        if how == 'string category ids':
+            box['category_id'] = str(box['category_id'])
+        elif how == 'string image ids':
+            box['image_id'] = str(box['image_id'])
+        else:
+            box['bbox'] = [value / 60 for value in box['bbox']]
+
+
+@pytest.mark.parametrize('how', ['string category ids', 'string image ids', 'normalised boxes'])
+def test_a_training_without_any_box_is_refused(coco, how):
+    content = json.loads((coco / 'boxes.json').read_text())
+    spoil(content, how)
+    (coco / 'boxes.json').write_text(json.dumps(content))
+    runner = runner_of(dataset(coco))
+    runner.train_dataloader = torch.utils.data.DataLoader(runner.train_dataloader.dataset)
+    with pytest.raises(DataError, match='None of the 2 images .* has an object to learn'):
+        TrainingCheckHook().before_train(runner)
 
 
 def test_boxes_of_no_area_and_crowds_are_no_objects(coco):

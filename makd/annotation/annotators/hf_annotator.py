@@ -20,6 +20,7 @@ from makd.annotation.annotators.prompts import fill, resolve_prompt
 from makd.annotation.annotators.yes_no import pair_ids
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
+from makd.ranges import Count
 from makd.registry import MODELS
 
 _DUMMY_SIZES = ((336, 336), (480, 300))
@@ -97,7 +98,7 @@ class HFAnnotatorBase(Annotator):
         attn_implementation: str | None = None,
         device_map: str | Mapping[str, Any] | None = None,
         processor: Mapping[str, Any] | None = None,
-        chunk_size: int = 20,
+        chunk_size: Count = 20,
         trust_remote_code: bool = False,
         on_failed_check: str = 'naive',
     ) -> None:
@@ -251,7 +252,7 @@ class HFAnnotator(HFAnnotatorBase):
         self,
         model: str,
         questions: QuestionSet | str,
-        top: int | None = None,
+        top: Count | None = None,
         prompt: str = 'bare',
         answers: Sequence[str] = ('Yes', 'No'),
         case_variants: bool = False,

@@ -18,6 +18,7 @@ from makd.annotation.annotators.server_logprobs import Reading, by_id, by_text
 from makd.annotation.openai_client import OpenAIClient
 from makd.errors import AnnotatorStopped, ConfigError, RequestRefused, ServerError
 from makd.questions import QuestionSet
+from makd.ranges import Count
 from makd.registry import MODELS
 
 _FORMATS = {'png': {}, 'jpeg': {'quality': 95}}
@@ -28,7 +29,7 @@ class DataUrl:
     """Turns an image into a data URL; picklable, for loader workers. See :class:`OpenAIAnnotator`."""
 
     image_format: str
-    max_side: int | None
+    max_side: Count | None
 
     def __call__(self, image: Image.Image) -> str:
         """Return the URL."""
@@ -75,15 +76,15 @@ class OpenAIAnnotator(Annotator):
         self,
         client: Mapping[str, Any],
         questions: QuestionSet | str,
-        top: int | None = None,
+        top: Count | None = None,
         prompt: str = 'bare',
         system_prompt: str | None = None,
         answers: Sequence[str] = ('Yes', 'No'),
         case_variants: bool = False,
-        top_logprobs: int = 20,
+        top_logprobs: Count = 20,
         image_format: str = 'jpeg',
-        max_side: int | None = 1024,
-        concurrency: int = 16,
+        max_side: Count | None = 1024,
+        concurrency: Count = 16,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(load_questions(questions, top))

@@ -4,6 +4,7 @@ from makd.engine.hooks.epoch_seed import EpochSeedHook
 from makd.engine.hooks.identity import IdentityHook
 from makd.engine.hooks.pictures import DetectionPicturesHook, PredictionPicturesHook
 from makd.engine.hooks.targets import AblateAspectTargetsHook, AspectTargetCheckHook, TeacherLogitsHook
+from makd.engine.hooks.training_check import TrainingCheckHook
 
 __all__ = [
     'AblateAspectTargetsHook',
@@ -15,4 +16,5 @@ __all__ = [
     'IdentityHook',
     'PredictionPicturesHook',
     'TeacherLogitsHook',
+    'TrainingCheckHook',
 ]

@@ -5,6 +5,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from makd.errors import ConfigError
+from makd.ranges import Count
 from makd.registry import HOOKS
 
 
@@ -21,7 +22,7 @@ class DistillWarmupHook(Hook):
         ConfigError: ``warmup_epochs`` is less than 1, training is not by epochs, or the model does not distil.
     """
 
-    def __init__(self, warmup_epochs: int) -> None:
+    def __init__(self, warmup_epochs: Count) -> None:
         if warmup_epochs < 1:
             raise ConfigError(f'makd.DistillWarmupHook: warmup_epochs={warmup_epochs} must be at least 1.')
         self.warmup_epochs = warmup_epochs

@@ -18,6 +18,7 @@ from mmpretrain.engine import VisualizationHook
 from mmpretrain.structures import DataSample
 
 from makd.files import picture_name
+from makd.ranges import Count, Probability
 from makd.registry import HOOKS
 
 
@@ -34,7 +35,7 @@ class PredictionPicturesHook(VisualizationHook):
         size: Length of the shorter side in pixels.
     """
 
-    def __init__(self, out_dir: str, size: int = 320) -> None:
+    def __init__(self, out_dir: str, size: Count = 320) -> None:
         super().__init__(enable=True, out_dir=out_dir, resize=size)
 
     def _draw_samples(
@@ -68,10 +69,10 @@ class DetectionPicturesHook(Hook):
     def __init__(
         self,
         dataset: Mapping[str, Any],
-        num_images: int = 8,
-        columns: int = 2,
-        score_thr: float = 0.5,
-        size: int = 400,
+        num_images: Count = 8,
+        columns: Count = 2,
+        score_thr: Probability = 0.5,
+        size: Count = 400,
     ) -> None:
         self.dataset = dict(dataset)
         self.num_images = num_images

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from makd.errors import ConfigError
+from makd.ranges import Positive
 from makd.registry import MODELS
 
 
@@ -49,7 +50,7 @@ class MobileNetV1(BaseBackbone):
 
     def __init__(
         self,
-        widen_factor: float = 1.0,
+        widen_factor: Positive = 1.0,
         out_indices: Sequence[int] = (4,),
         frozen_stages: int = -1,
         norm_eval: bool = False,

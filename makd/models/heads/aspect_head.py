@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from makd.errors import ConfigError
 from makd.models.heads.gt_aspects import check_num_aspects, stack_gt_aspects
+from makd.ranges import Count
 from makd.registry import MODELS
 
 _FIELD = 'model.aspect_head.num_aspects'
@@ -38,8 +39,8 @@ class AspectHead(BaseModule):
 
     def __init__(
         self,
-        num_aspects: int,
-        in_channels: int | Sequence[int],
+        num_aspects: Count,
+        in_channels: Count | Sequence[int],
         stages: Sequence[int] = (-1,),
         source: str = 'backbone',
         aspect_loss: dict | None = None,

@@ -7,6 +7,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from makd.models.heads.gt_aspects import check_num_aspects, stack_gt_aspects
+from makd.ranges import Count
 from makd.registry import MODELS
 
 _FIELD = 'model.head.num_aspects'
@@ -37,7 +38,9 @@ class MaKDHeadMixin:
             many as the head.
     """
 
-    def __init__(self, *, num_classes: int, num_aspects: int, aspect_loss: dict | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, num_classes: Count, num_aspects: Count, aspect_loss: dict | None = None, **kwargs: Any
+    ) -> None:
         check_num_aspects(self, num_aspects, _FIELD)
         super().__init__(num_classes=num_classes + num_aspects, **kwargs)  # type: ignore[call-arg]
         self.num_classes = num_classes

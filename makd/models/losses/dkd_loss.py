@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from makd.errors import ConfigError
 from makd.models.losses.makd_loss import check_same_shape, full_precision
+from makd.ranges import Positive, Weight
 from makd.registry import MODELS
 
 
@@ -32,7 +33,7 @@ class DKDLoss(nn.Module):
     """
 
     def __init__(
-        self, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0, loss_weight: float = 1.0
+        self, alpha: Weight = 1.0, beta: Weight = 8.0, temperature: Positive = 4.0, loss_weight: Weight = 1.0
     ) -> None:
         super().__init__()
         if temperature <= 0:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from makd.errors import ConfigError
 from makd.models.losses.makd_loss import check_same_shape, full_precision
+from makd.ranges import Positive, Weight
 from makd.registry import MODELS
 
 
@@ -27,7 +28,7 @@ class KDLoss(nn.Module):
         ConfigError: The temperature is not positive.
     """
 
-    def __init__(self, temperature: float = 4.0, loss_weight: float = 0.9) -> None:
+    def __init__(self, temperature: Positive = 4.0, loss_weight: Weight = 0.9) -> None:
         super().__init__()
         if temperature <= 0:
             raise ConfigError(f'KDLoss: temperature={temperature} must be positive.')

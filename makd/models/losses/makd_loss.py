@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from makd.errors import ConfigError
+from makd.ranges import Weight
 from makd.registry import MODELS
 
 
@@ -37,7 +38,7 @@ class MaKDLoss(nn.Module):
         loss_weight: alpha, the weight relative to the class loss. Defaults to the authors' fine-grained setting.
     """
 
-    def __init__(self, loss_weight: float = 4.0) -> None:
+    def __init__(self, loss_weight: Weight = 4.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
 
@@ -81,7 +82,7 @@ class MaKDKLLoss(nn.Module):
         loss_weight: alpha, as in :class:`MaKDLoss`.
     """
 
-    def __init__(self, loss_weight: float = 4.0) -> None:
+    def __init__(self, loss_weight: Weight = 4.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
 

@@ -1,0 +1,77 @@
+"""A training that learns nothing does not end with status 0."""
+
+import re
+
+import pytest
+import torch
+from tiny_training import write_answers, write_config, write_images
+
+
+@pytest.fixture
+def config(tmp_path):
+    images = write_images(tmp_path / 'images', images=2)
+    return write_config(tmp_path / 'c.py', images, answers=write_answers(tmp_path / 'answers', images))
+
+
+def refused(result, *named):
+    assert result.returncode == 1, result.stdout[-500:] + result.stderr[-500:]
+    assert 'Traceback' not in result.stderr
+    message = result.stderr[result.stderr.index('error: ') :]
+    for text in named:
+        assert text in message
+
+
+def train(python, config, tmp_path, *options):
+    return python('tools/train.py', config, '--work-dir', tmp_path / 'w', '--cfg-options', *options)
+
+
+def test_an_epoch_without_steps(config, python, tmp_path):
+    options = ['train_dataloader.batch_size=16', 'train_dataloader.drop_last=True']
+    refused(train(python, config, tmp_path, *options), '8 images', 'batch_size=16', 'drop_last=True')
+    assert not list((tmp_path / 'w').glob('*.pth'))
+
+
+def test_a_dataset_without_images(config, python, tmp_path):
+    (tmp_path / 'none.txt').write_text('')
+    options = [f'train_dataloader.dataset.ann_file={tmp_path / "none.txt"}']
+    refused(train(python, config, tmp_path, *options), 'No image is left', 'none.txt')
+
+
+def test_no_image_has_answers(python, tmp_path):
+    images = write_images(tmp_path / 'images', images=2)
+    config = write_config(
+        tmp_path / 'c.py',
+        images,
+        answers=write_answers(tmp_path / 'answers', images),
+        custom_hooks=[dict(type='makd.AspectTargetCheckHook')],
+    )
+    options = [f'train_dataloader.dataset.pipeline.2.{field}' for field in (f'data_root={tmp_path}', 'missing=ignore')]
+    refused(train(python, config, tmp_path, *options), '8 of 8 images have no targets', 'nothing to learn')
+
+
+def test_a_loss_that_is_not_finite(config, python, tmp_path):
+    options = ['optim_wrapper.optimizer.lr=1e30', 'train_cfg.max_epochs=3', 'train_dataloader.batch_size=2']
+    refused(train(python, config, tmp_path, *options), 'diverged by epoch 1, step', 'loss', 'optimizer.lr')
+    assert not list((tmp_path / 'w').glob('*.pth'))
+
+
+def test_a_checkpoint_with_nan_is_not_loaded(config, python, tmp_path):
+    assert train(python, config, tmp_path, 'randomness.seed=0').returncode == 0
+    checkpoint = torch.load(tmp_path / 'w' / 'epoch_1.pth', weights_only=False)
+    checkpoint['state_dict']['head.fc.bias'][0] = float('nan')
+    torch.save(checkpoint, tmp_path / 'nan.pth')
+    result = python('tools/test.py', config, tmp_path / 'nan.pth', '--work-dir', tmp_path / 'w')
+    refused(result, 'nan.pth', "are NaN, first 'head.fc.bias'")
+
+
+def test_the_learning_rate_is_scaled_by_all_images_of_a_step(config, python, tmp_path):
+    """Batches of 4, accumulated 4 times, are the 16 images that the learning rate is for."""
+    options = [
+        'train_dataloader.batch_size=4',
+        'optim_wrapper.accumulative_counts=4',
+        'auto_scale_lr.base_batch_size=16',
+    ]
+    command = ['tools/train.py', config, '--work-dir', tmp_path / 'w', '--auto-scale-lr', '--cfg-options', *options]
+    result = python(*command, 'auto_scale_lr.enable=False')
+    assert result.returncode == 0, result.stderr
+    assert set(re.findall(r'lr: ([\d.e+-]+)', result.stdout)) == {'5.0000e-02'}
