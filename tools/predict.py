@@ -11,6 +11,7 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from makd import images
 from makd.cli.arguments import add_options
 from makd.cli.main import run
 from makd.config import find_config, load_config, require_checkpoint
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from makd.apis import AspectInferencer
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 LISTED = 10  # images that could not be read
 EXAMPLES = """examples:
   python tools/predict.py dog.jpg CONFIG CHECKPOINT
@@ -114,9 +114,9 @@ def find_images(names: Sequence[str]) -> list[str]:
     for name in names:
         inside = [name]
         if Path(name).is_dir():
-            inside = sorted(str(path) for path in Path(name).rglob('*') if path.suffix.lower() in SUFFIXES)
+            inside = [str(Path(name, path)) for path in images.find_images(name)]
             if not inside:
-                raise DataError(f'IMAGE {name!r}: the folder has no images ({", ".join(SUFFIXES)}).')
+                raise DataError(f'IMAGE {name!r}: the folder has no images ({", ".join(images.SUFFIXES)}).')
         elif '://' not in name and not Path(name).is_file():
             raise DataError(
                 f'IMAGE {name!r}: there is no such file or folder. The order is IMAGE... CONFIG CHECKPOINT.'

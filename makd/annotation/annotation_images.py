@@ -1,22 +1,21 @@
 """The images that an annotator answers about."""
 
-import io
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import mmengine.dataset  # noqa: F401  (registers mmengine's dataset wrappers)
 import numpy as np
 from mmengine import fileio
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
 from makd.config import without_pipelines
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.errors import ConfigError
+from makd.images import decode
 from makd.ranges import Count
 from makd.registry import DATASETS
 from makd.targets.exchange import list_images
@@ -94,33 +93,6 @@ class AnnotationImages(Dataset):
         except Exception as error:  # a decoder may raise anything for a damaged file
             item['error'] = _reason(error)
         return item
-
-
-def decode(content: bytes, background: tuple[int, ...]) -> Image.Image:
-    """Decode an image file to an upright RGB image.
-
-    Args:
-        content: The file, of any format, size and mode that Pillow knows, including 16 bits per channel.
-        background: Red, green and blue under transparent parts.
-
-    Raises:
-        ValueError: The file is empty, or its pixels are floating-point numbers of unknown range.
-        Exception: Whatever Pillow raises for a damaged file.
-    """
-    if not content:
-        raise ValueError('the file is empty')
-    image: Image.Image = Image.open(io.BytesIO(content))
-    image.load()
-    with suppress(Exception):  # damaged metadata say nothing about the pixels
-        image = ImageOps.exif_transpose(image)
-    if image.mode == 'F':
-        raise ValueError('pixels are floating-point numbers; convert the file to 8 or 16 bits')
-    if image.mode.startswith('I'):  # Pillow clips at 255, but the image is the upper 8 of 16 bits
-        image = Image.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
-    if image.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in image.info:
-        image = image.convert('RGBA')
-        image = Image.alpha_composite(Image.new('RGBA', image.size, (*background, 255)), image)
-    return image.convert('RGB')
 
 
 def _reason(error: Exception) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 
 from makd.errors import TargetsError
 from makd.files import atomic_file, read_text
+from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
 from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
 
-IMAGE_SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 ALL = 'all'  # instead of the name of a split
 _SCHEMA_KEY = b'makd'
 _PARQUET_OWN_COLUMNS = ('key', 'logprobs')
@@ -64,13 +64,11 @@ def list_images(source: PathLike, split: str | None = None) -> list[str]:
     """
     path = Path(source)
     if path.is_dir():
-        # followlinks: large datasets often consist of links to folders elsewhere.
-        files = (Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)
-        keys = sorted(file.relative_to(path).as_posix() for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
+        keys = find_images(str(path))
     else:
         keys = [line for line in read_text(path, TargetsError).split('\n') if line.strip()]
     if not keys:
-        raise TargetsError(f'{path} has no images ({", ".join(IMAGE_SUFFIXES)}): give the root of the dataset')
+        raise TargetsError(f'{path} has no images ({", ".join(SUFFIXES)}): give the root of the dataset')
     if split in (None, ALL) or (path.is_dir() and path.resolve().name == split):
         return keys
     if not (in_split := [key for key in keys if split in key.split('/')[:-1]]):

@@ -1,4 +1,3 @@
-import io
 import json
 import pickle
 import warnings
@@ -8,58 +7,15 @@ import pytest
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from makd.annotation.annotation_images import AnnotationImages, decode
+from makd.annotation.annotation_images import AnnotationImages
 from makd.errors import ConfigError, TargetsError
 
-WHITE = (255, 255, 255)
 RED = (200, 10, 20)
-
-
-def encoded(image, format='PNG', **options):
-    file = io.BytesIO()
-    image.save(file, format, **options)
-    return file.getvalue()
 
 
 def save(path, image=None, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     (image or Image.new('RGB', (4, 4), RED)).save(path, **options)
-
-
-def gray16(value):
-    return Image.fromarray(np.full((2, 2), value, np.uint16))
-
-
-@pytest.mark.parametrize(
-    ('content', 'expected'),
-    [
-        (encoded(Image.new('RGB', (2, 2), RED)), RED),
-        (encoded(Image.new('L', (2, 2), 70)), (70, 70, 70)),
-        (encoded(Image.new('1', (2, 2), 1)), WHITE),
-        (encoded(Image.new('RGB', (2, 2), RED).quantize(4)), RED),
-        (encoded(Image.new('CMYK', (2, 2), (0, 255, 255, 0)), 'TIFF'), (255, 0, 0)),
-        (encoded(gray16(70 * 256 + 99)), (70, 70, 70)),
-        (encoded(gray16(70 * 256 + 99), 'TIFF'), (70, 70, 70)),
-        (encoded(Image.fromarray(np.full((2, 2), 70 * 256, np.int32)), 'TIFF'), (70, 70, 70)),
-        (encoded(Image.new('RGBA', (2, 2), (*RED, 0))), (1, 2, 3)),
-        (encoded(Image.new('RGBA', (2, 2), (0, 0, 0, 51))), (1, 2, 2)),
-        (encoded(Image.new('LA', (2, 2), (70, 0))), (1, 2, 3)),
-        (encoded(Image.new('P', (2, 2), 0), 'GIF', transparency=0), (1, 2, 3)),
-        (encoded(Image.new('RGB', (2, 2), RED), transparency=RED), (1, 2, 3)),
-    ],
-)
-def test_every_mode_comes_as_rgb_on_the_background(content, expected):
-    image = decode(content, (1, 2, 3))
-    assert image.mode == 'RGB'
-    np.testing.assert_array_equal(np.asarray(image), np.broadcast_to(expected, (2, 2, 3)))
-
-
-def test_photographs_are_turned_upright():
-    image = Image.new('RGB', (4, 2))
-    exif = image.getexif()
-    exif[0x0112] = 6  # turned by 90 degrees
-    assert decode(encoded(image, 'JPEG', exif=exif), WHITE).size == (2, 4)
-    assert decode(encoded(image, 'JPEG', exif=b'Exif\0\0damaged'), WHITE).size == (4, 2)
 
 
 def test_what_is_wrong_with_a_file_is_said_and_raises_nothing(tmp_path, monkeypatch):

@@ -1,4 +1,6 @@
+import ast
 import logging
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 import torch
 from mmengine.dataset import Compose
 from mmengine.runner import IterBasedTrainLoop
+from mmpretrain.datasets import CustomDataset
 from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import nn
 
@@ -87,6 +90,34 @@ def test_check_counts_and_names_missing_images(transform, caplog):
     transform.missing = 'ignore'
     AspectTargetCheckHook().before_train(runner(transform, KEYS + missing))
     assert '12 of 18' in caplog.text
+
+
+def test_check_names_images_that_the_dataset_leaves_out_by_their_suffix(tmp_path, transform, caplog):
+    """mmpretrain's CustomDataset reads neither .webp nor .gif nor .tiff, unless it is told to."""
+    keys = ['train/a/1.png', 'train/a/2.WEBP', 'train/b/3.tiff', 'train/b/4.jpg', 'test/a/5.gif']
+    for key in keys:
+        (tmp_path / 'images' / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'images' / key).touch()
+    logprobs = np.log(np.full((len(keys), 2, 2), 0.5))
+    AspectTargets.write(tmp_path / 't', questions=transform.targets.questions, keys=keys, logprobs=logprobs)
+    load = dict(type='makd.LoadAspectTargets', targets=str(tmp_path / 't'), data_root=str(tmp_path / 'images'))
+
+    def check(**arguments):
+        caplog.clear()
+        dataset = CustomDataset(data_root=str(tmp_path / 'images/train'), pipeline=[load], **arguments)
+        checked = runner(None)
+        checked.train_dataloader.dataset = Wrapper(dataset)
+        AspectTargetCheckHook().before_train(checked)
+        return len(dataset), caplog.text
+
+    images, text = check()
+    assert images == 2
+    assert '2 images in ' in text
+    assert 'CustomDataset does not read them because of their suffixes:\n  train/a/2.WEBP\n  train/b/3.tiff' in text
+    extensions = ast.literal_eval(re.search(r'extensions=(\[.*\])', text)[1])
+    images, text = check(extensions=extensions)
+    assert images == 4
+    assert 'suffixes' not in text
 
 
 def test_check_compares_the_number_of_questions(transform):

@@ -10,7 +10,7 @@ from mmengine import fileio
 from PIL import Image
 from tqdm import tqdm
 
-from makd.annotation.annotation_images import decode
+from makd.images import decode
 
 QUALITY = 80
 

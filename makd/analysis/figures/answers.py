@@ -1,6 +1,5 @@
 """The answers of annotator and student side by side (paper Figures 4 to 6)."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill, shorten
@@ -17,6 +16,7 @@ from PIL import Image
 from makd.analysis.class_means import mean_correlation
 from makd.analysis.figures.output import ANNOTATOR, COLORS, STUDENT
 from makd.errors import DataError
+from makd.images import decode
 
 HEIGHT = 0.38  # of a bar; two of them fill a row
 ALPHA = 0.75
@@ -207,7 +207,6 @@ def draw_aspect_panel(subjects: Sequence[Subject], questions: Sequence[str]) -> 
 
 def _on_white(path: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(get(path))).convert('RGBA')
-    except OSError as error:
+        return decode(get(path), (255, 255, 255))
+    except Exception as error:  # a decoder may raise anything for a damaged file
         raise DataError(f'{path} holds no image ({error}): replace it by an intact file.') from None
-    return Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)

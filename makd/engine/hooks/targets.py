@@ -12,6 +12,7 @@ from mmpretrain.models import ClsDataPreprocessor
 from makd.datasets.dataset_wrappers import walk_datasets
 from makd.datasets.load_targets import LoadAspectTargets, LoadTeacherLogits, target_transforms, training_transforms
 from makd.datasets.targets_join import TargetsJoin
+from makd.datasets.unread_images import describe_unread
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.registry import HOOKS
@@ -176,5 +177,6 @@ def _check_images(dataset: Any, transform: LoadAspectTargets, runner: Runner) ->
             f'{missing}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '
             "relative to, or set its missing='ignore' to train on these images' classes alone."
         )
-    if missing:
-        runner.logger.warning(missing)
+    for message in (missing, describe_unread(dataset, transform)):
+        if message:
+            runner.logger.warning(message)

@@ -89,7 +89,7 @@ def test_each_image_stands_above_its_answers(picture):
     ]
     figure = draw_aspect_panel(subjects, ['Is it an animal?', 'Is it a vehicle?'])
     first, second, dots, others = figure.axes
-    assert first.images[0].get_array()[0, :2].tolist() == [[255, 255, 255, 255], [255, 0, 0, 255]]
+    assert first.images[0].get_array()[0, :2].tolist() == [[255, 255, 255], [255, 0, 0]]
     assert [axes.get_title() for axes in (first, second)] == ['fox', 'tram']
     assert [axes.texts[0].get_text() for axes in (first, second)] == ['✓ fox (90%)', '✗ house (40%)']
     values = {line.get_label(): list(line.get_xdata()) for line in others.lines}
