@@ -46,7 +46,7 @@ def _hidden_sibling(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path, name: str = '*') -> None:
-    """Remove the temporary files that :func:`atomic_file` and :func:`atomic_folder` of killed processes left behind.
+    """Remove the temporary files that :func:`atomic_path` and :func:`atomic_folder` of killed processes left behind.
 
     No process may be writing to the folder.
 
@@ -82,22 +82,27 @@ def picture_name(image: str) -> str:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file that replaces ``path`` once the block ends without an exception.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield the path of a file to write, which replaces ``path`` once the block ends without an exception.
 
     Until then ``path`` is unchanged. The bytes are on disk before the name is (fsync, then rename).
     """
     temporary = _hidden_sibling(path)
-    temporary.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with temporary.open('wb') as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _fsync(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     _fsync(path.parent)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that replaces ``path`` once the block ends without an exception, as :func:`atomic_path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary, temporary.open('wb') as file:
+        yield file
 
 
 @contextmanager

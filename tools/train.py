@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from makd.cli.arguments import config_parser, parse
 from makd.cli.main import run
-from makd.cli.runner import build_runner
+from makd.cli.runner import build_runner, training_in
 from makd.config import load_config, require_checkpoint
 from makd.errors import ConfigError
 
@@ -85,7 +85,8 @@ def main() -> None:
             raise ConfigError('--amp: mixed precision needs an accelerator, and mmengine sees none. Leave --amp out.')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    build_runner(cfg).train()
+    with training_in(cfg):
+        build_runner(cfg).train()
 
 
 def send_curves(cfg: Config, names: list[str]) -> None:

@@ -112,8 +112,6 @@ def _load(file: Any, map_location: Any = None, weights_only: Any = None, address
     try:
         with torch.serialization.safe_globals(_harmless()):
             return torch.load(file, map_location=map_location, weights_only=not _is_trusted(file, address))
-    except OSError:
-        raise
     except Exception as error:  # bytes that are no checkpoint can raise anything
         if isinstance(error, UnpicklingError) and (found := re.search(r'GLOBAL (\S+)', str(error))):
             raise ConfigError(

@@ -8,7 +8,7 @@ from makd.errors import MakdError
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command-line program; on a user's mistake, end with a message and exit status 1.
+    """Run a command-line program; on a user's mistake, end with a message and exit status 1, on Ctrl-C with 130.
 
     Every other exception is a bug and keeps its traceback; ``MAKD_TRACEBACK=1`` shows the traceback of all.
 
@@ -17,6 +17,9 @@ def run(main: Callable[[], None]) -> None:
     sys.path.append(os.getcwd())
     try:
         main()
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+        raise SystemExit(130) from None
     except (MakdError, OSError, KeyError, TypeError) as error:
         if os.environ.get('MAKD_TRACEBACK') == '1' or not _users_mistake(error):
             raise

@@ -2,10 +2,16 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
+
+from makd.files import remove_leftovers
+from makd.work_dir import locked
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -45,6 +51,24 @@ def build_runner(cfg: Config) -> 'Runner':
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     write_run_record(runner)
     return runner
+
+
+@contextmanager
+def training_in(cfg: Config) -> Iterator[None]:
+    """Let no other training use the work dir at the same time; remove what one that was killed left unfinished.
+
+    Raises:
+        WorkDirBusyError: Another training is using it.
+    """
+    launcher = cfg.get('launcher', 'none')
+    rank = os.environ.get(RANK_VARIABLES.get(launcher, {}).get('RANK', 'RANK'), '0')
+    if launcher != 'none' and rank != '0':  # the first rank holds the lock for all
+        yield
+        return
+    work_dir = Path(cfg.work_dir)
+    with locked(work_dir / 'train.lock'):
+        remove_leftovers(work_dir, '*.pth')
+        yield
 
 
 def initialize_gloo(launcher: str, timeout: float | None = None) -> None:

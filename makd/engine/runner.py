@@ -1,8 +1,10 @@
-"""mmengine's Runner with strict loading of weights, and makd's hooks."""
+"""mmengine's Runner with strict loading of weights, whole checkpoints, and makd's hooks."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -10,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
 from makd.errors import ConfigError, DataError
+from makd.files import atomic_path
+from makd.work_dir import last_checkpoint, saved_checkpoints
 
 # Hooks that every training and test has, unless its config replaces them.
 HOOKS = dict(
@@ -26,6 +30,9 @@ class Runner(MMEngineRunner):
     A test and a resumed training need every weight. A training that begins from other weights (``load_from``) needs
     those of the backbone, and logs what else did not fit.
     """
+
+    _resume: bool
+    _load_from: str | None
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's default hooks, and makd's."""
@@ -49,6 +56,48 @@ class Runner(MMEngineRunner):
                 f'ann_file={dataset.get("ann_file")!r}. Images without objects are left out, and those that '
                 'filter_cfg excludes; a file of annotations may be empty or not fit its settings.'
             ) from error
+
+    def load_or_resume(self) -> None:
+        """Load the weights that the run begins with; resume from the newest checkpoint that can be read.
+
+        A process may have been killed while it wrote the last one, or the name of the last one.
+
+        Raises:
+            ConfigError: There are checkpoints, but none can be resumed from; or see :meth:`load_checkpoint`.
+        """
+        if self._resume and self._load_from is None:
+            self._load_from = self._newest_checkpoint()
+            self._resume = self._load_from is not None
+        super().load_or_resume()
+
+    def _newest_checkpoint(self) -> str | None:
+        refused: list[str] = []
+        for path in map(str, saved_checkpoints(Path(self.work_dir))):
+            try:
+                _check_resumable(read_checkpoint(path, '--resume'), path)
+            except ConfigError as error:
+                refused.append(str(error))
+                continue
+            if refused or last_checkpoint(Path(self.work_dir)) is None:
+                reason = '\n  '.join(refused) or 'last_checkpoint does not name a file'
+                self.logger.warning(f'Resuming from {path}, the newest checkpoint that is whole:\n  {reason}')
+            return path
+        if refused:
+            raise ConfigError(
+                '\n  '.join(refused) + f'\nNo other checkpoint in {self.work_dir} can be resumed from. To begin at the '
+                'first epoch, remove these files.'
+            )
+        self.logger.warning(f'There is no checkpoint in {self.work_dir} to resume from: training begins anew.')
+        return None
+
+    @master_only
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Save a checkpoint; see mmengine. A local file appears under its name once it is complete."""
+        if '://' in str(out_dir):
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        with atomic_path(Path(out_dir, filename)) as temporary:
+            super().save_checkpoint(out_dir, temporary.name, *args, **kwargs)
 
     def load_checkpoint(
         self,

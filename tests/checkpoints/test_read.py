@@ -170,14 +170,19 @@ def write(content):
     return lambda path: path.write_bytes(content)
 
 
-def truncate(path):
-    torch.save({'state_dict': WEIGHTS}, path)
-    path.write_bytes(path.read_bytes()[:-200])
+def truncate(bytes_lost):
+    def write_part(path):
+        torch.save({'state_dict': WEIGHTS, 'optimizer': torch.zeros(1000)}, path)
+        path.write_bytes(path.read_bytes()[:-bytes_lost])
+
+    return write_part
 
 
 UNREADABLE = {
     'empty': (write(b''), 'is empty'),
-    'truncated': (truncate, 'damaged or cut off'),
+    'end lost': (truncate(100), 'damaged or cut off'),
+    'directory lost': (truncate(1000), 'damaged or cut off'),
+    'half lost': (truncate(2500), 'damaged or cut off'),
     'other bytes': (write(b'no checkpoint'), 'is not a torch checkpoint'),
     'HTML': (write(b'\n<!DOCTYPE html>\n<html>not found</html>'), 'is an HTML page'),
     'LFS': (write(b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n'), 'git lfs pull'),

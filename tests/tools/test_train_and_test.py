@@ -1,8 +1,11 @@
 """train.py, test.py and compare.py as a user runs them: one message instead of a traceback, and reduced runs."""
 
 import json
+import os
 import re
 import runpy
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -176,7 +179,7 @@ class Captured(Exception):  # noqa: N818
 
 
 @pytest.fixture
-def captured(monkeypatch):
+def captured(monkeypatch, tmp_path):
     """Return a function that runs tools/train.py up to the Runner and returns its config."""
 
     def from_cfg(cfg):
@@ -185,7 +188,8 @@ def captured(monkeypatch):
     monkeypatch.setattr('mmengine.runner.Runner.from_cfg', from_cfg)
 
     def train(*argv):
-        monkeypatch.setattr(sys, 'argv', ['train.py', 'configs/makd/resnet18_emoji.py', *argv])
+        argv = ['train.py', 'configs/makd/resnet18_emoji.py', '--work-dir', str(tmp_path / 'run'), *argv]
+        monkeypatch.setattr(sys, 'argv', argv)
         monkeypatch.setenv('LOCAL_RANK', '0')
         with pytest.raises(Captured) as error:
             runpy.run_path('tools/train.py', run_name='__main__')
@@ -216,3 +220,43 @@ def test_mixed_precision_without_an_accelerator_is_refused_in_words(captured, mo
     monkeypatch.setattr(sys, 'argv', ['train.py', 'configs/makd/resnet18_emoji.py', '--amp'])
     with pytest.raises(SystemExit, match='--amp: mixed precision needs an accelerator'):
         runpy.run_path('tools/train.py', run_name='__main__')
+
+
+def test_two_trainings_do_not_share_a_work_dir(run_tool, tmp_path, pytestconfig, monkeypatch):
+    monkeypatch.chdir(pytestconfig.rootpath)
+    hold = (
+        'import sys; from pathlib import Path; from makd.work_dir import locked\n'
+        'with locked(Path(sys.argv[1], "train.lock")): print(flush=True); sys.stdin.read()'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', hold, tmp_path / 'run'], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+        _, end = run_tool('train', 'configs/makd/resnet18_emoji.py', '--work-dir', tmp_path / 'run')
+        other.stdin.close()
+    assert end.startswith(f'error: {tmp_path}/run is being used by process {other.pid} on ')
+    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['train.lock']
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_training_in_one_line(tmp_path, pytestconfig):
+    """In a group of processes, to which a terminal sends the signal."""
+    command = [sys.executable, '-u', 'tools/train.py', 'configs/makd/resnet18_emoji.py', '--work-dir', tmp_path]
+    options = ['--cfg-options', 'default_hooks.logger.interval=1', 'model.backbone.base_channels=4']
+    options += ['model.backbone.stem_channels=4', 'model.head.in_channels=32']
+    with subprocess.Popen(
+        [*command, *options],
+        cwd=pytestconfig.rootpath,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as training:
+        for line in training.stdout:
+            if 'Epoch(train)' in line:
+                os.killpg(training.pid, signal.SIGINT)
+                break
+        _, err = training.communicate()
+    assert training.returncode == 130
+    assert 'Traceback' not in err
+    assert err.splitlines()[-1] == 'Stopped.'

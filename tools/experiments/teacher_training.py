@@ -7,6 +7,7 @@ from pathlib import Path
 from experiments.tool_run import ToolRun
 from experiments.trial import Trial
 from makd.errors import ConfigError
+from makd.work_dir import last_checkpoint
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TeacherTraining:
     @property
     def done(self) -> bool:
         """Whether its checkpoint is complete: mmengine writes ``last_checkpoint`` after the checkpoint itself."""
-        last = self._tool_run.checkpoint()
+        last = last_checkpoint(self.work_dir)
         return self.checkpoint.is_file() and (last is None or last.name == self.checkpoint.name)
 
     @property

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from makd.work_dir import WorkDirBusyError, locked, saved_checkpoints
+
 
 class TrialFailedError(RuntimeError):
     """Training or testing ended with an error; the message has the last lines of its output."""
@@ -32,10 +34,8 @@ class ToolRun:
     _lock: int | None = None
 
     def checkpoint(self) -> Path | None:
-        """Return the last checkpoint; None if there is none, or its file is missing after a kill."""
-        last = self.work_dir / 'last_checkpoint'
-        path = Path(last.read_text().strip()) if last.exists() else None
-        return path if path is not None and path.is_file() else None
+        """Return the last checkpoint, or the newest one if a kill lost its name; None if there is none."""
+        return next(iter(saved_checkpoints(self.work_dir)), None)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -44,14 +44,11 @@ class ToolRun:
         Raises:
             TrialBusyError: Another process holds the lock.
         """
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        with (self.work_dir / 'lock').open('w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TrialBusyError(f'{self.work_dir} is being run by another process.') from None
-            self._lock = lock.fileno()
-            yield
+        try:
+            with locked(self.work_dir / 'lock', fcntl.flock) as self._lock:
+                yield
+        except WorkDirBusyError as error:
+            raise TrialBusyError(str(error)) from None
 
     def train(
         self,

@@ -85,7 +85,7 @@ def test_a_failure_shows_what_was_printed_last(make_trial, tmp_path, monkeypatch
 def test_two_processes_do_not_run_one_trial(make_trial):
     trial = make_trial()
     trial.work_dir.mkdir(parents=True)
-    with trial.run_of_tools.locked(), pytest.raises(TrialBusyError, match='another process'):
+    with trial.run_of_tools.locked(), pytest.raises(TrialBusyError, match=f'is being used by process {os.getpid()} on'):
         trial.run(print, {})
     trial.run(print, {})
     trial.run(print, {})
@@ -113,11 +113,14 @@ def test_name_is_the_configs_folder_and_stem(make_trial):
     )
 
 
-def test_a_name_that_was_not_written_is_no_checkpoint(make_trial):
+@pytest.mark.parametrize('content', ['', 'gone.pth'])
+def test_a_name_that_was_not_written_is_no_checkpoint(make_trial, content):
     trial = make_trial()
     trial.work_dir.mkdir(parents=True)
-    (trial.work_dir / 'last_checkpoint').touch()
+    (trial.work_dir / 'last_checkpoint').write_text(content)
     assert trial.run_of_tools.checkpoint() is None
+    (trial.work_dir / 'epoch_1.pth').touch()
+    assert trial.run_of_tools.checkpoint().name == 'epoch_1.pth'
 
 
 class Broken:
