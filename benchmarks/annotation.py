@@ -30,6 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from makd.annotation.annotation_runner import AnnotationRunner
 from makd.annotation.annotators import Annotator, Answers
 from makd.annotation.annotators.prefix_scorer import PrefixScorer
+from makd.annotation.annotators.self_check import checked_suffixes, self_check
 from makd.questions import Question, QuestionSet
 
 IMAGE_TOKEN = 10
@@ -140,14 +141,18 @@ def main() -> None:
     draw.shuffle(suffixes)
     text = draw.choices(words, k=PREFIX - IMAGE_TOKENS)
     ids = torch.tensor([[*text[:8], *[IMAGE_TOKEN] * IMAGE_TOKENS, *text[8:]]])
-    inputs = {'input_ids': ids, 'pixel_values': torch.randn(1, 3, 448, 448)}
+    inputs, other = ({'input_ids': ids, 'pixel_values': torch.randn(1, 3, 448, 448)} for _ in range(2))
     scorer = PrefixScorer(model, suffixes, read, chunk_size=args.chunk_size)
-    print(f'self-check: {scorer.self_check(inputs)}')
+
+    def whole(index: int, inputs: dict[str, Tensor] = inputs) -> dict[str, Tensor]:
+        return {**inputs, 'input_ids': torch.cat([ids, torch.tensor([suffixes[index]])], dim=1)}
+
+    prompts = [[whole(index, image) for index in checked_suffixes(scorer)] for image in (inputs, other)]
+    print(f'self-check: {self_check(scorer, prompts, [inputs, other])}')
     timed = sorted(range(QUESTIONS), key=lambda index: len(suffixes[index]))[5::10]
-    on_device = scorer._on_device(inputs)
 
     def plain(index: int) -> Tensor:
-        return scorer._plain(on_device, index)
+        return scorer.generate(index, whole(index))[0]
 
     with torch.inference_mode():
         single = PrefixScorer(model, suffixes, read, chunk_size=1)  # nothing is padded

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from measure import seconds
-from mmengine.device import get_device
 from PIL import Image
 from transformers import AutoModelForImageTextToText
 from transformers.utils import logging
@@ -27,7 +26,7 @@ from makd.annotation.annotators import HFAnnotator
 from makd.questions import Question, QuestionSet
 
 sys.path.append(str(Path(__file__).parents[1] / 'tests' / 'annotation'))
-from tiny_models import FAMILIES, QUESTIONS
+from tiny_models import FAMILIES, QUESTIONS, spread_weights
 
 NUM_QUESTIONS = 50
 WIDER = 8
@@ -57,27 +56,28 @@ def make_annotator(family: str, folder: str) -> HFAnnotator:
     config, processor = FAMILIES[family]()
     config = type(config).from_dict(widened(config.to_dict()))
     torch.manual_seed(0)
-    AutoModelForImageTextToText.from_config(config).save_pretrained(folder)
+    AutoModelForImageTextToText.from_config(config).apply(spread_weights).save_pretrained(folder)
     processor.save_pretrained(folder)
     texts = [QUESTIONS[index % len(QUESTIONS)] + ' Think again.' * (index // 10) for index in range(NUM_QUESTIONS)]
     questions = QuestionSet(Question(f'q{index}', text) for index, text in enumerate(dict.fromkeys(texts)))
-    return HFAnnotator(folder, questions, system_prompt=SYSTEM_PROMPT).to(get_device())
+    return HFAnnotator(folder, questions, system_prompt=SYSTEM_PROMPT)
 
 
 def compare(annotator: HFAnnotator, rounds: int) -> tuple[str, int, list[float]]:
     """Return the method chosen by the self-check, the length of the prefix, and the ratios of the times."""
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
-    inputs = annotator.preparer(image)
-    mode = annotator.start(inputs)['scoring']
+    mode = annotator.start(image)['scoring']
+    length = annotator.preparer(image)[0]['input_ids'].shape[1]
     ratios = []
     for number in range(rounds + 1):
         times = {}
         for method in ('naive', mode):
             annotator.scorer.mode = method
-            times[method] = seconds(lambda: annotator.answer([inputs]))
+            inputs = [annotator.preparer(image)]
+            times[method] = seconds(lambda inputs=inputs: annotator.answer(inputs))
         if number > 0:  # the first round is a warm-up
             ratios.append(times['naive'] / times[mode])
-    return mode, inputs[0]['input_ids'].shape[1], ratios
+    return mode, length, ratios
 
 
 def main() -> None:

@@ -94,6 +94,10 @@ class AnnotationImages(Dataset):
             item['error'] = _reason(error)
         return item
 
+    def image(self, index: int) -> Image.Image:
+        """Read an image, upright and RGB; raise whatever Pillow raises for a damaged file."""
+        return decode(fileio.get(self.data_root + self.keys[index]), self.background)
+
 
 def _reason(error: Exception) -> str:
     """Return one line without path or address, equal for every image and run with this error."""

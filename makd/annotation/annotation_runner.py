@@ -14,6 +14,7 @@ from mmengine import dump
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.runner import Runner
+from PIL.Image import Image
 from torch.utils.data import DataLoader
 
 from makd.annotation.annotation_images import AnnotationImages
@@ -140,6 +141,7 @@ class AnnotationRunner(Runner):
     def _begin(self) -> None:
         """Let the annotator check itself on each rank, and store its report before any shard is written."""
         report = self.model.start(self._first_readable())
+        self.images.prepare = self.model.preparer
         versions, batch_size = _versions(), self._batch_size
 
         def begin() -> None:
@@ -157,8 +159,8 @@ class AnnotationRunner(Runner):
 
         _on_main_process(begin)
 
-    def _first_readable(self) -> Any:
-        """Return the inputs of the first readable image, among some from all over the dataset."""
+    def _first_readable(self) -> Image:
+        """Return the first image that can be read and prepared, among some from all over the dataset."""
         tried = range(0, len(self.images), max(1, len(self.images) // MAX_TRIED))
         items = (self.images[index] for index in tried)
         first = next(items)
@@ -168,7 +170,7 @@ class AnnotationRunner(Runner):
                 f'none of {len(tried)} images below {self.images.data_root} can be read and prepared; '
                 f'{first["key"]}: {first["error"]}. Is dataloader.dataset right?'
             )
-        return readable['inputs']
+        return self.images.image(readable['index'])
 
     def _ask(self, tasks: list[Task], progress: Progress) -> None:
         """Do this rank's share of the tasks."""

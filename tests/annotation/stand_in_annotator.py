@@ -45,8 +45,8 @@ class StandInAnnotator(Annotator):
     def preparer(self):
         return MeanColour()
 
-    def start(self, inputs):
-        return {'brightness': round(float(inputs.mean()), 4)}
+    def start(self, image):
+        return {'brightness': round(float(self.preparer(image).mean()), 4)}
 
     def answer(self, inputs):
         self.calls += 1

@@ -87,8 +87,8 @@ def test_annotator(name, tmp_path):
     settings.update(model=folder, device_map=None, questions=str(ROOT / 'data/emoji/aspects/questions.json'), top=3)
     annotator = MODELS.build(settings)
     noise = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
-    inputs = annotator.preparer(Image.fromarray(noise))
-    assert annotator.start(inputs)['scoring'] != 'naive'
-    (answer,) = annotator.answer([inputs])
+    image = Image.fromarray(noise)
+    assert annotator.start(image)['scoring'] != 'naive'
+    (answer,) = annotator.answer([annotator.preparer(image)])
     assert answer.logprobs.shape == (3, 2)
     assert (answer.logprobs < 0).all()

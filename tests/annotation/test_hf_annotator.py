@@ -12,7 +12,6 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from makd.annotation.annotators import HFAnnotator, HFClassAnnotator
-from makd.annotation.annotators.prefix_scorer import PrefixScorer
 from makd.errors import ConfigError
 from makd.questions import Question, QuestionSet
 
@@ -58,10 +57,9 @@ def reference(annotator, image):
 def test_equals_one_forward_per_question(checkpoint, family, system_prompt):
     annotator = HFAnnotator(checkpoint(family), QUESTIONS, system_prompt=system_prompt, chunk_size=3)
     images = [picture((60, 60), 0), picture((64, 30), 1), picture((60, 60), 2)]
-    inputs = [annotator.preparer(image) for image in images]
-    report = annotator.start(inputs[0])
+    report = annotator.start(images[0])
     assert report['scoring'] == ('copied' if family == 'gemma3' else 'shared'), report
-    answers = annotator.answer(inputs)
+    answers = annotator.answer([annotator.preparer(image) for image in images])
     for image, answer in zip(images, answers):
         expected = reference(annotator, image)
         np.testing.assert_allclose(answer.logprobs, expected, atol=1e-4)
@@ -70,7 +68,7 @@ def test_equals_one_forward_per_question(checkpoint, family, system_prompt):
 
 def test_a_self_check_passes_in_half_precision(checkpoint):
     annotator = HFAnnotator(checkpoint('internvl'), QUESTIONS, dtype='bfloat16')
-    assert annotator.start(annotator.preparer(picture((60, 60), 0)))['scoring'] == 'shared'
+    assert annotator.start(picture((60, 60), 0))['scoring'] == 'shared'
     assert annotator.identity['dtype'] == 'bfloat16'
 
 
@@ -99,16 +97,16 @@ def shifted_by_one(scorer):
 def test_a_self_check_finds_a_wrong_prefix(checkpoint, family, fault):
     annotator = HFAnnotator(checkpoint(family), QUESTIONS)
     image = picture((60, 60), 0)
-    inputs = annotator.preparer(image)
     fault(annotator.scorer)
     annotator.on_failed_check = 'stop'
     with pytest.raises(ConfigError, match="on_failed_check='naive'"):
-        annotator.start(inputs)
+        annotator.start(image)
     annotator.on_failed_check = 'naive'
-    report = annotator.start(inputs)
+    report = annotator.start(image)
     assert report['scoring'] == 'naive'
-    assert min(report['error_of_shared'], report['error_of_copied']) > report['tolerance']
-    np.testing.assert_allclose(annotator.answer([inputs])[0].logprobs, reference(annotator, image), atol=1e-4)
+    assert report['error_of_copied'] > report['tolerance']
+    (answer,) = annotator.answer([annotator.preparer(image)])
+    np.testing.assert_allclose(answer.logprobs, reference(annotator, image), atol=1e-4)
 
 
 def test_an_image_after_the_questions_is_scored_naively(checkpoint):
@@ -120,17 +118,17 @@ def test_an_image_after_the_questions_is_scored_naively(checkpoint):
     )
     prompts = [annotator.chat(text) for text in QUESTIONS.texts]
     assert prompts[0].index('bird') < prompts[0].index('<IMG_CONTEXT>')
-    suffixes, annotator._preparer = annotator._split(prompts)
-    annotator.scorer = PrefixScorer(annotator.model, suffixes, annotator._read)
+    annotator._set_up(annotator._read, prompts)
     images = [picture((60, 60), seed) for seed in range(2)]
+    assert annotator.start(images[0])['scoring'] == 'naive'
     inputs = [annotator.preparer(image) for image in images]
-    assert annotator.start(inputs[0])['scoring'] == 'naive'
     for image, answer in zip(images, annotator.answer(inputs)):
         np.testing.assert_allclose(answer.logprobs, reference(annotator, image), atol=1e-4)
 
 
 def test_chunks_and_batches_shrink_with_the_memory(checkpoint):
     annotator = HFAnnotator(checkpoint('llava'), QUESTIONS, chunk_size=8)
+    annotator.start(picture((60, 60), 0))
     inputs = [annotator.preparer(picture((60, 60), seed)) for seed in range(3)]
     expected = [answer.logprobs for answer in annotator.answer(inputs)]
     fits, forward, tokens = 100, annotator.model.forward, []
@@ -161,11 +159,12 @@ def test_case_variants_add_up(checkpoint):
     folder = checkpoint('llava')
     image = picture((60, 60), 0)
     annotator = HFAnnotator(folder, QUESTIONS, case_variants=True)
+    annotator.start(image)
     (answer,) = annotator.answer([annotator.preparer(image)])
     tokenizer, vocabulary = annotator.processor.tokenizer, annotator.processor.tokenizer.get_vocab()
     prompt = annotator.chat(QUESTIONS[0].text)
     with torch.no_grad():
-        logits = annotator.model(**annotator.preparer.whole(prompt, image)).logits[0, -1].double()
+        logits = annotator.model(**annotator._whole.whole(prompt, image)).logits[0, -1].double()
     for column, words in enumerate(
         [('Yes', 'yes', 'YES', 'ĠYes', 'Ġyes', 'ĠYES'), ('No', 'no', 'NO', 'ĠNo', 'Ġno', 'ĠNO')]
     ):
@@ -184,16 +183,16 @@ def test_class_names_are_scored_whole(checkpoint):
     assert annotator.questions.texts[1] == 'car side'
     images = [picture((60, 60), 0), picture((50, 30), 1)]
     inputs = [annotator.preparer(image) for image in images]
-    assert annotator.start(inputs[0])['scoring'] == 'shared'
+    assert annotator.start(images[0])['scoring'] == 'shared'
     tokenizer = annotator.processor.tokenizer
     for image, answer in zip(images, annotator.answer(inputs)):
         scores = []
         for text in annotator.questions.texts:
             prompt = annotator.chat('What is in the picture? Answer with its name only.')
-            whole = annotator.preparer.whole(prompt + text + tokenizer.eos_token, image)
+            whole = annotator._whole.whole(prompt + text + tokenizer.eos_token, image)
             with torch.no_grad():
                 logprobs = annotator.model(**whole).logits[0].double().log_softmax(-1)
-            start = len(annotator.preparer.ids(prompt, image))
+            start = len(annotator._whole.ids(prompt, image))
             ids = whole['input_ids'][0]
             scores.append(sum(logprobs[i - 1, ids[i]] for i in range(start, len(ids))))
         p = torch.stack(scores).softmax(0).numpy()

@@ -185,7 +185,7 @@ def test_a_server_that_is_gone_stops_the_run(serve, reply, client, message):
 
 def test_start_reports_what_the_server_shows(serve):
     server, annotator = serve(lambda request: first_token(BOTH))
-    report = annotator.start(annotator.preparer(RED))
+    report = annotator.start(RED)
     assert report == {'logprobs_by': 'text', 'tokens_shown': 5, 'server_model': 'scripted-2024'}
     assert [request.path for request in server.requests] == ['/tokenize', '/v1/chat/completions']
 
@@ -194,23 +194,23 @@ def test_start_reports_what_the_server_shows(serve):
 def test_start_refuses_a_server_without_log_probabilities(serve, shown):
     _, annotator = serve(lambda request: shown)
     with pytest.raises(ConfigError, match=r'shows [01] tokens .* at least 2'):
-        annotator.start(annotator.preparer(RED))
+        annotator.start(RED)
 
 
 def test_start_refuses_a_model_without_eyes_but_not_a_strange_first_image(serve):
     blind = Reply({'error': {'message': 'image input is not supported'}}, 400)
     _, annotator = serve(lambda request: blind)
     with pytest.raises(ConfigError, match=r'(?s)image input is not supported.*take images'):
-        annotator.start(annotator.preparer(RED))
+        annotator.start(RED)
     _, annotator = serve(lambda request: blind if image_of(request).size == (8, 4) else first_token(BOTH))
-    assert annotator.start(annotator.preparer(RED))['tokens_shown'] == 5
+    assert annotator.start(RED)['tokens_shown'] == 5
 
 
 def test_a_content_filter_costs_the_first_image_alone(serve):
     """A refusal with status 200 and without log-probabilities, about the first image."""
     filtered = completion('', logprobs=None, finish_reason='content_filter')
     _, annotator = serve(lambda request: filtered if image_of(request).size == (8, 4) else first_token(BOTH))
-    assert annotator.start(annotator.preparer(RED))['tokens_shown'] == 5
+    assert annotator.start(RED)['tokens_shown'] == 5
     red, blue = ask(annotator, RED, BLUE)
     assert np.isnan(red.logprobs).all()
     assert red.reason == 'the server gave no log-probabilities'
@@ -220,7 +220,7 @@ def test_a_content_filter_costs_the_first_image_alone(serve):
 def test_start_stops_where_there_is_no_server(serve):
     _, annotator = serve(lambda request: Reply({}, 403))
     with pytest.raises(AnnotatorStopped, match='403'):
-        annotator.start(annotator.preparer(RED))
+        annotator.start(RED)
 
 
 class VLLM:
@@ -255,7 +255,7 @@ def vllm_annotator(server, **arguments):
 def test_vllm_looks_tokens_up_by_id(serve):
     with ScriptedServer(VLLM()) as server:
         annotator = vllm_annotator(server)
-        assert annotator.start(annotator.preparer(RED))['logprobs_by'] == 'token id'
+        assert annotator.start(RED)['logprobs_by'] == 'token id'
         (answers,) = ask(annotator, RED)
     np.testing.assert_array_equal(answers.logprobs, [[-9, -11]] * 3)
     assert answers.bounded == 0
@@ -265,7 +265,7 @@ def test_vllm_looks_tokens_up_by_id(serve):
 def test_vllm_adds_the_variants_that_are_one_token(serve):
     with ScriptedServer(VLLM()) as server:
         annotator = vllm_annotator(server, case_variants=True)
-        annotator.start(annotator.preparer(RED))
+        annotator.start(RED)
         (answers,) = ask(annotator, RED)
     expected = [np.logaddexp(-9, -10), np.logaddexp(-11, -12)]
     np.testing.assert_allclose(answers.logprobs, [expected] * 3, rtol=1e-6)
@@ -274,7 +274,7 @@ def test_vllm_adds_the_variants_that_are_one_token(serve):
 def test_an_older_vllm_that_drops_the_field_is_found_out(serve):
     with ScriptedServer(VLLM(new=False)) as server:
         annotator = vllm_annotator(server)
-        assert annotator.start(annotator.preparer(RED))['logprobs_by'] == 'text'
+        assert annotator.start(RED)['logprobs_by'] == 'text'
         ask(annotator, RED)
     assert 'logprob_token_ids' not in server.requests[-1].body
 
@@ -282,7 +282,7 @@ def test_an_older_vllm_that_drops_the_field_is_found_out(serve):
 def test_a_template_that_goes_on_differently_gives_no_ids(serve):
     with ScriptedServer(VLLM(continued=(1, 5))) as server:
         annotator = vllm_annotator(server)
-        assert annotator.start(annotator.preparer(RED))['logprobs_by'] == 'text'
+        assert annotator.start(RED)['logprobs_by'] == 'text'
 
 
 def test_identity_tells_what_decides_the_answers(serve):

@@ -132,7 +132,7 @@ def llava_next():
     return config, _llava_processor(LlavaNextProcessor, image_processor, tokenizer)
 
 
-def _qwen_vl(name, text_type, rope, patch_size, video_family, **vision):
+def qwen_vl(name, text_type, rope, patch_size, video_family, processor=None, more_text=None, **vision):
     import transformers
 
     tokenizer = make_tokenizer(
@@ -145,14 +145,16 @@ def _qwen_vl(name, text_type, rope, patch_size, video_family, **vision):
     size = dict(hidden_size=32, intermediate_size=48, num_heads=4, out_hidden_size=32, patch_size=patch_size)
     config = getattr(transformers, f'{name}Config')(
         vision_config={**size, **vision},
-        text_config=text_config(text_type, tokenizer, rope_scaling=dict(rope_type='default', rope_theta=1e4, **rope)),
+        text_config=text_config(
+            text_type, tokenizer, rope_scaling=dict(rope_type='default', rope_theta=1e4, **rope), **(more_text or {})
+        ),
         image_token_id=tokenizer.image_token_id,
         video_token_id=tokenizer.video_token_id,
         vision_start_token_id=tokenizer.vision_start_token_id,
         vision_end_token_id=tokenizer.vision_end_token_id,
     )
     side = 2 * patch_size
-    processor = getattr(transformers, f'{name}Processor')(
+    processor = getattr(transformers, f'{processor or name}Processor')(
         transformers.Qwen2VLImageProcessor(patch_size=patch_size, min_pixels=side * side, max_pixels=16 * side * side),
         tokenizer,
         make_video_processor(video_family),
@@ -164,13 +166,13 @@ def _qwen_vl(name, text_type, rope, patch_size, video_family, **vision):
 def qwen2_5_vl():
     rope = dict(type='default', mrope_section=[1, 1, 2])
     vision = dict(depth=2, fullatt_block_indexes=[1], window_size=28)
-    return _qwen_vl('Qwen2_5_VL', 'qwen2_5_vl_text', rope, 7, 'Qwen2VL', **vision)
+    return qwen_vl('Qwen2_5_VL', 'qwen2_5_vl_text', rope, 7, 'Qwen2VL', **vision)
 
 
 def qwen3_vl():
     rope = dict(mrope_section=[2, 1, 1], mrope_interleaved=True)
     vision = dict(depth=3, num_position_embeddings=16, deepstack_visual_indexes=[0, 1])
-    return _qwen_vl('Qwen3VL', 'qwen3_vl_text', rope, 8, 'Qwen3VL', **vision)
+    return qwen_vl('Qwen3VL', 'qwen3_vl_text', rope, 8, 'Qwen3VL', **vision)
 
 
 def _idefics(name, vision_type, *more_processors):
@@ -253,20 +255,20 @@ FAMILIES = {
 }
 
 
-def save_model(family, folder, seed=0):
+def save_model(family, folder, seed=0, families=FAMILIES):
     """Write a checkpoint as a user would have it on disk, and return the folder's path."""
     import torch
 
     torch.manual_seed(seed)
-    config, processor = FAMILIES[family]()
+    config, processor = families[family]()
     model = AutoModelForImageTextToText.from_config(config).eval()
-    model.apply(_spread)
+    model.apply(spread_weights)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return str(folder)
 
 
-def _spread(module):
+def spread_weights(module):
     """Draw larger weights: with those of initialisation, attention and so an error in the prefix hardly matters."""
     import torch
 
@@ -274,3 +276,5 @@ def _spread(module):
         torch.nn.init.normal_(module.weight, std=0.25)
     if hasattr(module, 'mm_input_projection_weight'):  # Gemma3's begins as zero: the image would not matter at all
         torch.nn.init.normal_(module.mm_input_projection_weight, std=0.25)
+    if hasattr(module, 'cross_attn_attn_gate'):  # Mllama's, likewise
+        torch.nn.init.ones_(module.cross_attn_attn_gate)

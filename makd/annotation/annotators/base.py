@@ -63,11 +63,11 @@ class Annotator(ABC):
         """The costs of this rank's answers so far, for the summary, if they cost more than time."""
         return None
 
-    def start(self, inputs: Any) -> dict[str, Any]:
-        """Get ready for a run, and check the first image's answers.
+    def start(self, image: Image) -> dict[str, Any]:
+        """Get ready for a run, and check the first image's answers. ``preparer`` may be another one from here on.
 
         Args:
-            inputs: The first readable image of the dataset, as returned by ``preparer``.
+            image: The first image of the dataset that can be read and prepared, RGB.
 
         Returns:
             A report of JSON values, which is stored with the answers.

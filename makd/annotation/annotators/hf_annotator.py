@@ -1,22 +1,22 @@
 """An annotator in this process: any image-text-to-text model of transformers."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from logging import WARNING
-from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.device import get_device
 from mmengine.logging import print_log
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from makd.annotation.annotators.base import Annotator, Answers, load_questions
-from makd.annotation.annotators.prefix_scorer import PrefixScorer
+from makd.annotation.annotators.chat_template import chat, check_questions
+from makd.annotation.annotators.hf_checkpoint import load_model, load_processor, weights_id
+from makd.annotation.annotators.prefix_scorer import PrefixScorer, Read, concatenated
 from makd.annotation.annotators.prompts import fill, resolve_prompt
+from makd.annotation.annotators.self_check import checked_suffixes, self_check
 from makd.annotation.annotators.yes_no import pair_ids
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
@@ -28,23 +28,24 @@ _DUMMY_SIZES = ((336, 336), (480, 300))
 
 @dataclass(frozen=True)
 class Preparer:
-    """Turns an image into the inputs of the prefix; picklable, for loader workers.
+    """Turns an image into the inputs of prompts; picklable, for loader workers.
 
     Attributes:
         processor: The model's processor.
-        prompts: A single prompt if all questions share the image, otherwise all of them.
-        tail: How many tokens at the end of each prompt belong to the suffix and are cut off.
+        prompts: The prompts.
         arguments: Further arguments of the processor.
+        tail: How many tokens at the end of each prompt belong to the suffix and are cut off.
     """
 
     processor: Any
     prompts: tuple[str, ...]
-    tail: int
     arguments: Mapping[str, Any]
+    tail: int = 0
 
     def __call__(self, image: Image.Image) -> list[dict[str, Tensor]]:
         """Return the inputs of each prompt without its tail, as tensors on the CPU."""
-        return [self._cut(self.whole(prompt, image)) for prompt in self.prompts]
+        inputs = {prompt: self._cut(self.whole(prompt, image)) for prompt in dict.fromkeys(self.prompts)}
+        return [inputs[prompt] for prompt in self.prompts]
 
     def whole(self, prompt: str, image: Image.Image) -> dict[str, Tensor]:
         """Return the inputs of a whole prompt."""
@@ -57,12 +58,16 @@ class Preparer:
         return self.whole(prompt, image)['input_ids'][0].tolist()
 
     def _cut(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        # The ids, and whatever else has a value for each token: masks, token types, or a mask of images for each token.
         shape = inputs['input_ids'].shape
-        return {key: value[:, : -self.tail] if value.shape == shape else value for key, value in inputs.items()}
+        return {
+            key: value[:, : shape[1] - self.tail] if value.shape[:2] == shape else value
+            for key, value in inputs.items()
+        }
 
 
 class HFAnnotatorBase(Annotator):
-    """A model, its chat template and a scorer; a subclass sets ``scorer`` and ``_preparer`` (see :meth:`_split`).
+    """A model, its chat template and a scorer, which a subclass sets up (see :meth:`_set_up`).
 
     Args:
         model: Name on the Hugging Face hub, or a folder with the weights as safetensors.
@@ -81,11 +86,14 @@ class HFAnnotatorBase(Annotator):
             warning, and 'stop' raises an error.
 
     Raises:
-        ConfigError: The model does not exist or is of another kind, or an argument does not fit it.
+        ConfigError: The model does not exist or is of another kind, an argument does not fit it, or its chat template
+            leaves out the image or a text.
+        QuestionsError: A question holds a special token.
     """
 
     scorer: PrefixScorer
-    _preparer: Preparer
+    _whole: Preparer
+    _prefix: Preparer | None
 
     def __init__(
         self,
@@ -112,8 +120,14 @@ class HFAnnotatorBase(Annotator):
         self.chunk_size = chunk_size
         self.on_failed_check = on_failed_check
         self.processor_arguments = dict(processor or {})
-        self.model, self.processor = _load(model, revision, dtype, attn_implementation, device_map, trust_remote_code)
-        self._source = {'model': model, 'revision': revision, 'weights': _weights_id(model, self.model.config)}
+        self.processor = load_processor(model, revision, trust_remote_code)
+        check_questions(self.processor, model, questions)
+        self.model = load_model(model, revision, dtype, attn_implementation, device_map, trust_remote_code)
+        self._source: dict[str, Any] = {
+            'model': model,
+            'revision': revision,
+            'weights': weights_id(model, self.model.config),
+        }
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -129,40 +143,36 @@ class HFAnnotatorBase(Annotator):
 
     @property
     def preparer(self) -> Callable[[Image.Image], Any]:
-        """The part of the work that the processor does, for loader workers."""
-        return self._preparer
+        """The part of the work that the processor does, for loader workers; :meth:`start` may change it."""
+        return self._whole if self.scorer.mode == 'naive' or self._prefix is None else self._prefix
 
     def chat(self, text: str) -> str:
         """Return the whole prompt: the image, then ``text``, up to the place where the model begins to write.
 
         Raises:
-            ConfigError: The checkpoint has no chat template.
+            ConfigError: The checkpoint's chat template is missing, or leaves out a part.
         """
-        turns: list[dict[str, Any]] = []
-        if self.system_prompt is not None:
-            turns.append({'role': 'system', 'content': [{'type': 'text', 'text': self.system_prompt}]})
-        turns.append({'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text': text}]})
-        try:
-            return self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        except (ValueError, AttributeError) as error:
-            raise ConfigError(
-                f'{self._source["model"]}: its processor cannot make a prompt ({error}). Take a checkpoint whose '
-                'processor has a chat template; those for transformers usually end with -hf.'
-            ) from None
+        return chat(self.processor, self._source['model'], text, self.system_prompt)
 
-    def start(self, inputs: Any) -> dict[str, Any]:
-        """Check the scorer against a plain forward.
+    def start(self, image: Image.Image) -> dict[str, Any]:
+        """Choose how questions are scored, by what equals the model's ``generate`` on this image and on its negative.
 
         Raises:
-            ConfigError: They differ and ``on_failed_check`` is 'stop'.
+            ConfigError: ``generate`` fails or does not depend on the image; or its logits are not finite, or differ
+                after a shared prefix and ``on_failed_check`` is 'stop'.
         """
-        if len(inputs) > 1:
-            return {'scoring': 'naive', 'because': "the chat template puts the image behind the questions' text"}
-        report = self.scorer.self_check(inputs[0])
+        images = (image, ImageOps.invert(image))
+        prompts = [self._whole.prompts[suffix] for suffix in checked_suffixes(self.scorer)]
+        whole = replace(self._whole, prompts=tuple(prompts))
+        prefixes = [] if self._prefix is None else [self._prefix(of)[0] for of in images]
+        report = self_check(self.scorer, [whole(of) for of in images], prefixes)
+        if self._prefix is None:
+            return {**report, 'because': "the chat template puts the image behind the questions' text"}
         if report['scoring'] == 'naive':
+            errors = ', '.join(f'{mode}: {report[f"error_of_{mode}"]}' for mode in ('shared', 'copied'))
             message = (
-                f'{self._source["model"]}: logits after the shared prefix differ from a plain forward by '
-                f'{report["error_of_copied"]:.2g}, and the tolerance is {report["tolerance"]:.2g}'
+                f'{self._source["model"]}: log-probabilities after the prefix differ from those of generate '
+                f'({errors}), and the tolerance is {report["tolerance"]:.2g}'
             )
             if self.on_failed_check == 'stop':
                 raise ConfigError(f"{message}. Set on_failed_check='naive' to score each question separately.")
@@ -170,61 +180,83 @@ class HFAnnotatorBase(Annotator):
         return report
 
     def answer(self, inputs: list[Any]) -> list[Answers]:
-        """Answer all questions about some images; those whose inputs have equal shapes are batched."""
+        """Answer all questions about some images, after :meth:`start`; inputs of equal shapes are batched."""
+        naive = self.scorer.mode == 'naive'
         answers: list[Answers | None] = [None] * len(inputs)
-        for group in _of_equal_shape(inputs):
+        for group in [[index] for index in range(len(inputs))] if naive else _of_equal_shape(inputs):
             for index, answer in zip(group, self._answer_batch([inputs[index] for index in group])):
                 answers[index] = answer
         return answers  # type: ignore[return-value]
 
     def _answer_batch(self, images: list[list[dict[str, Tensor]]]) -> list[Answers]:
         try:
-            batches = [{key: torch.cat([x[key] for x in prompt]) for key in prompt[0]} for prompt in zip(*images)]
-            scores = torch.cat([self.scorer.score(batch) for batch in batches], dim=1)
+            if self.scorer.mode == 'naive':
+                scores = self.scorer.score_whole(*images)
+            else:
+                scores = self.scorer.score(concatenated([prefix for (prefix,) in images]))
         except torch.OutOfMemoryError:
             if len(images) == 1:
                 unanswered = torch.full((len(self.questions), 2), torch.nan).numpy()
                 return [Answers(unanswered, 'there is not enough memory for this image and one question')]
             half = len(images) // 2
             return self._answer_batch(images[:half]) + self._answer_batch(images[half:])
-        return [Answers(self._finish(of_image).numpy()) for of_image in scores]
+        return [_answers(self._finish(of_image)) for of_image in scores]
 
     def _finish(self, scores: Tensor) -> Tensor:
         """Turn the scores of an image into log p(yes) and log p(no), (Q, 2)."""
         return scores
 
-    def _split(self, prompts: Sequence[str], prefix_of: str | None = None) -> tuple[list[list[int]], Preparer]:
-        """Split prompts into their common prefix and Q suffixes, and check that the suffixes depend on no image.
+    def _set_up(self, read: Read, prompts: Sequence[str], names: Sequence[str] | None = None) -> None:
+        """Split prompts into their common prefix and Q suffixes, which depend on no image, and make the scorer.
 
         Args:
+            read: See :class:`~makd.annotation.annotators.prefix_scorer.PrefixScorer`.
             prompts: Q whole prompts.
-            prefix_of: A text that all of them begin with; its last token goes to the suffixes. Defaults to None: the
-                longest common prefix.
+            names: Q texts that follow the prompts, of which every token is scored, and the one after them. Defaults to
+                None: only the token after the prompts is scored.
+
+        Raises:
+            ConfigError: The processor leaves out the image, or the tokens of a text depend on what they should not.
         """
-        preparer = Preparer(self.processor, tuple(prompts), 1, self.processor_arguments)
+        source = self._source['model']
+        self._whole = Preparer(self.processor, tuple(prompts), self.processor_arguments)
+        texts = [prompt + name for prompt, name in zip(prompts, names or [''] * len(prompts))]
         first, second = (Image.new('RGB', size, (124, 117, 104)) for size in _DUMMY_SIZES)
-        tokenized = [preparer.ids(prompt, first) for prompt in prompts]
-        length = _common_length(tokenized) if prefix_of is None else len(preparer.ids(prefix_of, first)) - 1
+        try:
+            asked = [inputs['input_ids'][0].tolist() for inputs in self._whole(first)]
+            tokenized = asked if names is None else [self._whole.ids(text, first) for text in texts]
+        except Exception as error:  # whatever a processor raises
+            raise ConfigError(
+                f'{source}: its processor fails for an image and the prompt {prompts[0]!r} ({type(error).__name__}: '
+                f'{error}). Does the chat template put one image into the prompt?'
+            ) from error
+        for text, before, ids in zip(texts, asked, tokenized):
+            if ids[: len(before)] != before:
+                raise ConfigError(f'{source}: in {text!r}, the tokens of the prompt depend on the name after it.')
+        image_ids = _image_ids(self.processor, self.model.config)
+        if image_ids and not image_ids & set(asked[0]):
+            raise ConfigError(f'{source}: its chat template leaves out the image. It made the prompt {prompts[0]!r}.')
+        length = min(_common_length(tokenized), *(len(before) - 1 for before in asked))
         suffixes = [ids[length:] for ids in tokenized]
-        image_ids = set(getattr(self.processor, 'image_token_ids', None) or [self.model.config.image_token_id])
+        keep = [len(ids) - len(before) + 1 for ids, before in zip(tokenized, asked)]
+        self.scorer = PrefixScorer(self.model, suffixes, read, keep, self.chunk_size)
         if any(image_ids & set(suffix) for suffix in suffixes):
             print_log(
-                f'{self._source["model"]}: its chat template puts the image after the text, so questions share no '
-                'prefix: each is scored separately, which is slow.',
+                f'{source}: its chat template puts the image after the text, so questions share no prefix: each is '
+                'scored separately, which is slow.',
                 'current',
                 WARNING,
             )
-            (end,) = {ids[-1] for ids in tokenized}  # all prompts end with the same cue for the model to write
-            return [[end]], preparer
-        preparer = replace(preparer, prompts=tuple(prompts[:1]), tail=len(suffixes[0]))
-        prefix = preparer(second)[0]['input_ids'][0].tolist()
-        for prompt, suffix in zip(prompts, suffixes):
-            if preparer.ids(prompt, second) != prefix + suffix:
+            self._prefix = None
+            return
+        self._prefix = replace(self._whole, prompts=tuple(texts[:1]), tail=len(suffixes[0]))
+        prefix = self._prefix(second)[0]['input_ids'][0].tolist()
+        for text, suffix in zip(texts, suffixes):
+            if self._whole.ids(text, second) != prefix + suffix:
                 raise ConfigError(
-                    f'{self._source["model"]}: its processor tokenizes the prompt {prompt!r} differently for different '
-                    'images, so the prompts have no common prefix. Please report it.'
+                    f'{source}: its processor tokenizes the prompt {text!r} differently for different images, so the '
+                    'prompts have no common prefix. Please report it.'
                 )
-        return suffixes, preparer
 
 
 @MODELS.register_module()
@@ -261,8 +293,7 @@ class HFAnnotator(HFAnnotatorBase):
         super().__init__(model, load_questions(questions, top), resolve_prompt(prompt), **kwargs)
         prompts = [self.chat(fill(self.template, text)) for text in self.questions.texts]
         self.answer_ids = pair_ids(self.processor.tokenizer, prompts[0], answers, case_variants)
-        suffixes, self._preparer = self._split(prompts)
-        self.scorer = PrefixScorer(self.model, suffixes, self._read, chunk_size=self.chunk_size)
+        self._set_up(self._read, prompts)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -276,54 +307,19 @@ class HFAnnotator(HFAnnotatorBase):
         return torch.stack([logits[:, ids].logsumexp(dim=-1) - total for ids in self.answer_ids], dim=-1)
 
 
-def _load(
-    name: str,
-    revision: str | None,
-    dtype: str,
-    attn_implementation: str | None,
-    device_map: str | Mapping[str, Any] | None,
-    trust_remote_code: bool,
-) -> tuple[Any, Any]:
-    """Return model and processor."""
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
-    if dtype not in ('auto', 'bfloat16', 'float16', 'float32'):
-        raise ConfigError(f"dtype={dtype!r} must be 'auto', 'bfloat16', 'float16' or 'float32'.")
-    source = dict(revision=revision, trust_remote_code=trust_remote_code)
-    try:
-        processor = AutoProcessor.from_pretrained(name, **source)
-        model = AutoModelForImageTextToText.from_pretrained(
-            name,
-            dtype=dtype,
-            attn_implementation=attn_implementation,
-            device_map=device_map,
-            use_safetensors=True,  # a pickle runs whatever code its author put there
-            **source,
-        )
-    except (OSError, ValueError, ImportError) as error:
-        raise ConfigError(
-            f'transformers cannot load model={name!r} (revision={revision!r}) as an image-text-to-text model: {error}\n'
-            'Give a folder with config, processor and safetensors, or a name on the hub (HF_TOKEN for a gated model; '
-            'trust_remote_code=True for a checkpoint that needs its own code).'
-        ) from None
-    return (model if device_map is not None else model.to(get_device())).eval(), processor
+def _image_ids(processor: Any, config: Any) -> set[int]:
+    """Return the ids of the tokens that stand for an image, under any of the names that they have in transformers."""
+    ids: set[int] = set()
+    for source in (processor, config):
+        for name in ('image_token_id', 'image_token_index'):
+            ids |= {id_} if isinstance(id_ := getattr(source, name, None), int) else set()
+        ids |= set(getattr(source, 'image_token_ids', None) or ())
+    return ids
 
 
-def _weights_id(name: str, config: Any) -> str | None:
-    """Return the commit on the hub, or a hash of a local folder's files: of their sizes, first and last MiB."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return getattr(config, '_commit_hash', None)
-    digest = hashlib.sha256()
-    files = [path for pattern in ('*.json', '*.jinja', '*.safetensors') for path in folder.glob(pattern)]
-    for path in sorted(files):
-        size = path.stat().st_size
-        digest.update(f'{path.name} {size}\n'.encode())
-        with path.open('rb') as file:
-            digest.update(file.read(1 << 20))
-            file.seek(max(0, size - (1 << 20)))
-            digest.update(file.read())
-    return f'sha256:{digest.hexdigest()[:32]}'
+def _answers(logprobs: Tensor) -> Answers:
+    """Return the log-probabilities of an image, (Q, 2), as answers."""
+    return Answers(logprobs.numpy(), "the model's logits are not finite" if logprobs.isnan().any() else None)
 
 
 def _common_length(sequences: Sequence[Sequence[int]]) -> int:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from makd.annotation.annotators.hf_annotator import HFAnnotatorBase
-from makd.annotation.annotators.prefix_scorer import PrefixScorer
 from makd.errors import QuestionsError
 from makd.files import read_text
 from makd.questions import Question, QuestionSet
@@ -50,11 +49,14 @@ class HFClassAnnotator(HFAnnotatorBase):
         questions = QuestionSet(Question(id=name, text=name.replace('_', ' ')) for name in classes)
         super().__init__(model, questions, prompt, **kwargs)
         whole = self.chat(prompt)
-        suffixes, self._preparer = self._split([whole + text for text in questions.texts], prefix_of=whole)
-        # The token after each token of a suffix: the next of its name, and finally the end of the turn.
-        following = [[*suffix[1:], self.processor.tokenizer.eos_token_id] for suffix in suffixes]
-        self._following = torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, following)), batch_first=True)
-        self.scorer = PrefixScorer(self.model, suffixes, self._read, list(map(len, following)), self.chunk_size)
+        self._set_up(self._read, [whole] * len(questions), questions.texts)
+        # What is scored at each position: the tokens of a name, and finally the end of the turn.
+        end = self.processor.tokenizer.eos_token_id
+        names = [
+            [*suffix[1 - keep :], end] if keep > 1 else [end]
+            for suffix, keep in zip(self.scorer.suffixes, self.scorer.keep)
+        ]
+        self._following = torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, names)), batch_first=True)
 
     def _read(self, logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
         """Return the log-probability of the name's next token, (R, 1)."""

@@ -131,7 +131,7 @@ class OpenAIAnnotator(Annotator):
         """Requests and tokens so far."""
         return str(self.client.usage)
 
-    def start(self, inputs: str) -> dict[str, Any]:
+    def start(self, image: Image.Image) -> dict[str, Any]:
         """Find out which log-probabilities the server shows, and whether it answers at all.
 
         Raises:
@@ -142,7 +142,7 @@ class OpenAIAnnotator(Annotator):
             text_only = self._turns(self.questions[0].text)
             found = by_id(self.client, self.answers, self.case_variants, text_only, **self._fields)
             self._tokens = found or self._tokens
-            reply = self._first_reply(inputs)
+            reply = self._first_reply(self.preparer(image))
         except ServerError as error:
             raise AnnotatorStopped(str(error)) from None
         reading = self._tokens.read(reply)

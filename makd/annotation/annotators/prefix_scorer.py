@@ -5,8 +5,9 @@ through the model once, and their keys and values serve every question.
 """
 
 import copy
+import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from makd.annotation.annotators.shared_prefix_attention import Packing, after_prefix, can_share
 from makd.errors import ConfigError
 
+Inputs = Mapping[str, Tensor]
 # (logits (R, V) float32, suffix (R,), position (R,)) -> (R, K); position counts the positions read of a suffix.
 Read = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -41,11 +43,12 @@ class PrefixScorer:
         chunk_size: Suffixes times images per batch. Halved for good when the memory is not enough.
 
     Attributes:
-        mode: How suffixes are scored, chosen by :meth:`self_check`. 'shared': all of them attend to one prefix (see
+        mode: How suffixes are scored; None until :func:`~makd.annotation.annotators.self_check.self_check` chooses.
+            'shared': all of them attend to one prefix (see
             :mod:`~makd.annotation.annotators.shared_prefix_attention`). 'copied', for sliding windows, linear attention
             and a model's own attention: a row per suffix, batched by length, after a copy of the prefix's cache, and
             padded on the right without a mask, since causality keeps the padding from the positions that are read.
-            'naive': each suffix in a forward of its own, with the image. Initially 'copied', which always works.
+            'naive': each whole prompt in a call of ``generate`` (see :meth:`score_whole`).
     """
 
     def __init__(
@@ -63,15 +66,18 @@ class PrefixScorer:
         self.keep = [1] * len(suffixes) if keep is None else list(keep)
         self.read = read
         self.chunk_size = chunk_size
-        self.mode = 'copied'
+        self.mode: str | None = None
         self._by_length = sorted(range(len(suffixes)), key=lambda index: len(self.suffixes[index]))
         # Models with special rotary positions for images keep the shift between positions and tokens here.
         self._with_rope_deltas = next((m for m in model.modules() if hasattr(m, 'rope_deltas')), None)
+        # generate() refuses what the model has no use for, such as the token types of some tokenizers.
+        takes_inputs = (model.forward, model.prepare_inputs_for_generation)
+        self._accepted = {name for method in takes_inputs for name in inspect.signature(method).parameters}
         self._attentions = [m for m in model.modules() if hasattr(m, 'layer_idx') and hasattr(m, 'config')]
 
     @torch.inference_mode()
-    def score(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Score every suffix for B images.
+    def score(self, inputs: Inputs) -> Tensor:
+        """Score every suffix for B images, in the mode 'shared' or 'copied'.
 
         Args:
             inputs: The processor's output for the prefix only: input_ids (B, length), not padded, and the rest.
@@ -82,71 +88,49 @@ class PrefixScorer:
         Raises:
             torch.OutOfMemoryError: There is not enough memory for one row.
         """
-        inputs = self._on_device(inputs)
+        return self._summed(self.rows(inputs), len(inputs['input_ids']))
+
+    @torch.inference_mode()
+    def score_whole(self, prompts: Sequence[Inputs]) -> Tensor:
+        """Score every suffix for one image, each in a call of ``generate``, which is right for every model.
+
+        Args:
+            prompts: The processor's output for prefix and suffix up to the first position that is read, Q times.
+
+        Returns:
+            (1, Q, K) float32 on the CPU.
+
+        Raises:
+            torch.OutOfMemoryError: There is not enough memory for one prompt.
+        """
+        rows = []
+        for suffix, prompt in enumerate(prompts):
+            (logits,) = self.generate(suffix, prompt)
+            position = torch.arange(len(logits), device=logits.device)
+            rows.append(Rows(logits, torch.zeros_like(position), torch.full_like(position, suffix), position))
+        return self._summed(rows, 1)
+
+    def _summed(self, all_rows: Iterable[Rows], count: int) -> Tensor:
+        """Return what is read from the rows of ``count`` images, summed over the positions, (count, Q, K)."""
         scores: Tensor | None = None
-        for rows in self._naive(inputs) if self.mode == 'naive' else self._after_prefix(inputs):
+        for rows in all_rows:
             values = self.read(rows.logits, rows.suffix, rows.position)
             if scores is None:
-                scores = values.new_zeros(len(inputs['input_ids']), len(self.suffixes), values.shape[-1])
+                scores = values.new_zeros(count, len(self.suffixes), values.shape[-1])
             scores.index_put_((rows.image, rows.suffix), values, accumulate=True)
         assert scores is not None
         return scores.cpu()
 
-    @torch.inference_mode()
-    def self_check(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Set ``mode`` to the fastest one whose logits equal those of a plain forward of the whole prompt.
-
-        The first, the shortest and the longest suffix are compared by the root mean square over the vocabulary, which
-        tells a fault from rounding better than the largest difference does. A prefix that is shifted or cut by one
-        token may move logits by only 3e-3, so the tolerance comes from the model's own noise: the change in a plain
-        forward that a second row in the batch or padding at the end makes.
-
-        Args:
-            inputs: The inputs of one image (see :meth:`score`).
-
-        Returns:
-            ``scoring``, the mode, and the differences in logits: ``noise``, ``tolerance`` and, for each mode that was
-            tried, ``error_of_shared`` and ``error_of_copied``.
-        """
-        inputs = self._on_device(inputs)
-        checked = sorted({0, self._by_length[0], self._by_length[-1]})
-        plain = {suffix: self._plain(inputs, suffix) for suffix in checked}
-        noise = scale = 0.0
-        for suffix, expected in plain.items():
-            noise = max(noise, _difference(self._plain(inputs, suffix, padding=5), expected))
-            noise = max(noise, _difference(self._plain(_twice(inputs), suffix)[: len(expected)], expected))
-            scale = max(scale, float(expected.square().mean().sqrt()))
-        # The effect of another order of summation, in case the computations above happen to agree exactly.
-        floor = 1e-5 if self.model.dtype == torch.float32 else 6 * torch.finfo(self.model.dtype).eps
-        tolerance = max(4 * noise, floor * scale)
-        report: dict[str, Any] = {'noise': noise, 'tolerance': tolerance}
-        for self.mode in ('shared', 'copied'):
-            error = report[f'error_of_{self.mode}'] = self._error(inputs, plain)
-            if error <= tolerance:
-                break
-        else:
-            self.mode = 'naive'
-        return {'scoring': self.mode, **report}
-
-    def _error(self, inputs: dict[str, Tensor], plain: Mapping[int, Tensor]) -> float:
-        """Return how much the logits differ from plain forwards in the current mode."""
-        error = 0.0
-        try:
-            for rows in self._after_prefix(inputs):
-                for suffix, expected in plain.items():
-                    if len(ours := rows.logits[rows.suffix == suffix]):
-                        error = max(error, _difference(ours, expected))
-        except NotImplementedError:
-            return float('inf')
-        return error
-
-    def _on_device(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _on_device(self, inputs: Inputs) -> dict[str, Tensor]:
         device, dtype = self.model.device, self.model.dtype
-        moved = {key: value.to(device, non_blocking=True) for key, value in inputs.items()}
+        moved = {key: value.to(device, non_blocking=True) for key, value in inputs.items() if key in self._accepted}
         return {key: value.to(dtype) if value.is_floating_point() else value for key, value in moved.items()}
 
-    def _after_prefix(self, inputs: dict[str, Tensor]) -> Iterator[Rows]:
-        """Yield the logits of all suffixes, a chunk at a time."""
+    def rows(self, inputs: Inputs) -> Iterator[Rows]:
+        """Yield the logits of all suffixes after the prefix of B images, a chunk at a time; see :meth:`score`."""
+        if self.mode not in ('shared', 'copied'):
+            raise RuntimeError(f'scoring after a prefix was not shown to be right (mode={self.mode!r}): self_check it')
+        inputs = self._on_device(inputs)
         cache = self._prefill(inputs)
         if self.mode == 'shared' and not can_share(cache):
             raise NotImplementedError('sliding windows or linear attention')
@@ -217,26 +201,25 @@ class PrefixScorer:
         suffix = torch.tensor(chunk, device=device)[of_chunk[row]]
         return Rows(logits, image[row], suffix, column - (sizes - keep)[row, 0])
 
-    def _naive(self, inputs: dict[str, Tensor]) -> Iterator[Rows]:
-        for suffix in range(len(self.suffixes)):
-            logits = self._plain(inputs, suffix)
-            image, position = _grid(len(inputs['input_ids']), self.keep[suffix], logits.device)
-            yield Rows(logits, image, torch.full_like(image, suffix), position)
+    def generate(self, suffix: int, prompt: Inputs) -> Tensor:
+        """Return the logits (B, keep, V) float32 that the model's ``generate`` computes for a suffix.
 
-    def _plain(self, inputs: dict[str, Tensor], suffix: int, padding: int = 0) -> Tensor:
-        """Return the logits of a suffix, (B * keep, V), from one forward of the whole prompt."""
-        prefix = inputs['input_ids']
-        ids = self.suffixes[suffix] + self.suffixes[suffix][-1:] * padding
-        after = prefix.new_tensor(ids).expand(len(prefix), -1)
-        whole = dict(inputs)
-        for key, value in inputs.items():
-            if value.shape == prefix.shape:  # a value for each token: the ids, masks, token types
-                fill = after if key == 'input_ids' else torch.full_like(after, int(key == 'attention_mask'))
-                whole[key] = torch.cat([value, fill.to(value.dtype)], dim=1)
-        mask = torch.zeros_like(whole['input_ids'], dtype=torch.bool)
-        end = mask.shape[1] - padding
-        mask[:, end - self.keep[suffix] : end] = True
-        return self._forward(mask, **whole, use_cache=False)
+        Args:
+            suffix: The index of the suffix, which is not generated freely but dictated.
+            prompt: The processor's output for prefix and suffix up to the first position that is read, of B images.
+        """
+        length = prompt['input_ids'].shape[1]
+        after = [*self.suffixes[suffix][len(self.suffixes[suffix]) - self.keep[suffix] + 1 :], 0]
+        output = self.model.generate(
+            **self._on_device(prompt),
+            max_new_tokens=self.keep[suffix],
+            prefix_allowed_tokens_fn=lambda _, ids: after[len(ids) - length :][:1],
+            do_sample=False,
+            num_beams=1,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        return torch.stack(output.logits, dim=1).float()
 
     def _forward(self, mask: Tensor, **inputs: Any) -> Tensor:
         """Return the logits (R, V) float32 at the positions of ``mask`` (rows, length), and only those."""
@@ -251,6 +234,11 @@ class PrefixScorer:
             hook.remove()
 
 
+def concatenated(inputs: Sequence[Inputs]) -> dict[str, Tensor]:
+    """Return the inputs of several images as those of a batch."""
+    return {key: torch.cat([of_image[key] for of_image in inputs]) for key in inputs[0]}
+
+
 def _positions(positions: Tensor, deltas: Tensor | None) -> Tensor:
     """Return positions (B, T) as the model expects them: (3, B, T) and shifted if images have rotary positions."""
     return positions if deltas is None else (positions + deltas.view(-1, 1)).expand(3, *positions.shape)
@@ -260,14 +248,3 @@ def _grid(rows: int, columns: int, device: Any) -> tuple[Tensor, Tensor]:
     """Return the row and the column of each element of a flattened (rows, columns) array."""
     index = torch.arange(rows * columns, device=device)
     return index // columns, index % columns
-
-
-def _twice(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the inputs of a batch with the same image twice."""
-    return {key: torch.cat([value, value]) for key, value in inputs.items()}
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    """Return the root mean square of the differences; infinity if there is a NaN."""
-    difference = float((a - b).square().mean().sqrt())
-    return difference if difference == difference else float('inf')

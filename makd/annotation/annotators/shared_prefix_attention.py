@@ -97,7 +97,7 @@ def shared_prefix_attention(
         module: The attention module.
         query: (B, heads, T, dim), the n packed suffixes of B images.
         key: (B, heads of keys, T, dim), from :class:`SharedPrefixLayer`.
-        value: Like ``key``.
+        value: (B, heads of keys, T, value dim).
         attention_mask: Not used: there is no padding.
         scaling: Factor of the scores. Defaults to None: 1 / sqrt(dim).
         dropout: Not used.
@@ -106,7 +106,7 @@ def shared_prefix_attention(
         **kwargs: Not used.
 
     Returns:
-        (B, T, heads, dim), and None for the weights.
+        (B, T, heads, value dim), and None for the weights.
 
     Raises:
         NotImplementedError: The model caps its scores, has attention sinks, or changes its cache's keys.
@@ -115,6 +115,7 @@ def shared_prefix_attention(
         raise NotImplementedError(f'{type(module).__name__} does not attend in the ordinary way')
     prefix_key, prefix_value, at = key.after
     batch, heads, tokens, dim = query.shape
+    value_dim = value.shape[-1]  # multi-head latent attention has other values than keys
     groups, shared = prefix_key.shape[1:3]  # query heads come in groups that share a head of keys
     query = query.reshape(batch, groups, heads // groups, tokens, dim) * (dim**-0.5 if scaling is None else scaling)
 
@@ -129,9 +130,9 @@ def shared_prefix_attention(
     to_prefix.sub_(highest).exp_()
     to_itself.sub_(highest).exp_()
     total = to_prefix.sum(-1, keepdim=True) + to_itself.sum(-1, keepdim=True)
-    from_prefix = (to_prefix.to(value.dtype).flatten(2, 3) @ prefix_value).view_as(query)
+    from_prefix = (to_prefix.to(value.dtype).flatten(2, 3) @ prefix_value).view(*query.shape[:-1], value_dim)
     from_itself = (to_itself.to(value.dtype)[:, :, :, at.token] @ values)[:, :, :, at.suffix, at.position]
-    mixed = ((from_prefix + from_itself) / total).to(value.dtype).view(batch, heads, tokens, dim)
+    mixed = ((from_prefix + from_itself) / total).to(value.dtype).view(batch, heads, tokens, value_dim)
     return mixed.transpose(1, 2).contiguous(), None
 
 
