@@ -11,6 +11,7 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.data import DataLoader
 
 from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
+from makd.engine.resumed_schedule import check_same_schedule, read_schedule
 from makd.errors import ConfigError, DataError
 from makd.files import atomic_path
 from makd.work_dir import last_checkpoint, saved_checkpoints
@@ -124,6 +125,7 @@ class Runner(MMEngineRunner):
         checkpoint['meta'].pop('config', None)
         if self._resume:
             _check_resumable(checkpoint, filename)
+            self._check_schedule(checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
 
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -137,6 +139,15 @@ class Runner(MMEngineRunner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
+
+    def _check_schedule(self, checkpoint: dict[str, Any], path: str) -> None:
+        stored = read_schedule(checkpoint['meta'].get('cfg', ''))
+        if stored is None:
+            self.logger.warning(
+                f'{path} does not say its schedule, so it could not be compared with that of the config.'
+            )
+        else:
+            check_same_schedule(stored, self.cfg, path)
 
 
 def _check_resumable(checkpoint: dict[str, Any], path: str) -> None:

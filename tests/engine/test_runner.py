@@ -70,8 +70,8 @@ def fine_tune(path, checkpoint, work_dir):
     return runner
 
 
-def resume(path, checkpoint, work_dir):
-    Runner.from_cfg(small_config(path, work_dir, load_from=str(checkpoint), resume=True)).train()
+def resume(path, checkpoint, work_dir, **fields):
+    Runner.from_cfg(small_config(path, work_dir, load_from=str(checkpoint), resume=True, **fields)).train()
 
 
 @pytest.mark.slow
@@ -137,3 +137,31 @@ def test_a_test_loads_all_weights(trained, tmp_path):
     student, _ = load_student(cfg, BASELINE, str(trained[BASELINE]))
     for key, value in student.state_dict().items():
         assert torch.equal(runner.model.state_dict()[key].cpu(), value), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        (
+            'optim_wrapper.optimizer.lr',
+            0.5,
+            r'optim_wrapper\.optimizer\.lr: 0\.05 in the checkpoint, 0\.5 in the config',
+        ),
+        (
+            'param_scheduler.milestones',
+            [1],
+            r'param_scheduler\.milestones: \[25, 30, 35\] in the checkpoint, \[1\] in the',
+        ),
+        ('train_cfg.max_epochs', 2, r'train_cfg\.max_epochs: 1 in the checkpoint, 2 in the config'),
+    ],
+)
+def test_a_resumed_training_has_the_schedule_of_its_config(field, value, message, trained, tmp_path):
+    with pytest.raises(ConfigError, match=rf'(?s)^--resume: .*epoch_1\.pth.*{message}.*load_from=PATH'):
+        resume(BASELINE, trained[BASELINE], tmp_path, **{field: value})
+
+
+@pytest.mark.slow
+def test_what_a_resumed_training_takes_from_its_config_may_change(trained, tmp_path):
+    fields = {'train_cfg.val_interval': 3, 'optim_wrapper.clip_grad': dict(max_norm=1.0)}
+    resume(BASELINE, trained[BASELINE], tmp_path, **fields)
