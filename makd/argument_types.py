@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from inspect import signature
 from typing import Any, get_type_hints
 
 # Their annotations are looser or stricter than what they take, such as ``Tuple[int]`` for several numbers.
@@ -34,8 +35,11 @@ def _adapters(cls: type) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         if '__init__' in vars(base) and base.__module__.partition('.')[0] not in FRAMEWORKS:
+            init = vars(base)['__init__']
+            for name in signature(init).parameters:  # without an annotation, it is not that of the base's argument
+                hints.pop(name, None)
             try:
-                hints |= get_type_hints(vars(base)['__init__'], include_extras=True)
+                hints |= get_type_hints(init, include_extras=True)
             except NameError:  # a name that only type checkers import
                 continue
     hints.pop('return', None)
