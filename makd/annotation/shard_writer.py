@@ -272,7 +272,7 @@ class ShardWriter:
             files = np.load(self._path(shard, 'files'), allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
-        return files if files.dtype == FINGERPRINT and files.shape == (len(self._rows(shard)),) else None
+        return files if files.dtype == FINGERPRINT and files.shape == self._read(shard).shape[:1] else None
 
     def _fingerprints_or_unknown(self, shard: int) -> np.ndarray:
         files = self._read_fingerprints(shard)

@@ -37,7 +37,7 @@ class LoadImage(LoadImageFromFile):
         """Load ``results['img_path']``."""
         path = results['img_path']
         try:
-            img = self._read(fileio.get(path, backend_args=self.backend_args))
+            img = self._read(fileio.get(path, backend_args=self.backend_args or self.file_client_args))
         except FileNotFoundError:
             if self.ignore_empty:
                 return None

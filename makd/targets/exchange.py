@@ -195,7 +195,7 @@ def export_parquet(targets: AspectTargets, destination: PathLike, *, overwrite: 
 
 
 def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool = False) -> AspectTargets:
-    """Turn a Parquet file of :func:`export_parquet` into a folder equal to the exported one.
+    """Turn a Parquet file of :func:`export_parquet` into a folder equal to the exported one, without fingerprints.
 
     Only the columns ``key`` and ``logprobs`` and the schema's metadata are read; P(yes) follows from them.
 

@@ -224,6 +224,16 @@ def test_a_replaced_image_is_asked_about_again_while_there_are_shards(tmp_path, 
     assert open_writer(tmp_path / 't', questions)[0].changed == []
 
 
+def test_any_rank_writes_a_replaced_image(tmp_path, questions, images):
+    """Only one rank opens the folder."""
+    annotate(tmp_path / 't', questions, missing=(5,))
+    (images / KEYS[1]).write_bytes(b'another image')
+    writer, tasks = open_writer(tmp_path / 't', questions)
+    for task in tasks:
+        write(ShardWriter(tmp_path / 't', 3), task)
+    assert writer.finish().failures == {}
+
+
 def test_a_finished_folder_of_replaced_images_is_refused(tmp_path, questions, images, monkeypatch):
     monkeypatch.setattr('makd.annotation.shard_writer._CHECKED', 2)
     before = contents(annotate(tmp_path / 't', questions)[2].path)

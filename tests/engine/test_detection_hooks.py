@@ -139,7 +139,7 @@ def test_a_training_without_any_box_is_refused(coco, how):
     (coco / 'boxes.json').write_text(json.dumps(content))
     runner = runner_of(dataset(coco))
     runner.train_dataloader = torch.utils.data.DataLoader(runner.train_dataloader.dataset)
-    with pytest.raises(DataError, match='None of the 2 images .* has an object to learn'):
+    with pytest.raises(DataError, match=r'None of the 2 images .* has an object to learn'):
         TrainingCheckHook().before_train(runner)
 
 

@@ -169,8 +169,8 @@ def _check_images(dataset: Any, transform: LoadAspectTargets, runner: Runner) ->
     missing = join.describe(join.rows < 0, f'no targets in {transform.targets.path}')
     if missing and not (join.rows >= 0).any():
         raise TargetsError(
-            f'{missing}\nThere would be nothing to learn from. Set data_root of makd.LoadAspectTargets to the folder that '
-            'the keys are relative to, or annotate the images.'
+            f'{missing}\nThere would be nothing to learn from. Set data_root of makd.LoadAspectTargets to the folder '
+            'that the keys are relative to, or annotate the images.'
         )
     if missing and transform.missing == 'error':
         raise TargetsError(
