@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import math
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from makd import registry
 from makd.argument_types import wrong_values
 from makd.compat.annotation_config import update_annotation_config
 from makd.errors import ConfigError, DataError
+from makd.secrets import masked
 
 # The datasets that tools/prepare_dataset.py prepares.
 PREPARED = (
@@ -83,12 +85,36 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
     ``train_dataloader.fraction``, such as 0.4, becomes a dataset that keeps this share of each class.
     """
-    cfg = Config.fromfile(find_config(path))
+    file = find_config(path)
+    try:
+        cfg = Config.fromfile(file)
+    except Exception as error:  # a config is Python, and can raise anything
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        line = f', line {lines[-1]},' if lines else ''
+        reason = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise ConfigError(f'The config {path}{line} cannot be read: {type(error).__name__}: {reason}.') from error
+    if not cfg:
+        raise ConfigError(f'The config {path} is empty.')
     merge_options(cfg, update_annotation_config(cfg, options))
     loader = cfg.get('train_dataloader')
     if loader and 'fraction' in loader:
         loader.dataset = dict(type='makd.SubsetDataset', fraction=loader.pop('fraction'), dataset=loader.dataset)
     return cfg
+
+
+def without_secrets(cfg: Config) -> Config:
+    """Return the config as it may be written down: the same, or a copy with masked secrets."""
+    content = cfg.to_dict()
+    hidden = masked(content)
+    return cfg if hidden == content else Config(hidden, filename=cfg.filename)
+
+
+def require_fields(cfg: Config, config: str, *fields: str) -> None:
+    """Raise a ConfigError that names the top-level fields which a config lacks."""
+    if absent := [field for field in fields if not cfg.get(field)]:
+        raise ConfigError(
+            f'The config {config} has no {", ".join(absent)}: inherit them with _base_, as the configs in configs/ do.'
+        )
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:

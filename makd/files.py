@@ -1,13 +1,14 @@
 """Write files and folders atomically, read text with clear error messages, and compute checksums."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from makd.errors import MakdError
@@ -29,6 +30,29 @@ def read_text(path: str | os.PathLike[str], error: type[MakdError]) -> str:
         raise error(f'cannot read {path}: {reason.strerror}; check the path') from None
     except UnicodeDecodeError as reason:
         raise error(f'{path} is not UTF-8 (byte {reason.start}): save it as UTF-8') from None
+
+
+def parse_json(text: str | bytes, source: str | os.PathLike[str], error: type[MakdError], **options: Any) -> Any:
+    """Parse JSON.
+
+    Args:
+        text: The JSON.
+        source: Where it comes from, for messages.
+        error: Type of the error.
+        **options: Arguments of ``json.loads``.
+
+    Raises:
+        MakdError: It is not JSON, is nested too deeply, or has a number of too many digits.
+    """
+    try:
+        return json.loads(text, **options)
+    except (ValueError, RecursionError) as reason:
+        raise error(f'{source} is not JSON: {reason}') from None
+
+
+def read_json(path: str | os.PathLike[str], error: type[MakdError], **options: Any) -> Any:
+    """Read a JSON file; see :func:`read_text` and :func:`parse_json` for what is raised."""
+    return parse_json(read_text(path, error), path, error, **options)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -92,6 +116,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         _fsync(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:  # "No space left on device" does not say where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _fsync(path.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('targets', metavar='TARGETS', help='targets folder')
     place = p.add_mutually_exclusive_group(required=True)
     place.add_argument('--images', metavar='DIR', help='folder that the images, the keys of TARGETS, are relative to')
+    p.add_argument('--follow-links', action='store_true', help='show images that are links to files outside --images')
     place.add_argument('--config', help='config file whose datasets have the images and their classes')
     p.add_argument(
         '--out', type=Path, metavar='FILE', help='page to write (default: work_dirs/browse/NAME_OF_TARGETS.html)'
@@ -88,6 +90,8 @@ def main() -> None:
     reviewed = review(targets, images.labels, rows)
 
     paths = [images.paths[row] for row in rows]
+    if args.images is not None and not args.follow_links:
+        refuse_links_outside(paths, args.images)
     thumbnails = make_thumbnails(paths, args.thumbnail, background(targets))
     if broken := [path for path, thumbnail in zip(paths, thumbnails) if thumbnail is None]:
         if len(broken) == len(paths):
@@ -103,6 +107,16 @@ def main() -> None:
         f'{len(rows)} images, {reviewed.num_suspicious.sum()} suspicious and {reviewed.num_missing} missing '
         f'answers: {out} ({out.stat().st_size / 1e6:.1f} MB). Open it in a browser.'
     )
+
+
+def refuse_links_outside(paths: list[str], root: str) -> None:
+    """Raise a DataError for links to files outside the folder: the page would show them to everybody who gets it."""
+    folder = os.path.realpath(root)
+    if outside := [path for path in paths if not Path(os.path.realpath(path)).is_relative_to(folder)]:
+        raise DataError(
+            f'{len(outside)} images are links to files outside {root}, first {outside[0]!r} to '
+            f'{os.path.realpath(outside[0])!r}. If the page may show them, give --follow-links.'
+        )
 
 
 def background(targets: AspectTargets) -> tuple[int, ...]:

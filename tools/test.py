@@ -7,7 +7,7 @@ from mmengine.config import Config
 from makd.cli.arguments import config_parser, parse
 from makd.cli.main import run
 from makd.cli.runner import build_runner
-from makd.config import load_config, require_checkpoint
+from makd.config import load_config, require_checkpoint, require_fields
 from makd.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -44,6 +44,7 @@ def main() -> None:
             raise ConfigError(f'--out {args.out}: --out-item {what} is written to a file that ends in {suffixes[0]}.')
     loaders = ('test_dataloader',)
     cfg = load_config(args.config, args.cfg_options, loaders=loaders, work_dir=args.work_dir, launcher=args.launcher)
+    require_fields(cfg, args.config, 'model', 'test_dataloader', 'test_evaluator')
     cfg.load_from = require_checkpoint(args.checkpoint, 'checkpoint')
     if args.amp:
         cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from makd.cli.arguments import config_parser, parse
 from makd.cli.main import run
 from makd.cli.runner import build_runner, training_in
-from makd.config import load_config, require_checkpoint
+from makd.config import load_config, require_checkpoint, require_fields
 from makd.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -62,6 +62,7 @@ def main() -> None:
     args = parse_args()
     loaders = ('train_dataloader',) if args.no_validate else ('train_dataloader', 'val_dataloader')
     cfg = load_config(args.config, args.cfg_options, loaders=loaders, work_dir=args.work_dir, launcher=args.launcher)
+    require_fields(cfg, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume is not None:

@@ -21,6 +21,7 @@ from makd.annotation.annotation_images import AnnotationImages
 from makd.annotation.annotators import Annotator, Answers
 from makd.annotation.progress import Progress, already_finished, changed_images, summary
 from makd.annotation.shard_writer import ShardWriter, Task
+from makd.config import without_secrets
 from makd.errors import AnnotatorStopped, ConfigError, DataError, MakdError
 from makd.registry import DATASETS, RUNNERS, WRITERS
 from makd.targets import AspectTargets
@@ -79,7 +80,7 @@ class AnnotationRunner(Runner):
         """Build the runner of a config."""
         cfg = copy.deepcopy(cfg)
         fields = ('dataloader', 'writer', *_RUNNER_FIELDS)
-        return cls(**{field: cfg[field] for field in fields if field in cfg}, cfg=cfg)
+        return cls(**{field: cfg[field] for field in fields if field in cfg}, cfg=without_secrets(Config(cfg)))
 
     def build_model(self, model: Any) -> Annotator:
         """Return the annotator of a config; an annotator is returned as it is."""

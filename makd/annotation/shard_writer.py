@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_file, read_text, remove_leftovers
+from makd.files import atomic_file, parse_json, read_json, read_text, remove_leftovers
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
@@ -281,9 +281,10 @@ class ShardWriter:
     def _read_notes(self, shard: int) -> dict[int, dict[str, Any]]:
         """Return the notes on the images of a shard, by row."""
         path = self._path(shard, 'jsonl')
-        entries = (
-            [json.loads(line) for line in read_text(path, TargetsError).split('\n') if line] if path.exists() else []
-        )
+        if not path.exists():
+            return {}
+        lines = [line for line in read_text(path, TargetsError).split('\n') if line]
+        entries = [parse_json(line, path, TargetsError) for line in lines]
         return {entry.pop('row'): entry for entry in entries}
 
     def _without_answer(self, shard: int) -> list[int]:
@@ -423,9 +424,9 @@ def _without_damage(logprobs: np.ndarray, reasons: Sequence[str | None]) -> tupl
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path, TargetsError))
-    except json.JSONDecodeError as error:
-        content = {'format': f'not JSON: {error}'}
+        content = read_json(path, TargetsError)
+    except TargetsError as error:
+        raise TargetsError(f'{error}: start anew with --no-resume') from None
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise TargetsError(f'{path} does not say "format": "{FORMAT}": start anew with --no-resume')
     return content

@@ -1,6 +1,7 @@
 """The command line that users of mmpretrain and mmdet know."""
 
 import argparse
+import ast
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -14,15 +15,38 @@ class OptionsAction(DictAction):
     def __call__(self, parser, namespace, values, option_string=None):
         """Parse the values into a dict."""
         try:
-            super().__call__(parser, namespace, values, option_string)
-        except ValueError:
-            parser.error(f'{option_string}: {" ".join(values)} is not of the form KEY=VALUE')
+            options = parse_options(values)
+        except ValueError as error:
+            parser.error(f'{option_string}: {error}')
+        setattr(namespace, self.dest, {**(getattr(namespace, self.dest, None) or {}), **options})
 
 
 def parse_options(options: Iterable[str]) -> dict[str, Any]:
-    """Parse KEY=VALUE strings as ``--cfg-options`` does."""
-    pairs = (option.partition('=') for option in options)
-    return {key: DictAction._parse_iterable(value) for key, _, value in pairs}
+    """Parse KEY=VALUE strings as ``--cfg-options`` does.
+
+    Raises:
+        ValueError: One is not of this form, or its brackets do not match.
+    """
+    parsed = {}
+    for option in options:
+        key, equals, value = option.partition('=')
+        if not key or not equals:
+            raise ValueError(f'{option!r} is not of the form KEY=VALUE')
+        try:
+            parsed[key] = _parse_value(value)
+        except AssertionError as error:
+            raise ValueError(f'{option!r}: its brackets do not match') from error
+    return parsed
+
+
+def _parse_value(text: str) -> Any:
+    if text.lstrip()[:1] in tuple('[({"\''):
+        try:
+            return ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):  # such as [a,b] without quotes
+            return DictAction._parse_iterable(text)
+    # mmengine removes spaces, also those of a path or of a prompt.
+    return DictAction._parse_iterable(text) if ',' in text else DictAction._parse_int_float_bool(text)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

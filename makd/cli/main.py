@@ -1,10 +1,14 @@
 """Show a user's mistake as one message, without a traceback."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
 
 from makd.errors import MakdError
+from makd.secrets import masked_text
+
+LONGEST = 4000  # characters of a message
 
 
 def run(main: Callable[[], None]) -> None:
@@ -15,12 +19,15 @@ def run(main: Callable[[], None]) -> None:
     Modules that a config imports (``custom_imports``) may lie in the folder that the command runs in.
     """
     sys.path.append(os.getcwd())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')  # a terminal may have no more than ASCII
     try:
         main()
     except KeyboardInterrupt:
         print('Stopped.', file=sys.stderr)
         raise SystemExit(130) from None
-    except (MakdError, OSError, KeyError, TypeError) as error:
+    except (MakdError, OSError, KeyError, TypeError, ImportError, RuntimeError) as error:
         if os.environ.get('MAKD_TRACEBACK') == '1' or not _users_mistake(error):
             raise
         sys.exit(f'error: {_message(error)}\n(MAKD_TRACEBACK=1 shows where it was raised.)')
@@ -32,12 +39,16 @@ def _users_mistake(error: Exception) -> bool:
         return 'registry' in str(error)  # mmengine's "X is not in the model registry"
     if isinstance(error, TypeError):
         return 'unexpected keyword argument' in str(error) or 'required positional argument' in str(error)
+    if isinstance(error, ImportError | RuntimeError):  # "Failed to import timm. Please run 'pip install timm'"
+        return 'install' in str(error)
     return True
 
 
 def _message(error: Exception) -> str:
     # A KeyError's text is the repr of its message.
-    message = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+    message = masked_text(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+    if len(message) > LONGEST:
+        message = f'{message[: LONGEST // 2]}\n[...]\n{message[-LONGEST // 2 :]}'
     if message.startswith('Caught '):  # torch puts the whole traceback of a data-loader worker into the message
         return message.strip().rsplit('\n', 1)[-1]
     return message

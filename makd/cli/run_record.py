@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from mmengine.dist import master_only
 import makd
 from makd.config import walk_dicts
 from makd.files import file_sha256
+from makd.secrets import masked_argument
 from makd.targets import AspectTargets
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def write_run_record(runner: 'Runner') -> None:
     targets = (path for path in _named_paths(runner.cfg, 'targets') if Path(path).is_dir())
     weights = (path for path in _named_paths(runner.cfg, *WEIGHTS) if Path(path).is_file())
     record = dict(
-        command=shlex.join([Path(sys.executable).name, *sys.argv]),
+        command=shlex.join([Path(sys.executable).name, *map(masked_argument, sys.argv)]),
         started=datetime.now().astimezone().isoformat(timespec='seconds'),
         config=os.path.relpath(folder / 'vis_data' / 'config.py'),
         resumed=bool(runner.cfg.get('resume')),
@@ -61,7 +63,8 @@ def write_run_record(runner: 'Runner') -> None:
 def git_states(diff_file: Path) -> list[dict[str, Any]]:
     """Return folder, revision and changed files of the git work trees of makd and of the current folder.
 
-    An installed copy of makd has none.
+    An installed copy of makd has none. The current folder may be somebody else's: no program that its git
+    configuration names is run.
 
     Args:
         diff_file: Where to write the differences of Python files from the revisions, if there are any.
@@ -71,12 +74,21 @@ def git_states(diff_file: Path) -> list[dict[str, Any]]:
     tops = dict.fromkeys(top for top in (source, _git(Path.cwd(), 'rev-parse', '--show-toplevel')) if top)
     states, diffs = [], []
     for top in map(Path, tops):
-        changed = _git(top, 'status', '--porcelain').splitlines()
+        safely = [*_without_programs(top), '--no-optional-locks']
+        changed = _git(top, *safely, 'status', '--porcelain', '--ignore-submodules=all').splitlines()
         states.append(dict(folder=top.name, revision=_git(top, 'rev-parse', 'HEAD'), changed=changed))
-        diffs.append(_run_git(top, 'diff', 'HEAD', '--', '*.py'))  # not other files, which may hold secrets
+        diff = ('diff', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all', 'HEAD', '--')
+        diffs.append(_run_git(top, *safely, *diff, '*.py'))  # not other files, which may hold secrets
     if any(diffs):
         diff_file.write_bytes(b''.join(diffs))
     return states
+
+
+def _without_programs(top: Path) -> list[str]:
+    """Return options of git that switch off the programs which a work tree's own configuration names."""
+    names = _git(top, 'config', '--local', '--includes', '--name-only', '--list').splitlines()
+    filters = [name for name in names if re.fullmatch(r'filter\..*\.(clean|smudge|process|required)', name)]
+    return [option for name in ('core.fsmonitor', *filters) for option in ('-c', f'{name}=')]
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -1,6 +1,5 @@
 """The dataset that ships: emoji, each drawn in up to five styles."""
 
-import json
 import random
 import re
 from collections import defaultdict
@@ -11,6 +10,7 @@ from typing import Any
 from mmpretrain.datasets import BaseDataset
 
 from makd.errors import ConfigError, DataError
+from makd.files import read_json
 from makd.registry import DATASETS
 
 STYLES = ('noto', 'blob', 'twemoji', 'openmoji', 'fluent')
@@ -87,10 +87,10 @@ class EmojiDataset(BaseDataset):
     def _read_annotations(self) -> list[dict]:
         path = Path(self.ann_file)
         try:
-            return json.loads(path.read_text(encoding='utf-8'))
-        except FileNotFoundError:
+            return read_json(path, DataError)
+        except DataError as error:
             raise DataError(
-                f'makd.EmojiDataset: {path} does not exist. data_root={self.data_root!r} must be the data/emoji folder '
+                f'makd.EmojiDataset: {error}. data_root={self.data_root!r} must be the data/emoji folder '
                 'of the repository, relative to the current folder; `python tools/prepare_dataset.py emoji` rebuilds '
                 'it.'
             ) from None

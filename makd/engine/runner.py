@@ -1,9 +1,10 @@
 """mmengine's Runner with strict loading of weights, whole checkpoints, and makd's hooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
@@ -11,9 +12,11 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.data import DataLoader
 
 from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
+from makd.config import without_secrets
 from makd.engine.resumed_schedule import check_same_schedule, read_schedule
-from makd.errors import ConfigError, DataError
+from makd.errors import ConfigError, DataError, MakdError
 from makd.files import atomic_path
+from makd.secrets import masked_text
 from makd.work_dir import last_checkpoint, saved_checkpoints
 
 # Hooks that every training and test has, unless its config replaces them.
@@ -29,11 +32,14 @@ class Runner(MMEngineRunner):
     """A Runner that loads a checkpoint only if it is safe and belongs to its model.
 
     A test and a resumed training need every weight. A training that begins from other weights (``load_from``) needs
-    those of the backbone, and logs what else did not fit.
+    those of the backbone, and logs what else did not fit. What the Runner writes down has no secrets of the config.
     """
 
     _resume: bool
     _load_from: str | None
+
+    def __init__(self, *args: Any, cfg: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, cfg=without_secrets(cfg) if isinstance(cfg, Config) else cfg, **kwargs)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's default hooks, and makd's."""
@@ -44,19 +50,18 @@ class Runner(MMEngineRunner):
         """Build a data loader as mmengine does.
 
         Raises:
-            DataError: Its dataset has no image.
+            DataError: Its dataset has no image, or its files are not what the dataset expects.
         """
         try:
             return MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
-        except ValueError as error:
-            if 'need at least one array to concatenate' not in str(error):
+        except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+            if isinstance(error, MakdError):
                 raise
-            dataset = dataloader['dataset']
-            raise DataError(
-                f'No image is left in a dataset of type={dataset["type"]!r}, data_root={dataset.get("data_root")!r}, '
-                f'ann_file={dataset.get("ann_file")!r}. Images without objects are left out, and those that '
-                'filter_cfg excludes; a file of annotations may be empty or not fit its settings.'
-            ) from error
+            raise DataError(_about_dataset(dataloader, str(error))) from error
+        except KeyError as error:
+            if 'registry' in str(error):  # a class that is not registered
+                raise
+            raise DataError(_about_dataset(dataloader, f'the field {error} is missing')) from error
 
     def load_or_resume(self) -> None:
         """Load the weights that the run begins with; resume from the newest checkpoint that can be read.
@@ -137,7 +142,7 @@ class Runner(MMEngineRunner):
         else:
             load_weights(model, *where)
         self._has_loaded = True
-        self.logger.info(f'Load checkpoint from {filename}')
+        self.logger.info(f'Load checkpoint from {masked_text(filename)}')
         return checkpoint
 
     def _check_schedule(self, checkpoint: dict[str, Any], path: str) -> None:
@@ -148,6 +153,18 @@ class Runner(MMEngineRunner):
             )
         else:
             check_same_schedule(stored, self.cfg, path)
+
+
+def _about_dataset(loader: Mapping[str, Any], reason: str) -> str:
+    dataset = loader['dataset']
+    if 'need at least one array to concatenate' in reason:
+        reason = 'no image is left. Images without objects, or that filter_cfg excludes, are left out'
+    fields = ', '.join(f'{key}={dataset[key]!r}' for key in ('type', 'data_root', 'ann_file') if key in dataset)
+    return (
+        f'The dataset {fields} cannot be loaded: {reason}. A file of annotations for classification has one image per '
+        "line, its path and the number of its class from 0 with one space between them; a file in COCO's format has "
+        'image_id, category_id, bbox, area and iscrowd for each object.'
+    )
 
 
 def _check_resumable(checkpoint: dict[str, Any], path: str) -> None:

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmpretrain.models.heads import MultiLabelClsHead
 from mmpretrain.models.utils import ShiftWindowMSA
 from torch import Tensor, nn
 from torch.export import ExportedProgram
@@ -41,6 +42,11 @@ class PixelClassifier(nn.Module):
 
     def __init__(self, model: BaseModel) -> None:
         super().__init__()
+        if isinstance(model.head, MultiLabelClsHead):
+            raise ConfigError(
+                f'model.head is a {type(model.head).__name__}, for images of several classes, and an export gives the '
+                'softmax over one.'
+            )
         self.model = model
         self.has_aspects = isinstance(model.head, MaKDHeadMixin)
         self.eval()

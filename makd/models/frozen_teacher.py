@@ -136,7 +136,10 @@ class FrozenClassifier(FrozenTeacher):
     @property
     def num_classes(self) -> int:
         """C, the number of classes of the teacher."""
-        return self.model.head.num_classes
+        num_classes = getattr(self.model.head, 'num_classes', None) if self.model.with_head else None
+        if num_classes is None:
+            raise ConfigError('model.teacher has no head with num_classes, so it gives no class logits to learn.')
+        return num_classes
 
 
 class FrozenDetector(FrozenTeacher):

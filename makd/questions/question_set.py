@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from makd.errors import QuestionsError
-from makd.files import atomic_file, read_text
+from makd.files import atomic_file, parse_json, read_text
 
 KINDS = ('visual', 'categorical', 'environmental', 'abstract')
 
@@ -149,10 +149,12 @@ class QuestionSet:
         """
         text = read_text(path, QuestionsError)
         try:
-            return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
+            content = parse_json(text, path, QuestionsError)
+        except QuestionsError as error:
             hint = '' if text[:1] in ('{', '[') else '; QuestionSet.from_text reads a file with one question per line'
-            raise QuestionsError(f'{path} is not JSON: {error}{hint}') from None
+            raise QuestionsError(f'{error}{hint}') from None
+        try:
+            return cls.from_dict(content)
         except QuestionsError as error:
             raise QuestionsError(f'{path}: {error}') from None
 
@@ -180,7 +182,7 @@ def _check(questions: tuple[Question, ...]) -> None:
         for field in ('id', 'text'):
             value = getattr(question, field)
             place = f'questions[{index}] ({question.id!r})'
-            if not isinstance(value, str) or not value.strip() or '\n' in value:
+            if not isinstance(value, str) or not value.strip() or '\n' in value or not _is_unicode(value):
                 raise QuestionsError(f'{place}: {field} must be one line of text, not empty, got {value!r}')
             first = index_of.setdefault((field, ' '.join(value.split())), index)
             if first != index:
@@ -191,6 +193,11 @@ def _check(questions: tuple[Question, ...]) -> None:
             raise QuestionsError(
                 f'{place}: unknown kind {question.kind!r}; choose from {_quoted(KINDS)}, or leave it out'
             )
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: JSON may hold one half of a surrogate pair."""
+    return not any('\ud800' <= character <= '\udfff' for character in text)
 
 
 def _parse(index: int, entry: object) -> Question:

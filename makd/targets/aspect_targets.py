@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from makd.errors import QuestionsError, TargetsError
-from makd.files import atomic_folder, file_sha256, read_text
+from makd.files import atomic_folder, file_sha256, parse_json, read_json, read_text
 from makd.questions import QuestionSet
 from makd.targets.fingerprints import FINGERPRINT
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys, keys_hash
@@ -199,7 +199,7 @@ class AspectTargets:
 
         The first access reads every answer.
         """
-        question_hash = json.loads((self.path / META_FILE).read_bytes())['question_hash']
+        question_hash = read_json(self.path / META_FILE, TargetsError)['question_hash']
         parts = [question_hash, *(file_sha256(self.path / name) for name in (KEYS_FILE, ARRAY_FILE))]
         return hashlib.sha256(' '.join(parts).encode()).hexdigest()
 
@@ -214,9 +214,10 @@ class AspectTargets:
         if not path.exists():
             return {}
         try:
-            entries = [json.loads(line) for line in read_text(path, TargetsError).split('\n') if line]
+            lines = [line for line in read_text(path, TargetsError).split('\n') if line]
+            entries = [parse_json(line, path, TargetsError) for line in lines]
             return {entry['key']: entry['reason'] for entry in entries}
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise TargetsError(f'{path} is damaged ({error}): annotate again, or remove it') from None
 
     @cached_property
@@ -387,10 +388,7 @@ def _check_files(folder: Path) -> None:
 
 def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any], str | None]:
     """Return the questions, the free metadata, and the hash of the keys if the folder has one."""
-    try:
-        content = json.loads(read_text(path, TargetsError))
-    except json.JSONDecodeError as error:
-        raise TargetsError(f'{path} is not JSON: {error}; copy or write the folder again') from None
+    content = read_json(path, TargetsError)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise TargetsError(f'{path} does not describe targets: it lacks "format": "{FORMAT}"')
     if (version := content.get('format_version')) != FORMAT_VERSION:

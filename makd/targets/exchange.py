@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_file, read_text
+from makd.files import atomic_file, parse_json, read_json, read_text
 from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
 from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
@@ -206,13 +206,13 @@ def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool =
     try:
         with pq.ParquetFile(source) as file:
             schema = file.schema_arrow
-            content = json.loads((schema.metadata or {}).get(_SCHEMA_KEY, b'null'))
-            if content is None or not {*_PARQUET_OWN_COLUMNS} <= {*schema.names}:
+            content = parse_json((schema.metadata or {}).get(_SCHEMA_KEY, b'null'), source, TargetsError)
+            if not isinstance(content, dict) or not {*_PARQUET_OWN_COLUMNS} <= {*schema.names}:
                 raise TargetsError(
                     f'{source} is not Parquet from makd: it needs the columns {" and ".join(_PARQUET_OWN_COLUMNS)}, '
                     'and the questions under "makd" in the metadata of its schema'
                 )
-            questions = QuestionSet.from_dict(content['question_set'])
+            questions = QuestionSet.from_dict(content.get('question_set'))
             logprobs = np.empty((file.metadata.num_rows, len(questions), 2), np.float32)
             keys: list[str] = []
             for batch in file.iter_batches(columns=list(_PARQUET_OWN_COLUMNS)):
@@ -232,7 +232,12 @@ def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool =
     except (OSError, pa.ArrowInvalid) as error:
         raise TargetsError(f'cannot read {source} as Parquet: {error}') from None
     return AspectTargets.write(
-        destination, questions=questions, keys=keys, logprobs=logprobs, meta=content['meta'], overwrite=overwrite
+        destination,
+        questions=questions,
+        keys=keys,
+        logprobs=logprobs,
+        meta=content.get('meta') or {},
+        overwrite=overwrite,
     )
 
 
@@ -244,10 +249,7 @@ def _read_answers(path: Path) -> dict[str, Any]:
             raise TargetsError(f'{path}: the stem {twice!r} occurs twice; drop one of them')
         return content
 
-    try:
-        answers = json.loads(read_text(path, TargetsError), object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise TargetsError(f'{path} is not JSON: {error}') from None
+    answers = read_json(path, TargetsError, object_pairs_hook=unique)
     if not isinstance(answers, dict):
         raise TargetsError(f'{path}: expected {{image stem: [p_1, ..., p_Q]}}, got a {type(answers).__name__}')
     return answers

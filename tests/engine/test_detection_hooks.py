@@ -22,6 +22,7 @@ from makd.engine.hooks import (
     TrainingCheckHook,
 )
 from makd.engine.hooks.coco_class_check import read_categories
+from makd.engine.runner import Runner
 from makd.errors import ConfigError, DataError
 from makd.models.heads import AspectHead
 from makd.questions import Question, QuestionSet
@@ -141,6 +142,16 @@ def test_a_training_without_any_box_is_refused(coco, how):
     runner.train_dataloader = torch.utils.data.DataLoader(runner.train_dataloader.dataset)
     with pytest.raises(DataError, match=r'None of the 2 images .* has an object to learn'):
         TrainingCheckHook().before_train(runner)
+
+
+def test_an_annotation_without_a_field_is_named(coco):
+    content = json.loads((coco / 'boxes.json').read_text())
+    del content['annotations'][1]['area']
+    (coco / 'boxes.json').write_text(json.dumps(content))
+    fields = dict(data_root=str(coco), ann_file='boxes.json', data_prefix=dict(img='images/'), pipeline=LOAD)
+    dataset = dict(type='CocoDataset', metainfo=dict(classes=NAMES), **fields)
+    with pytest.raises(DataError, match=r"ann_file='boxes.json' cannot be loaded: the field 'area' is missing"):
+        Runner.build_dataloader(dict(dataset=dataset, sampler=dict(type='DefaultSampler'), batch_size=1))
 
 
 def test_boxes_of_no_area_and_crowds_are_no_objects(coco):

@@ -118,6 +118,15 @@ def test_images_that_are_absent_or_broken(browse):
     assert ends[2] > 0
 
 
+def test_links_out_of_the_folder_are_not_shown_unless_asked_for(browse, tmp_path):
+    image = next(Path('images').rglob('*.png')).absolute()
+    image.rename(tmp_path / 'private.png')
+    image.symlink_to(tmp_path / 'private.png')
+    assert 'private.png' in browse('answers', '--images', 'images')[1]
+    assert not Path('work_dirs/browse/answers.html').exists()
+    assert browse('answers', '--images', 'images', '--follow-links')[1] is None
+
+
 def test_mistakes_are_one_message(browse):
     assert 'there is no folder' in browse('no', '--images', 'images')[1]
     assert "--images: there is no folder 'no'" in browse('answers', '--images', 'no')[1]

@@ -1,11 +1,12 @@
 """The log that mmengine wrote of a run, all its starts put together."""
 
-import json
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from makd.errors import DataError
+from makd.files import parse_json
 
 Curve = dict[int, float]  # epoch, or step where epochs are not counted -> value
 
@@ -43,15 +44,15 @@ class TrainingLog:
         log = cls(len(files))
         for path in files:
             begun = False
-            for line in path.read_text('utf-8').splitlines():
+            for line in path.read_text('utf-8', errors='replace').splitlines():
                 try:
-                    record = json.loads(line)
-                except json.JSONDecodeError:  # the process was killed while it wrote the line
+                    record: Any = parse_json(line, path, DataError)
+                except DataError:  # the process was killed while it wrote the line
                     continue
-                if 'step' not in record:  # a test
+                if not isinstance(record, dict) or 'step' not in record:  # a test
                     continue
                 if 'lr' in record and not begun:  # this start repeats what an earlier one did beyond this point
-                    log._forget(record['step'], record.get('epoch', record['step']))
+                    log._forget(record['step'], record.get('epoch') or record['step'])
                     begun = True
                 if 'lr' in record:
                     log.training[record['step']] = record

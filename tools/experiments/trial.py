@@ -15,7 +15,8 @@ from experiments.tool_run import ToolRun
 from experiments.training_log import TrainingLog
 from makd.cli.arguments import parse_options
 from makd.config import read_config, walk_dicts
-from makd.errors import ConfigError
+from makd.errors import ConfigError, DataError
+from makd.files import atomic_file, read_json
 
 # Text of a config with its bases -> the formatted config: formatting is slow, and a table needs it for each seed.
 _FORMATTED: dict[str, str] = {}
@@ -108,9 +109,10 @@ class Trial:
 
     def result(self) -> Result | None:
         """Return the result if the trial has run to its end, None otherwise."""
+        path = self.work_dir / 'result.json'
         try:
-            return Result(**json.loads((self.work_dir / 'result.json').read_text('utf-8')))
-        except FileNotFoundError:
+            return Result(**read_json(path, DataError)) if path.exists() else None
+        except (DataError, TypeError):  # cut off by a kill, or from other code: the trial is run again
             return None
 
     def run(self, report: Callable[[str], None], environment: Mapping[str, str]) -> Result:
@@ -141,10 +143,9 @@ class Trial:
             steps = re.findall(r'Epoch\(train\).*?\[ *\d+/(\d+)\]', (self.work_dir / 'train.txt').read_text('utf-8'))
             times = [record['time'] for record in log.training.values()]
             seconds = fmean(times) * int(steps[-1]) if steps and times else float('nan')
-            result = Result(json.loads(metrics.read_text('utf-8')), seconds, sorted(log.validation.items()))
-            temporary = self.work_dir / 'result.json.tmp'
-            temporary.write_text(json.dumps(asdict(result), indent=2), 'utf-8')
-            temporary.rename(self.work_dir / 'result.json')
+            result = Result(read_json(metrics, DataError), seconds, sorted(log.validation.items()))
+            with atomic_file(self.work_dir / 'result.json') as file:
+                file.write(json.dumps(asdict(result), indent=2).encode())
         return result
 
     def _batch_options(self) -> list[str]:
