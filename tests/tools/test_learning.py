@@ -34,7 +34,7 @@ def test_an_epoch_without_steps(config, python, tmp_path):
 def test_a_dataset_without_images(config, python, tmp_path):
     (tmp_path / 'none.txt').write_text('')
     options = [f'train_dataloader.dataset.ann_file={tmp_path / "none.txt"}']
-    refused(train(python, config, tmp_path, *options), 'No image is left', 'none.txt')
+    refused(train(python, config, tmp_path, *options), 'no image is left', 'none.txt')
 
 
 def test_no_image_has_answers(python, tmp_path):
