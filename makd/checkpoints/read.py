@@ -188,5 +188,9 @@ def _function_of_class(owner: Any, name: str) -> Any:
     raise UnpicklingError(f'GLOBAL getattr({owner!r:.60}, {name!r:.60}) is not allowed')
 
 
-mmengine_checkpoint._safe_torch_load = _load
-mmengine_checkpoint.load_url = _load_url
+for _name, _function in {'_safe_torch_load': _load, 'load_url': _load_url}.items():
+    if not hasattr(mmengine_checkpoint, _name):
+        raise ImportError(
+            f'This version of mmengine does not read files by {_name}, so makd cannot make it read them safely.'
+        )
+    setattr(mmengine_checkpoint, _name, _function)

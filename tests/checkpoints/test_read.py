@@ -156,6 +156,16 @@ def test_numpy_1_and_2_name_their_functions_differently(tmp_path):
             read_checkpoint(str(tmp_path / 'a.pth'))
 
 
+def test_the_format_before_torch_1_6_is_read_as_safely(tmp_path):
+    for name, content in (('a', {'state_dict': WEIGHTS}), ('b', {'state_dict': WEIGHTS, 'x': Touch(tmp_path / 'ran')})):
+        torch.save(content, tmp_path / f'{name}.pth', _use_new_zipfile_serialization=False)
+    found = read_checkpoint(str(tmp_path / 'a.pth'))['state_dict']
+    assert torch.equal(found['backbone.weight'], WEIGHTS['backbone.weight'])
+    with pytest.raises(ConfigError, match=r'b\.pth.* contains a Python object'):
+        read_checkpoint(str(tmp_path / 'b.pth'))
+    assert not (tmp_path / 'ran').exists()
+
+
 def test_a_bare_state_dict_has_no_meta(tmp_path):
     torch.save(WEIGHTS, tmp_path / 'a.pth')
     found = read_checkpoint(str(tmp_path / 'a.pth'))
@@ -188,6 +198,7 @@ UNREADABLE = {
     'LFS': (write(b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n'), 'git lfs pull'),
     'archive': (write(b'PK\x05\x06' + bytes(18)), 'is not a torch checkpoint'),
     'module': (save(torch.nn.Linear(1, 1)), r'contains a Python object, torch\.nn\.modules\.linear\.Linear'),
+    'TorchScript': (lambda path: torch.jit.script(torch.nn.ReLU()).save(str(path)), 'is not a torch checkpoint'),
     'list': (save([WEIGHTS]), r'holds list, not a state dict'),
     'empty dict': (save({}), 'holds an empty dict'),
     'no meta': (save({'state_dict': WEIGHTS, 'meta': None}), 'its meta is a NoneType'),
