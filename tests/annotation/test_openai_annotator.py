@@ -197,6 +197,49 @@ def test_start_refuses_a_server_without_log_probabilities(serve, shown):
         annotator.start(RED)
 
 
+@pytest.mark.parametrize('stand_in', [-3.4e38, -9999.0, float('-inf'), -100.5])
+def test_all_probability_for_the_likeliest_token_is_no_answer(serve, stand_in):
+    greedy = first_token({'Yes': 0.0, 'No': stand_in, 'The': stand_in})
+    _, annotator = serve(lambda request: greedy)
+    with pytest.raises(ConfigError, match=r'shows 1 tokens .*parameters=dict\(temperature=1\)'):
+        annotator.start(RED)
+    (answers,) = ask(annotator, RED)
+    assert np.isnan(answers.logprobs).all()
+    assert answers.reason == 'the server gave the log-probability of a single token'
+
+
+def test_a_stand_in_is_not_taken_for_a_probability(serve):
+    _, annotator = serve(lambda request: first_token({'Yes': -0.1, 'The': -3.0, 'No': -9999.0}))
+    (answers,) = ask(annotator, RED)
+    np.testing.assert_array_equal(answers.logprobs, np.float32([[-0.1, -3.0]] * 3))
+    assert answers.bounded == 3
+
+
+def divides(request):
+    """Divides by the temperature, or by 0.02 where it is 0."""
+    logits = np.array([1.0, 0.5, 0.2]) / (request.body['temperature'] or 0.02)
+    return first_token(dict(zip(('Yes', 'No', 'The'), logits - np.logaddexp.reduce(logits))))
+
+
+def test_log_probabilities_that_depend_on_the_temperature_are_refused(serve):
+    _, annotator = serve(divides)
+    with pytest.raises(ConfigError, match=r'differ by 25, and at temperature 1 by 0\.5\. Set parameters'):
+        annotator.start(RED)
+    _, annotator = serve(divides, parameters={'temperature': 1})
+    annotator.start(RED)
+    (answers,) = ask(annotator, RED)
+    np.testing.assert_allclose(answers.logprobs[:, 0] - answers.logprobs[:, 1], 0.5, atol=1e-6)
+
+
+def test_a_model_may_be_certain(serve):
+    certain = {'Yes': -1e-9, 'The': -19.0, 'No': -21.0}
+    server, annotator = serve(lambda request: first_token(certain))
+    assert annotator.start(RED)['tokens_shown'] == 3
+    assert [request.body.get('temperature') for request in server.requests[1:]] == [0, 1]
+    _, annotator = serve(lambda r: Reply({}, 400) if r.body['temperature'] else first_token(certain))
+    assert annotator.start(RED)['tokens_shown'] == 3
+
+
 def test_start_refuses_a_model_without_eyes_but_not_a_strange_first_image(serve):
     blind = Reply({'error': {'message': 'image input is not supported'}}, 400)
     _, annotator = serve(lambda request: blind)

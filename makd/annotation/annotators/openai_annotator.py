@@ -21,6 +21,7 @@ from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import MODELS
 
+_CERTAIN = 16.0  # beyond, P is 0 or 1 in float32
 _FORMATS = {'png': {}, 'jpeg': {'quality': 95}}
 
 
@@ -135,23 +136,27 @@ class OpenAIAnnotator(Annotator):
         """Find out which log-probabilities the server shows, and whether it answers at all.
 
         Raises:
-            ConfigError: The server takes no images, or shows no log-probabilities.
+            ConfigError: The server takes no images, or shows no log-probabilities of the model, but none or those after
+                the temperature.
             AnnotatorStopped: The server does not answer.
         """
         try:
             text_only = self._turns(self.questions[0].text)
             found = by_id(self.client, self.answers, self.case_variants, text_only, **self._fields)
             self._tokens = found or self._tokens
-            reply = self._first_reply(self.preparer(image))
+            url = self.preparer(image)
+            reply = self._first_reply(url)
+            reading = self._tokens.read(reply)
+            if reading.tokens < 2:
+                raise ConfigError(
+                    f'{self.client} shows {reading.tokens} tokens with their log-probabilities, and at least 2 are '
+                    'needed. Use a server that shows them (llama-cpp-python: with --logits_all true), and a model '
+                    'without hidden reasoning. If it gives the likeliest token all of the probability, as some do at '
+                    'temperature 0, set parameters=dict(temperature=1).'
+                )
+            self._check_temperature(url, reading)
         except ServerError as error:
             raise AnnotatorStopped(str(error)) from None
-        reading = self._tokens.read(reply)
-        if reading.tokens < 2:
-            raise ConfigError(
-                f'{self.client} shows {reading.tokens} tokens with their log-probabilities, and at least 2 are '
-                'needed. Use a server that shows them (llama-cpp-python: with --logits_all true), and a model without '
-                'hidden reasoning.'
-            )
         if reading.reason is not None:
             print_log(
                 f'{self.client}: {reading.reason}, for the first question about the first image. If this continues, '
@@ -201,10 +206,26 @@ class OpenAIAnnotator(Annotator):
     def _ask(self, url: str, question: str) -> Reading:
         return self._tokens.read(self._reply(url, question))
 
-    def _reply(self, url: str, question: str) -> dict[str, Any]:
-        return self.client.chat(self._turns(question, url), **self._fields, **self._tokens.request)
+    def _reply(self, url: str, question: str, **fields: Any) -> dict[str, Any]:
+        return self.client.chat(self._turns(question, url), **{**self._fields, **fields}, **self._tokens.request)
 
-    def _first_reply(self, url: str) -> dict[str, Any]:
+    def _check_temperature(self, url: str, reading: Reading) -> None:
+        """Raise a ConfigError if a pair as good as certain is less so at temperature 1: the server divides by it."""
+        odds = abs(reading.pair[0] - reading.pair[1])
+        if not odds > _CERTAIN:
+            return
+        try:
+            yes, no = self._tokens.read(self._first_reply(url, temperature=1)).pair
+        except ConfigError:
+            return  # no other temperature is allowed
+        if not odds < 1.5 * abs(yes - no):
+            raise ConfigError(
+                f'{self.client} changes log-probabilities by the temperature: for the first question, those of yes and '
+                f'no differ by {odds:.3g}, and at temperature 1 by {abs(yes - no):.3g}. Set '
+                'parameters=dict(temperature=1), which gives those of the model.'
+            )
+
+    def _first_reply(self, url: str, **fields: Any) -> dict[str, Any]:
         """Return the reply to the first question.
 
         It is about a plain image if the server refuses the given one, or says nothing about it, as content filters do.
@@ -212,13 +233,13 @@ class OpenAIAnnotator(Annotator):
         question = self.questions[0].text
         refusal = None
         try:
-            reply = self._reply(url, question)
+            reply = self._reply(url, question, **fields)
             if self._tokens.read(reply).tokens:
                 return reply
         except RequestRefused as error:
             refusal = error
         try:
-            return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question)
+            return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question, **fields)
         except RequestRefused as error:
             raise ConfigError(
                 f'{refusal or error}\nThat was the first question about the first image, and a plain image was '

@@ -9,6 +9,8 @@ import numpy as np
 from makd.annotation.openai_client import OpenAIClient
 from makd.errors import RequestRefused
 
+# Stand-ins for "not computed", such as -3.4e38, -9999 or -inf, lie below; log-probabilities of a model do not.
+_LOWEST = -100.0
 _TRIAL = 20  # more tokens than by_id() looks for; a server that ignores the ids returns as many
 
 
@@ -41,11 +43,13 @@ class AnswerTokens:
         """Return the log-probabilities of yes and no as the first token of a reply.
 
         An answer that the server does not show is at most as likely as the last token that it shows; that bound takes
-        its place. If it shows neither answer, there is none.
+        its place. If it shows neither answer, or no second token, there is none.
         """
         shown = _first_token(reply)
         if not shown:
             return Reading(reason='the server gave no log-probabilities')
+        if len(shown) == 1:
+            return Reading(reason='the server gave the log-probability of a single token', tokens=1)
         found = [[value for token, value in shown if token in names] for names in (self.yes, self.no)]
         if not any(found):
             missing = ' nor '.join(repr(min(names, key=len)) for names in (self.yes, self.no))
@@ -126,7 +130,7 @@ def _variants(answer: str, case_variants: bool) -> list[str]:
 
 
 def _first_token(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return the tokens that a reply shows in first place, with their log-probabilities."""
+    """Return the tokens that a reply shows in first place, and their log-probabilities, without stand-ins for these."""
     try:
         first = reply['choices'][0]['logprobs']['content'][0]
         shown = [(str(entry['token']), float(entry['logprob'])) for entry in first.get('top_logprobs') or ()]
@@ -134,4 +138,4 @@ def _first_token(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
         own = (str(first['token']), float(first['logprob']))
     except (LookupError, TypeError, ValueError, AttributeError):
         return []
-    return shown if own[0] in dict(shown) else [*shown, own]
+    return [entry for entry in (shown if own[0] in dict(shown) else [*shown, own]) if not entry[1] < _LOWEST]
