@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
@@ -17,6 +16,7 @@ from mmengine.runner import Runner
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.structures import DataSample
 
+from makd.datasets.load_image import LoadImage
 from makd.files import picture_name
 from makd.ranges import Count, Probability
 from makd.registry import HOOKS
@@ -112,7 +112,7 @@ class DetectionPicturesHook(Hook):
         """Return the image with true boxes and the image with predicted boxes, side by side, (H, W, 3) in RGB."""
         from mmdet.structures.bbox import get_box_tensor
 
-        image = mmcv.imread(sample.img_path, channel_order='rgb')
+        image = LoadImage()(dict(img_path=sample.img_path))['img'][..., ::-1]
         scale = self.size / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         for instances in (sample.gt_instances, sample.pred_instances):
