@@ -45,7 +45,7 @@ def main() -> None:
     loaders = ('test_dataloader',)
     cfg = load_config(args.config, args.cfg_options, loaders=loaders, work_dir=args.work_dir, launcher=args.launcher)
     require_fields(cfg, args.config, 'model', 'test_dataloader', 'test_evaluator')
-    cfg.load_from = require_checkpoint(args.checkpoint, 'checkpoint')
+    cfg.load_from, cfg.resume = require_checkpoint(args.checkpoint, 'checkpoint'), False
     if args.amp:
         cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}
     if args.map_classes:

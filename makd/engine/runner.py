@@ -138,7 +138,7 @@ class Runner(MMEngineRunner):
         if trains and not self._resume:
             fit = load_matching_weights(model, *where)
             if not fit.exact:
-                self.logger.warning(f'load_from: not everything in {filename!r} fits the model:\n  {fit}')
+                self.logger.warning(masked_text(f'load_from: not everything in {filename!r} fits the model:\n  {fit}'))
         else:
             load_weights(model, *where)
         self._has_loaded = True

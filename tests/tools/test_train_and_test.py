@@ -180,22 +180,22 @@ class Captured(Exception):  # noqa: N818
 
 @pytest.fixture
 def captured(monkeypatch, tmp_path):
-    """Return a function that runs tools/train.py up to the Runner and returns its config."""
+    """Return a function that runs tools/train.py, or another tool, up to the Runner and returns its config."""
 
     def from_cfg(cfg):
         raise Captured(cfg)
 
     monkeypatch.setattr('mmengine.runner.Runner.from_cfg', from_cfg)
 
-    def train(*argv):
-        argv = ['train.py', 'configs/makd/resnet18_emoji.py', '--work-dir', str(tmp_path / 'run'), *argv]
+    def run(*argv, tool='train.py'):
+        argv = [tool, 'configs/makd/resnet18_emoji.py', '--work-dir', str(tmp_path / 'run'), *argv]
         monkeypatch.setattr(sys, 'argv', argv)
         monkeypatch.setenv('LOCAL_RANK', '0')
         with pytest.raises(Captured) as error:
-            runpy.run_path('tools/train.py', run_name='__main__')
+            runpy.run_path(f'tools/{tool}', run_name='__main__')
         return error.value.args[0]
 
-    return train
+    return run
 
 
 def test_flags_of_train(captured, tmp_path, monkeypatch):
@@ -213,6 +213,11 @@ def test_flags_of_train(captured, tmp_path, monkeypatch):
     resumed = captured('--resume', str(tmp_path / 'a.pth'))
     assert (resumed.resume, resumed.load_from) == (True, str(tmp_path / 'a.pth'))
     assert captured('--amp').optim_wrapper.type == 'AmpOptimWrapper'
+
+
+def test_a_test_with_the_config_of_a_resumed_run_does_not_resume(captured, tmp_path):
+    (tmp_path / 'a.pth').touch()
+    assert not captured(str(tmp_path / 'a.pth'), '--cfg-options', 'resume=True', tool='test.py').resume
 
 
 def test_mixed_precision_without_an_accelerator_is_refused_in_words(captured, monkeypatch, capsys):
