@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 VENV5 ?= .venv-transformers5
 SERVER_VENV ?= .venv-server
 
-.PHONY: help setup train annotate test test-fast test-transformers5 test-server lint docs
+.PHONY: help setup train annotate test test-fast fuzz test-transformers5 test-server lint docs
 
 help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
@@ -23,6 +23,7 @@ help:
 	@echo 'make annotate             ask the small MLLM that ships about every emoji that ships; CONFIG=FILE, ARGS=...'
 	@echo 'make test                 run all tests, in two processes; ARGS="-k NAME" goes to pytest'
 	@echo 'make test-fast            leave out the slow ones, those in a browser and those of several ranks: 90 seconds'
+	@echo 'make fuzz                 try 2,000 damaged files, options and values for each reader'
 	@echo 'make test-transformers5   run the tests of annotation with transformers 5, in $(VENV5)'
 	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'
 	@echo 'make docs                 build the documentation, docs/_build/html/index.html; Python 3.11 or later'
@@ -104,6 +105,9 @@ test: setup
 
 test-fast: setup
 	$(RUN) $(PYTEST) -m 'not slow and not browser and not gloo' $(ARGS)
+
+fuzz: setup
+	HYPOTHESIS_PROFILE=fuzz $(RUN) $(PYTEST) tests/fuzz $(ARGS)
 
 test-transformers5: $(VENV5)/.makd-ready
 	$(VENV5)/bin/python -m pytest tests/annotation projects/tiny_mllm $(ARGS)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+import numpy as np
+
 from makd.errors import MakdError
 
 _LONGEST_WORD = 200  # bytes; file systems allow names of 255
@@ -53,6 +55,21 @@ def parse_json(text: str | bytes, source: str | os.PathLike[str], error: type[Ma
 def read_json(path: str | os.PathLike[str], error: type[MakdError], **options: Any) -> Any:
     """Read a JSON file; see :func:`read_text` and :func:`parse_json` for what is raised."""
     return parse_json(read_text(path, error), path, error, **options)
+
+
+def open_npy(path: str | os.PathLike[str], error: type[MakdError]) -> np.ndarray:
+    """Open a ``.npy`` file memory-mapped.
+
+    Raises:
+        MakdError: It is not such a file, is cut off, or holds Python objects. It is of the type ``error``.
+        OSError: It cannot be read.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode='r')
+    except OSError:
+        raise
+    except Exception as reason:  # the header is parsed as Python, and can raise nearly anything
+        raise error(f'{path} is not a NumPy array ({reason})') from None
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

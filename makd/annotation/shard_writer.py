@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_file, parse_json, read_json, read_text, remove_leftovers
+from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, remove_leftovers
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
@@ -269,8 +269,8 @@ class ShardWriter:
     def _read_fingerprints(self, shard: int) -> np.ndarray | None:
         """Return what files the images of a shard were; None in a shard of a makd that did not store it."""
         try:
-            files = np.load(self._path(shard, 'files'), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            files = open_npy(self._path(shard, 'files'), TargetsError)
+        except (OSError, TargetsError):
             return None
         return files if files.dtype == FINGERPRINT and files.shape == self._read(shard).shape[:1] else None
 

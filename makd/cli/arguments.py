@@ -34,7 +34,7 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
             raise ValueError(f'{option!r} is not of the form KEY=VALUE')
         try:
             parsed[key] = _parse_value(value)
-        except AssertionError as error:
+        except (AssertionError, RecursionError) as error:
             raise ValueError(f'{option!r}: its brackets do not match') from error
     return parsed
 

@@ -133,6 +133,8 @@ class QuestionSet:
             raise QuestionsError(f'unknown field {unknown[0]!r} beside "questions": put it under "metadata"')
         if not isinstance(metadata := content.get('metadata', {}), dict):
             raise QuestionsError(f'"metadata" must be a JSON object, got {_shown(metadata)}')
+        if not _is_unicode(json.dumps(metadata, ensure_ascii=False)):
+            raise QuestionsError('"metadata" has one half of a surrogate pair, which cannot be written as UTF-8')
         return cls((_parse(index, entry) for index, entry in enumerate(content['questions'])), metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:

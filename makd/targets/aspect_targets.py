@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from makd.errors import QuestionsError, TargetsError
-from makd.files import atomic_folder, file_sha256, parse_json, read_json, read_text
+from makd.files import atomic_folder, file_sha256, open_npy, parse_json, read_json, read_text
 from makd.questions import QuestionSet
 from makd.targets.fingerprints import FINGERPRINT
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys, keys_hash
@@ -231,9 +231,9 @@ class AspectTargets:
         if not path.exists():
             return None
         try:
-            fingerprints = np.lib.format.open_memmap(path, mode='r')
-        except ValueError as error:
-            raise TargetsError(f'{path} is damaged ({error}): copy the folder again, or remove the file') from None
+            fingerprints = open_npy(path, TargetsError)
+        except TargetsError as error:
+            raise TargetsError(f'{error}: copy the folder again, or remove the file') from None
         if fingerprints.dtype != FINGERPRINT or fingerprints.shape != (len(self),):
             raise TargetsError(
                 f'{path} has {fingerprints.dtype} of shape {fingerprints.shape}, expected {FINGERPRINT} of shape '
@@ -324,12 +324,15 @@ class AspectTargets:
     def validate(self) -> None:
         """Read every answer to the selected questions, a few megabytes at a time, and look for impossible values.
 
+        The index of the keys is compared with the keys.
+
         NaN for both log p(yes) and log p(no) is a missing answer, not damage, see :attr:`num_missing`.
 
         Raises:
-            TargetsError: Answers are impossible, see :func:`find_damage`. The message names each kind of damage with
-                its count and its first image and question.
+            TargetsError: The index is damaged, or answers are impossible, see :func:`find_damage`. The message names
+                each kind of damage with its count and its first image and question.
         """
+        self._keys.validate(self.path)
         counts: dict[str, int] = {}
         first: dict[str, str] = {}
         for start, block in self.blocks():
@@ -418,7 +421,7 @@ def open_array(path: Path) -> np.ndarray:
             if (version := np.lib.format.read_magic(file)) != (1, 0):
                 raise ValueError(f'.npy version {version}, expected (1, 0)')
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        except ValueError as error:
+        except Exception as error:  # the header is parsed as Python, and can raise nearly anything
             raise TargetsError(f'{path} is not a NumPy array ({error}); copy or write the folder again') from None
         header = file.tell()
     if dtype != LOGPROBS or fortran_order or len(shape) != 3 or shape[2] != 2:

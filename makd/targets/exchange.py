@@ -15,7 +15,7 @@ from makd.errors import TargetsError
 from makd.files import atomic_file, parse_json, read_json, read_text
 from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
-from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
+from makd.targets.aspect_targets import AspectTargets, find_damage, sigmoid_of_pair
 
 ALL = 'all'  # instead of the name of a split
 _SCHEMA_KEY = b'makd'
@@ -229,8 +229,13 @@ def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool =
                     )
                 values = lists.flatten().to_numpy(zero_copy_only=False)
                 logprobs[rows] = values.reshape(len(batch), len(questions), 2)
-    except (OSError, pa.ArrowInvalid) as error:
+            if len(keys) < len(logprobs):
+                raise TargetsError(f'{source} is damaged: {len(keys)} of its {len(logprobs)} rows can be read')
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise TargetsError(f'cannot read {source} as Parquet: {error}') from None
+    for damage, mask in find_damage(logprobs).items():
+        if len(damaged := np.flatnonzero(mask.any(axis=1))):
+            raise TargetsError(f'{source}: {damage}, first of {keys[damaged[0]]!r}; export the answers again')
     return AspectTargets.write(
         destination,
         questions=questions,

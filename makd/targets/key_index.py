@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from makd.errors import TargetsError
+from makd.files import open_npy
 
 KEYS_FILE = 'images.txt'
 INDEX_FILE = 'index.npy'
@@ -102,6 +103,15 @@ class KeyIndex(Sequence[str]):
                 'from it.'
             )
         return cls(text, words)
+
+    def validate(self, folder: Path) -> None:
+        """Build the index anew and compare.
+
+        Raises:
+            TargetsError: They differ, so that keys are not found.
+        """
+        if not np.array_equal(self._words, build_words(self._text[:], folder / KEYS_FILE)):
+            raise TargetsError(f'{folder / INDEX_FILE} is damaged: remove it, and it is built from {KEYS_FILE}')
 
     def __reduce__(self) -> tuple[Any, ...]:
         return KeyIndex, (self._text[:], np.asarray(self._words))
@@ -202,8 +212,8 @@ def _check_unique(lines: list[bytes], rows: np.ndarray, collisions: np.ndarray, 
 def _load_words(path: Path, text: mmap.mmap, expected_hash: str) -> np.ndarray | None:
     """Return the index, memory-mapped; None if it is damaged, or not of this text with this hash."""
     try:
-        words = np.lib.format.open_memmap(path, mode='r')
-    except (OSError, ValueError):
+        words = open_npy(path, TargetsError)
+    except (OSError, TargetsError):
         return None
     if words.dtype != np.uint64 or words.ndim != 1 or len(words) < 5 or len(words) % 3 != 2:
         return None

@@ -1,0 +1,84 @@
+"""Options and arguments of any value: an error of makd's, or a value that the class takes."""
+
+import inspect
+
+import pytest
+from fuzz.damage import json_values, outcome
+from hypothesis import given
+from hypothesis import strategies as st
+from mmengine.config import Config
+
+from makd import registry
+from makd.argument_types import wrong_values
+from makd.cli.arguments import parse_options
+from makd.config import check_makd_types, check_numbers, merge_options, read_config
+from makd.errors import MakdError
+from makd.models.losses import DKDLoss, KDLoss, MaKDKLLoss, MaKDLoss
+
+symbols = st.text('abc=.,[](){}\'"\\ 0123456789-+eE:', max_size=16)
+LOSSES = {'makd.KDLoss': KDLoss, 'makd.DKDLoss': DKDLoss, 'makd.MaKDLoss': MaKDLoss, 'makd.MaKDKLLoss': MaKDKLLoss}
+
+
+@given(key=symbols, value=symbols | st.text(max_size=8))
+def test_an_option(key, value):
+    try:
+        options = parse_options([f'{key}={value}'])
+    except ValueError:
+        return
+    cfg = Config(dict(a=dict(b=[dict(c=1)], c=2)))
+    _, message = outcome(merge_options, cfg, options)
+    assert not message or '--cfg-options' in message
+
+
+@given(values=st.dictionaries(st.sampled_from(['loss_weight', 'temperature', 'alpha', 'beta']), json_values))
+@pytest.mark.parametrize('name', LOSSES)
+def test_the_arguments_of_a_loss(name, values):
+    """What passes the check is built, with weights that are finite and not negative."""
+    _, message = outcome(check_makd_types, Config(dict(model=dict(loss=dict(type=name, **values)))))
+    if message:
+        assert 'model.loss' in message
+        return
+    loss = LOSSES[name](**values)
+    assert all(0 <= getattr(loss, key) < float('inf') for key in values)
+
+
+@pytest.fixture(scope='module')
+def classes():
+    registry.find('makd.none')
+    return {name: registry.find(name) for name in registry.names()}
+
+
+@given(data=st.data())
+def test_the_arguments_of_every_class(data, classes):
+    """The check itself never fails, whatever the value, and finds a value of the default's type right."""
+    name = data.draw(st.sampled_from(sorted(classes)))
+    parameters = inspect.signature(classes[name]).parameters.values()
+    arguments = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    values = {p.name: data.draw(json_values) for p in arguments if data.draw(st.booleans())}
+    wrong = dict(wrong_values(classes[name], values))
+    assert wrong.keys() <= values.keys()
+    defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
+    assert dict(wrong_values(classes[name], defaults)) == {}
+
+
+@given(data=st.data())
+def test_the_numbers_of_a_config(data, tmp_path):
+    fields = ['train_dataloader.batch_size', 'train_cfg.max_epochs', 'optim_wrapper.optimizer.lr', 'other.field']
+    values = data.draw(st.dictionaries(st.sampled_from(fields), json_values, min_size=1))
+    cfg = Config(dict(train_dataloader=dict(batch_size=2), train_cfg=dict(), optim_wrapper=dict(optimizer=dict())))
+    try:
+        merge_options(cfg, values)
+        check_numbers(cfg)
+    except MakdError:
+        return
+    assert isinstance(cfg.train_dataloader, dict)
+
+
+@given(
+    text=st.text(max_size=40) | st.sampled_from(['a = 1', 'a = [', 'raise ValueError', '_base_ = 3', 'import x', '1/0'])
+)
+def test_a_config_of_any_text(text, tmp_path):
+    path = tmp_path / 'c.py'
+    path.write_text(text, 'utf-8', errors='surrogatepass')
+    cfg, message = outcome(read_config, str(path))
+    assert cfg or 'c.py' in message
