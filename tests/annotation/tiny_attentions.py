@@ -234,6 +234,20 @@ def qwen3_vl_moe():
     return qwen_vl('Qwen3VLMoe', 'qwen3_vl_moe_text', rope, 8, 'Qwen3VL', 'Qwen3VL', experts, **vision)
 
 
+def qwen3_5():
+    """Linear attention in two of three layers; only in transformers 5."""
+    rope = dict(mrope_section=[2, 1, 1], mrope_interleaved=True, partial_rotary_factor=1.0)
+    linear = dict(
+        layer_types=['linear_attention', 'full_attention', 'linear_attention'],
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+    )
+    vision = dict(depth=2, num_position_embeddings=16)
+    return qwen_vl('Qwen3_5', 'qwen3_5_text', rope, 8, 'Qwen3VL', 'Qwen3VL', linear, **vision)
+
+
 def glm4v_moe():
     tokenizer = make_tokenizer(
         image_token='<|image|>', video_token='<|video|>', begin='<|begin_of_image|>', end='<|end_of_image|>'
@@ -284,5 +298,7 @@ MODES = {
     qwen3_vl_moe: 'shared',
     glm4v_moe: 'shared',
 }
+if hasattr(transformers, 'Qwen3_5Config'):
+    MODES[qwen3_5] = 'copied'
 FAMILIES = {make.__name__: make for make in MODES}
 MODES = {make.__name__: mode for make, mode in MODES.items()}

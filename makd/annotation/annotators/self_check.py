@@ -57,8 +57,8 @@ def self_check(scorer: PrefixScorer, prompts: Sequence[Sequence[Inputs]], prefix
         for suffix, of_images, expected in zip(checked, zip(*prompts), zip(*plain)):
             together = _logprobs(scorer.generate(suffix, concatenated(of_images)))
             noise = max(noise, _difference(together, torch.stack(expected)))
-    # The effect of another order of summation, in case the computations above happen to agree exactly.
-    rounding = 1e-5 if dtype == torch.float32 else 6 * torch.finfo(dtype).eps
+    # The effect of another order of summation, if a batch shows less of it; linear attention in chunks needs most.
+    rounding = 5e-5 if dtype == torch.float32 else 6 * torch.finfo(dtype).eps
     rounding *= max(float(logprobs[logprobs > _UNLIKELY].std()) for of_image in plain for logprobs in of_image)
     tolerance = min(max(4 * noise, rounding), 4 * rounding)
     report: dict[str, Any] = {'noise': noise, 'tolerance': tolerance}
