@@ -1,4 +1,4 @@
-"""Class folders, answers and configs so small that a tool trains and tests on them in seconds."""
+"""Class folders, answers and configs on which a tool trains and tests in seconds, and how a tool refuses."""
 
 from pathlib import Path
 
@@ -77,6 +77,15 @@ def write_config(path, train, test=None, answers=None, test_answers=None, model=
     )
     Path(path).write_text(''.join(f'{key} = {value!r}\n' for key, value in cfg.items()))
     return str(path)
+
+
+def refused(result, *named):
+    """Assert that a tool ended with one message, which names something, and without a traceback."""
+    assert result.returncode in (1, 2), result.stdout[-500:] + result.stderr[-500:]
+    assert 'Traceback' not in result.stderr
+    message = result.stderr[result.stderr.index('error: ') :]
+    for text in named:
+        assert text in message
 
 
 def _loader(root, answers, split):

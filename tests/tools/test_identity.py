@@ -5,7 +5,7 @@ import json
 import mmengine
 import pytest
 import torch
-from tiny_training import ANIMALS, QUESTIONS, write_answers, write_config, write_images
+from tiny_training import ANIMALS, QUESTIONS, refused, write_answers, write_config, write_images
 
 from makd.questions import Question, QuestionSet
 
@@ -24,15 +24,6 @@ def train(python, config, *options):
     result = python('tools/train.py', config, '--work-dir', work_dir, *options)
     assert result.returncode == 0, result.stderr
     return f'{work_dir}/epoch_1.pth'
-
-
-def refused(result, *named):
-    """Assert that a tool ended with one message, which names something."""
-    assert result.returncode == 1, result.stdout[-500:] + result.stderr[-500:]
-    assert 'Traceback' not in result.stderr
-    message = result.stderr[result.stderr.index('error: ') :]
-    for text in named:
-        assert text in message
 
 
 def run_test(python, tmp_path, config, checkpoint, *options):

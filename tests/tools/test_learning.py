@@ -4,21 +4,13 @@ import re
 
 import pytest
 import torch
-from tiny_training import write_answers, write_config, write_images
+from tiny_training import refused, write_answers, write_config, write_images
 
 
 @pytest.fixture
 def config(tmp_path):
     images = write_images(tmp_path / 'images', images=2)
     return write_config(tmp_path / 'c.py', images, answers=write_answers(tmp_path / 'answers', images))
-
-
-def refused(result, *named):
-    assert result.returncode == 1, result.stdout[-500:] + result.stderr[-500:]
-    assert 'Traceback' not in result.stderr
-    message = result.stderr[result.stderr.index('error: ') :]
-    for text in named:
-        assert text in message
 
 
 def train(python, config, tmp_path, *options):
