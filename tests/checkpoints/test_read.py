@@ -1,6 +1,7 @@
 """Reading a checkpoint runs no code from it, and what cannot be read is one message that names the file."""
 
 import pickle
+import random
 import zipfile
 from pathlib import Path
 
@@ -227,3 +228,39 @@ def test_a_whole_model_is_refused_even_if_it_is_trusted(tmp_path, monkeypatch):
     monkeypatch.setenv('MAKD_TRUST_CHECKPOINT', str(tmp_path / 'a.pth'))
     with pytest.raises(ConfigError, match=r'a\.pth.* holds a whole Linear, not a state dict'):
         read_checkpoint(str(tmp_path / 'a.pth'))
+
+
+def damage(content, generator):
+    """Return bytes after up to five changes: other bytes, bytes that are lost or inserted, and a lost end."""
+    content = bytearray(content)
+    for _ in range(generator.randint(1, 5)):
+        place = generator.randrange(len(content))
+        change = generator.choice(['other', 'lost', 'inserted', 'end'])
+        if change == 'other':
+            content[place] = generator.randrange(256)
+        elif change == 'lost':
+            del content[place : place + generator.randint(1, 50)]
+        elif change == 'inserted':
+            content[place:place] = generator.randbytes(generator.randint(1, 20))
+        else:
+            del content[place + 1 :]
+        content = content or bytearray(1)
+    return bytes(content)
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_damage_anywhere_is_a_message_that_names_the_file(zipped, tmp_path):
+    meta = {'epoch': 3, 'dataset_meta': {'classes': ['cat', 'dog']}, 'best': np.float64(0.5)}
+    content = {'state_dict': WEIGHTS, 'meta': meta, 'message_hub': {'loss': HistoryBuffer([1.0], [1])}}
+    torch.save(content, tmp_path / 'whole.pth', _use_new_zipfile_serialization=zipped)
+    whole = (tmp_path / 'whole.pth').read_bytes()
+    generator = random.Random(0)
+    refused = 0
+    for _ in range(200):
+        (tmp_path / 'damaged.pth').write_bytes(damage(whole, generator))
+        try:
+            read_checkpoint(str(tmp_path / 'damaged.pth'))
+        except ConfigError as error:
+            assert 'damaged.pth' in str(error)  # noqa: PT017, not each damage is noticed
+            refused += 1
+    assert refused > 150
