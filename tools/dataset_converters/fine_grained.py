@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from dataset_converters.archives import unpack
 from dataset_converters.download import Download
-from dataset_converters.published import Published, unpack
+from dataset_converters.published import Published
 from makd.errors import DataError
 
 VGG = 'https://www.robots.ox.ac.uk/~vgg/data'

@@ -1,13 +1,11 @@
 """Datasets that are published as archives: fetch, verify, unpack and count their files."""
 
-import os
 import shutil
-import tarfile
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset_converters.archives import is_archive, unpack
 from dataset_converters.download import Download, fetch, verify
 from makd.errors import DataError
 
@@ -94,26 +92,3 @@ def missing_files(counts: Mapping[str, int], out: Path) -> str | None:
         if found < count:  # users may add files
             return f'{out / pattern}: {found} files, but {count} are published'
     return None
-
-
-def is_archive(path: Path) -> bool:
-    """Return whether a file's name is that of an archive."""
-    return path.name.endswith(('.zip', '.tar', '.tgz', '.tar.gz'))
-
-
-def unpack(path: Path, out: Path, strip: str = '.') -> None:
-    """Unpack the folder ``strip`` of an archive into ``out``; a file appears whole or not at all.
-
-    Raises:
-        DataError: The archive is damaged, or the disk is full.
-    """
-    temporary = out / f'.{path.name}.unpacked'
-    shutil.rmtree(temporary, ignore_errors=True)  # from an interrupted run
-    try:
-        # zipfile never writes outside the folder, and takes no filter.
-        shutil.unpack_archive(path, temporary, filter=None if path.suffix == '.zip' else 'data')
-        shutil.copytree(temporary / strip, out, copy_function=os.replace, dirs_exist_ok=True)
-    except (zipfile.BadZipFile, tarfile.TarError, shutil.ReadError, EOFError, OSError) as error:
-        raise DataError(f'{path} cannot be unpacked into {out}: {error}') from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
