@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -24,7 +25,7 @@ def find_images(folder: str) -> list[str]:
     """Return the images at any depth below a folder, sorted, as POSIX paths relative to it.
 
     Links are followed, because large datasets often consist of links to folders elsewhere, but not a link to a folder
-    that it lies in.
+    that it lies in. Pipes, sockets and devices are left out, links to absent files are not.
     """
     return sorted(_walk(folder, '', ()))
 
@@ -39,8 +40,18 @@ def _walk(folder: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
     for entry in entries:
         if entry.is_dir():
             yield from _walk(entry.path, f'{prefix}{entry.name}/', (*above, true_path))
-        elif is_image(entry.name):
+        elif is_image(entry.name) and (entry.is_file() or not os.path.exists(entry.path)):
             yield prefix + entry.name
+
+
+def require_file(path: str) -> None:
+    """Raise a ValueError for a pipe, socket or device, from which reading may never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # such as a URL; reading it says what is wrong
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError('it is a pipe, socket or device')
 
 
 def opencv_agrees(content: bytes) -> bool:

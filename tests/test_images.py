@@ -1,13 +1,15 @@
 import io
+import os
 
 import mmcv
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from makd.datasets.load_emoji_on_ground import LoadEmojiOnGround
 from makd.datasets.load_image import LoadImage, LoadImageOnBackground
 from makd.errors import DataError
-from makd.images import decode, find_images, is_image
+from makd.images import decode, find_images, is_image, require_file
 
 WHITE = (255, 255, 255)
 RED = (200, 10, 20)
@@ -142,3 +144,25 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / 'elsewhere/back').symlink_to(tmp_path / 'root/a')
     (tmp_path / 'root/broken.d').symlink_to('nowhere')
     assert find_images(str(tmp_path / 'root')) == ['a/2.png', 'linked/1.png', 'linked/back/2.png']
+
+
+def test_pipes_and_devices_are_no_images(tmp_path):
+    """Reading a pipe waits until somebody writes into it."""
+    os.mkfifo(tmp_path / 'pipe.png')
+    (tmp_path / 'device.png').symlink_to('/dev/zero')
+    (tmp_path / 'lost.png').symlink_to('nowhere')  # is listed, so that its loss is noticed
+    (tmp_path / 'file.png').touch()
+    assert find_images(str(tmp_path)) == ['file.png', 'lost.png']
+    for name in ('pipe.png', 'device.png'):
+        with pytest.raises(ValueError, match='a pipe, socket or device'):
+            require_file(str(tmp_path / name))
+    for name in ('file.png', 'lost.png', 'absent.png', 'nul\0.png'):
+        require_file(str(tmp_path / name))
+    require_file('https://host/image.png')
+
+
+@pytest.mark.parametrize('loader', [LoadImage, LoadImageOnBackground, lambda: LoadEmojiOnGround(32)])
+def test_a_pipe_among_the_images_of_a_list_is_named(tmp_path, loader):
+    os.mkfifo(tmp_path / 'pipe.png')
+    with pytest.raises(DataError, match=r'pipe\.png .*a pipe, socket or device'):
+        loader()(dict(img_path=str(tmp_path / 'pipe.png')))

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from makd.config import without_pipelines
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.errors import ConfigError
-from makd.images import decode
+from makd.images import decode, require_file
 from makd.ranges import Count
 from makd.registry import DATASETS
 from makd.targets.exchange import list_images
@@ -87,6 +87,7 @@ class AnnotationImages(Dataset):
         path = self.data_root + item['key']
         try:
             mtime_ns = modification_time(path)  # before reading: who replaces the file in between is noticed later
+            require_file(path)
             content = fileio.get(path)
             item['fingerprint'] = fingerprint(content, mtime_ns)
             item['inputs'] = self.prepare(decode(content, self.background))

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image, ImageDraw
 
 from makd.errors import DataError
+from makd.images import require_file
 from makd.ranges import Count
 from makd.registry import TRANSFORMS
 
@@ -34,9 +35,10 @@ class LoadEmojiOnGround(BaseTransform):
         rng = np.random.default_rng(random.getrandbits(64))  # mmengine seeds each worker of a loader
         ground = background(self.size, self.size, rng)
         try:
+            require_file(results['img_path'])
             with Image.open(results['img_path']) as image:
                 emoji = turn(image.convert('RGBA'), rng)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise DataError(f'{results["img_path"]} cannot be read: {error}') from None
         off = rng.uniform(-self.size / 8, self.size / 8, 2)
         corner = tuple(round((self.size - side) / 2 + shift) for side, shift in zip(emoji.size, off))

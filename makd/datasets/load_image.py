@@ -10,7 +10,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 
 from makd.errors import DataError
-from makd.images import decode, opencv_agrees
+from makd.images import decode, opencv_agrees, require_file
 from makd.registry import TRANSFORMS
 
 _JPEG = b'\xff\xd8'
@@ -37,6 +37,7 @@ class LoadImage(LoadImageFromFile):
         """Load ``results['img_path']``."""
         path = results['img_path']
         try:
+            require_file(path)
             img = self._read(fileio.get(path, backend_args=self.backend_args or self.file_client_args))
         except FileNotFoundError:
             if self.ignore_empty:

@@ -11,6 +11,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from makd.datasets.dataset_wrappers import walk_datasets
+from makd.datasets.packed_path import packed_path
 from makd.errors import ConfigError, TargetsError
 from makd.ranges import Count
 from makd.registry import TRANSFORMS
@@ -30,6 +31,9 @@ class LoadTargets(BaseTransform):
     Args:
         targets: ``AspectTargets``; ``AblateAspectTargetsHook`` puts a control in their place.
         data_root: The folder that the targets' keys are relative to.
+
+    Raises:
+        ConfigError: While loading, no ``img_path`` is packed.
     """
 
     field: str
@@ -45,8 +49,9 @@ class LoadTargets(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Set the field on ``results['data_samples']``."""
-        data_sample = results['data_samples']
-        data_sample.set_field(self.look_up(self.key(data_sample.img_path)), self.field)
+        data_sample: Any = results.get('data_samples')
+        path = packed_path(data_sample, f'makd.{type(self).__name__}')
+        data_sample.set_field(self.look_up(self.key(path)), self.field)
         return results
 
     @abstractmethod

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import warnings
 
@@ -29,8 +30,11 @@ def test_what_is_wrong_with_a_file_is_said_and_raises_nothing(tmp_path, monkeypa
     save(tmp_path / 'float.tiff', Image.new('F', (2, 2)))
     save(tmp_path / 'bomb.png', Image.new('L', (200, 100)))
     (tmp_path / 'missing.png').touch()
+    (tmp_path / 'pipe.png').touch()
     images = AnnotationImages(str(tmp_path))
-    (tmp_path / 'missing.png').unlink()
+    for name in ('missing.png', 'pipe.png'):  # between two runs
+        (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / 'pipe.png')
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1800)  # of which Pillow tolerates the double
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -42,6 +46,7 @@ def test_what_is_wrong_with_a_file_is_said_and_raises_nothing(tmp_path, monkeypa
     reasons = {key: item['error'] for key, item in items.items()}
     assert reasons['empty.png'] == 'the file is empty'
     assert reasons['missing.png'] == 'No such file or directory'
+    assert reasons['pipe.png'] == 'it is a pipe, socket or device'
     assert reasons['text.png'] == 'not an image, or of a format that Pillow does not know'
     assert 'floating-point' in reasons['float.tiff']
     assert 'DecompressionBomb' in reasons['bomb.png']

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets.transforms import PackDetInputs
+from mmpretrain.datasets import PackInputs
 from mmpretrain.structures import DataSample
 
 from makd.datasets.load_targets import LoadAspectTargets
@@ -52,6 +54,21 @@ def test_missing_image(folder):
     aspects = LoadAspectTargets(folder, 'r', missing='ignore')(packed('r/c/3.png'))['data_samples'].gt_aspects
     assert aspects.shape == (3,)
     assert aspects.isnan().all()
+
+
+@pytest.mark.parametrize(
+    'pack',
+    [
+        PackInputs(meta_keys=()),
+        PackDetInputs(meta_keys=('img_id',)),
+        lambda results: results,
+    ],
+    ids=['PackInputs', 'PackDetInputs', 'neither'],
+)
+def test_a_pipeline_that_packs_no_path_is_named(folder, pack):
+    results = dict(img=np.zeros((4, 4, 3), np.uint8), img_path='r/a/1.png', img_id=0)
+    with pytest.raises(ConfigError, match=r"makd\.LoadAspectTargets needs the path.*'img_path' in its meta_keys"):
+        LoadAspectTargets(folder, 'r')(pack(results))
 
 
 def test_mistakes_are_named(folder):

@@ -10,7 +10,7 @@ from mmengine import fileio
 from PIL import Image
 from tqdm import tqdm
 
-from makd.images import decode
+from makd.images import decode, require_file
 
 QUALITY = 80
 
@@ -34,6 +34,7 @@ def make_thumbnails(paths: Sequence[str], pixels: int, background: tuple[int, ..
 
 def _thumbnail(path: str, pixels: int, background: tuple[int, ...]) -> bytes | None:
     try:
+        require_file(path)
         image = decode(fileio.get(path), background)
         image.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
         file = io.BytesIO()

@@ -16,7 +16,7 @@ from PIL import Image
 from makd.analysis.class_means import mean_correlation
 from makd.analysis.figures.output import ANNOTATOR, COLORS, STUDENT
 from makd.errors import DataError
-from makd.images import decode
+from makd.images import decode, require_file
 
 HEIGHT = 0.38  # of a bar; two of them fill a row
 ALPHA = 0.75
@@ -207,6 +207,7 @@ def draw_aspect_panel(subjects: Sequence[Subject], questions: Sequence[str]) -> 
 
 def _on_white(path: str) -> Image.Image:
     try:
+        require_file(path)
         return decode(get(path), (255, 255, 255))
     except Exception as error:  # a decoder may raise anything for a damaged file
         raise DataError(f'{path} holds no image ({error}): replace it by an intact file.') from None

@@ -17,6 +17,7 @@ from mmpretrain.engine import VisualizationHook
 from mmpretrain.structures import DataSample
 
 from makd.datasets.load_image import LoadImage
+from makd.datasets.packed_path import packed_path
 from makd.files import picture_name
 from makd.ranges import Count, Probability
 from makd.registry import HOOKS
@@ -46,7 +47,7 @@ class PredictionPicturesHook(VisualizationHook):
             self._visualizer.visualize_cls(
                 image=image.flip(0).permute(1, 2, 0).cpu().numpy(),
                 data_sample=data_sample,
-                out_file=join_path(self.out_dir, picture_name(data_sample.img_path)),
+                out_file=join_path(self.out_dir, picture_name(packed_path(data_sample, type(self).__name__))),
                 **self.draw_args,
             )
 
@@ -112,7 +113,7 @@ class DetectionPicturesHook(Hook):
         """Return the image with true boxes and the image with predicted boxes, side by side, (H, W, 3) in RGB."""
         from mmdet.structures.bbox import get_box_tensor
 
-        image = LoadImage()(dict(img_path=sample.img_path))['img'][..., ::-1]
+        image = LoadImage()(dict(img_path=packed_path(sample, type(self).__name__)))['img'][..., ::-1]
         scale = self.size / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         for instances in (sample.gt_instances, sample.pred_instances):
