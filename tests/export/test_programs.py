@@ -133,6 +133,15 @@ def test_nan_is_a_difference():
         check_outputs(lambda images: [torch.zeros(2, C)], pixels, SIZE, 'file')
 
 
+def test_a_head_for_several_classes_is_refused():
+    head = dict(type='MultiLabelLinearClsHead', num_classes=3, in_channels=32)
+    backbone = dict(type='ResNet', depth=18, base_channels=4, stem_channels=4)
+    neck = dict(type='GlobalAveragePooling')
+    model = MODELS.build(dict(type='ImageClassifier', backbone=backbone, neck=neck, head=head))
+    with pytest.raises(ConfigError, match=r'model\.head is a MultiLabelLinearClsHead'):
+        PixelClassifier(model)
+
+
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setattr(programs, 'find_spec', lambda name: None if name == 'onnxscript' else name)
     with pytest.raises(ConfigError, match=r"onnxscript, which is not installed: pip install 'makd\[export\]'"):
