@@ -137,6 +137,7 @@ def test_a_head_for_several_classes_is_refused():
     head = dict(type='MultiLabelLinearClsHead', num_classes=3, in_channels=32)
     backbone = dict(type='ResNet', depth=18, base_channels=4, stem_channels=4)
     neck = dict(type='GlobalAveragePooling')
+    init_default_scope('mmpretrain')
     model = MODELS.build(dict(type='ImageClassifier', backbone=backbone, neck=neck, head=head))
     with pytest.raises(ConfigError, match=r'model\.head is a MultiLabelLinearClsHead'):
         PixelClassifier(model)

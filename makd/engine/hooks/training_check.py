@@ -58,7 +58,8 @@ class TrainingCheckHook(Hook):
             or self.end_of_epoch(runner.train_dataloader, batch_idx)
             or self.is_last_train_iter(runner)
         ):
-            losses = {name: float(value) for name, value in (outputs or {}).items() if 'loss' in name}
+            named = ((name, torch.as_tensor(value)) for name, value in (outputs or {}).items() if 'loss' in name)
+            losses = {name: value.detach().item() for name, value in named}
             if not torch.tensor(list(losses.values())).isfinite().all():
                 shown = ', '.join(f'{name} {value:.4g}' for name, value in losses.items())
                 raise TrainingError(
