@@ -102,8 +102,10 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     return cfg
 
 
-def without_secrets(cfg: Config) -> Config:
+def without_secrets(cfg: Config | Mapping[str, Any]) -> Config:
     """Return the config as it may be written down: the same, or a copy with masked secrets."""
+    if not isinstance(cfg, Config):
+        cfg = Config(dict(cfg))
     content = cfg.to_dict()
     hidden = masked(content)
     return cfg if hidden == content else Config(hidden, filename=cfg.filename)

@@ -80,7 +80,7 @@ class AnnotationRunner(Runner):
         """Build the runner of a config."""
         cfg = copy.deepcopy(cfg)
         fields = ('dataloader', 'writer', *_RUNNER_FIELDS)
-        return cls(**{field: cfg[field] for field in fields if field in cfg}, cfg=without_secrets(Config(cfg)))
+        return cls(**{field: cfg[field] for field in fields if field in cfg}, cfg=without_secrets(cfg))
 
     def build_model(self, model: Any) -> Annotator:
         """Return the annotator of a config; an annotator is returned as it is."""

@@ -269,7 +269,7 @@ class ShardWriter:
     def _read_fingerprints(self, shard: int) -> np.ndarray | None:
         """Return what files the images of a shard were; None in a shard of a makd that did not store it."""
         try:
-            files = open_npy(self._path(shard, 'files'), TargetsError)
+            files = np.array(open_npy(self._path(shard, 'files'), TargetsError))  # not a view of a file to be replaced
         except (OSError, TargetsError):
             return None
         return files if files.dtype == FINGERPRINT and files.shape == self._read(shard).shape[:1] else None

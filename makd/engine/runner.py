@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
@@ -39,7 +38,7 @@ class Runner(MMEngineRunner):
     _load_from: str | None
 
     def __init__(self, *args: Any, cfg: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, cfg=without_secrets(cfg) if isinstance(cfg, Config) else cfg, **kwargs)
+        super().__init__(*args, cfg=None if cfg is None else without_secrets(cfg), **kwargs)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's default hooks, and makd's."""
