@@ -134,7 +134,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _fsync(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None:  # "No space left on device" does not say where
+        if error.errno and error.filename is None:  # "No space left on device" does not say where
             error.filename = str(path)
         raise
     finally:
@@ -148,6 +148,12 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, temporary.open('wb') as file:
         yield file
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file whole, see :func:`atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(text.encode('utf-8'))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from makd.cli.main import run
 from makd.errors import ConfigError
+from makd.files import write_text
 
 if TYPE_CHECKING:
     from experiments import Result, Trial
@@ -59,7 +60,7 @@ def main() -> None:
     root = Path(args.work_dir)
     root.mkdir(parents=True, exist_ok=True)
     table = to_markdown(summarise(results))
-    (root / f'{args.name}.md').write_text(table + '\n', 'utf-8')
+    write_text(root / f'{args.name}.md', table + '\n')
     figure, column = root / f'{args.name}.png', COLUMNS.get(primary_metric(results), '')
     if has_curves(results):
         plotted = 'validation curves'

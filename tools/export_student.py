@@ -10,7 +10,7 @@ from makd.cli.arguments import add_options
 from makd.cli.main import run
 from makd.config import find_config, load_config, require_checkpoint
 from makd.errors import ConfigError
-from makd.files import atomic_file
+from makd.files import atomic_file, write_text
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -131,7 +131,7 @@ def export_weights(cfg: Config, plain: BaseModel, identity: Identity, out: Path)
         with atomic_file(out) as file:  # mmdet and mmpretrain take the names of the classes from meta
             torch.save({'state_dict': plain.state_dict(), 'meta': meta}, file)
     config_out = out.with_name(f'{out.stem}_config.py')
-    plain_cfg.dump(config_out)
+    write_text(config_out, plain_cfg.pretty_text)
     print(f'{out}: a plain {type(plain).__name__}, the same scores as the student; config {config_out}')
 
 

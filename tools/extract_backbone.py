@@ -6,6 +6,7 @@ from pathlib import Path
 from makd.cli.main import run
 from makd.config import require_checkpoint
 from makd.errors import ConfigError
+from makd.files import atomic_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,8 +39,8 @@ def main() -> None:
         raise ConfigError(f'{checkpoint}: {overflown} have values beyond the range of half precision.')
     if not backbone:
         raise ConfigError(f'{checkpoint} has no weights whose names begin with backbone.')
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'state_dict': backbone}, args.out)
+    with atomic_file(Path(args.out)) as file:
+        torch.save({'state_dict': backbone}, file)
     print(f'{args.out}: {sum(weight.numel() for weight in backbone.values())} numbers')
 
 

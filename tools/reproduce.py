@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from makd.cli.main import run
 from makd.errors import DataError
+from makd.files import write_text
 
 if TYPE_CHECKING:
     from experiments import Trial
@@ -188,8 +189,8 @@ def show(args: argparse.Namespace, table: Table, blocks: list[Block], trials: Tr
         options = shlex.join(args.cfg_options)
         name += f'_{hashlib.sha256(options.encode()).hexdigest()[:6]}'
         markdown += f'\n\nWith --cfg-options {options}'
-    (root / f'{name}.md').write_text(f'{markdown}\n', 'utf-8')
-    (root / f'{name}.csv').write_text(report_csv(lines), 'utf-8')
+    write_text(root / f'{name}.md', f'{markdown}\n')
+    write_text(root / f'{name}.csv', report_csv(lines))
     column = lines[0].column
     figure = draw_gains(gains(lines), column) if table.axis is None else draw_sweep(sweeps(lines), table.axis, column)
     figure.savefig(root / f'{name}.png', dpi=150)

@@ -1,6 +1,7 @@
 """Test a checkpoint on the test set of its config."""
 
 import argparse
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -9,6 +10,7 @@ from makd.cli.main import run
 from makd.cli.runner import build_runner
 from makd.config import load_config, require_checkpoint, require_fields
 from makd.errors import ConfigError
+from makd.files import atomic_path
 
 EXAMPLES = """examples:
   python tools/test.py configs/makd/resnet18_emoji.py work_dirs/makd/resnet18_emoji/epoch_40.pth
@@ -62,7 +64,8 @@ def main() -> None:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     metrics = runner.test()
     if args.out and args.out_item == 'metrics':
-        mmengine.dump(metrics, args.out)
+        with atomic_path(Path(args.out)) as temporary:
+            mmengine.dump(metrics, temporary, file_format=Path(args.out).suffix[1:])
 
 
 def draw(cfg: Config, show_dir: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from makd.errors import MakdError
 from makd.secrets import masked_text
 
 LONGEST = 4000  # characters of a message
+_NOT_INSTALLED = re.compile(r'(?:Package )?`?([\w-]+)`? is not installed\.?')  # mmpretrain, mmdet, mmcv and mmengine
 
 
 def run(main: Callable[[], None]) -> None:
@@ -40,13 +42,23 @@ def _users_mistake(error: Exception) -> bool:
     if isinstance(error, TypeError):
         return 'unexpected keyword argument' in str(error) or 'required positional argument' in str(error)
     if isinstance(error, ImportError | RuntimeError):  # "Failed to import timm. Please run 'pip install timm'"
-        return 'install' in str(error)
+        return 'install' in str(error) or _absent_package(error) is not None
     return True
+
+
+def _absent_package(error: Exception) -> str | None:
+    """Return the package that an optional part of a config needs, if the message does not say how to get it."""
+    if isinstance(error, ModuleNotFoundError):
+        return error.name if error.name and '.' not in error.name else None
+    match = _NOT_INSTALLED.fullmatch(str(error)) if isinstance(error, ImportError | RuntimeError) else None
+    return match and match[1]
 
 
 def _message(error: Exception) -> str:
     # A KeyError's text is the repr of its message.
     message = masked_text(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+    if package := _absent_package(error):
+        return f'{message.rstrip(".")}: pip install {package}'
     if len(message) > LONGEST:
         message = f'{message[: LONGEST // 2]}\n[...]\n{message[-LONGEST // 2 :]}'
     if message.startswith('Caught '):  # torch puts the whole traceback of a data-loader worker into the message

@@ -15,7 +15,7 @@ from mmengine.dist import master_only
 
 import makd
 from makd.config import walk_dicts
-from makd.files import file_sha256
+from makd.files import atomic_file, file_sha256, write_text
 from makd.secrets import masked_argument
 from makd.targets import AspectTargets
 
@@ -57,7 +57,7 @@ def write_run_record(runner: 'Runner') -> None:
         versions={name: found for name in PACKAGES if (found := _version(name))},
         environment=collect_env(),
     )
-    (folder / RECORD_FILE).write_text(json.dumps(record, indent=2, default=str) + '\n', 'utf-8')
+    write_text(folder / RECORD_FILE, json.dumps(record, indent=2, default=str) + '\n')
 
 
 def git_states(diff_file: Path) -> list[dict[str, Any]]:
@@ -80,7 +80,8 @@ def git_states(diff_file: Path) -> list[dict[str, Any]]:
         diff = ('diff', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all', 'HEAD', '--')
         diffs.append(_run_git(top, *safely, *diff, '*.py'))  # not other files, which may hold secrets
     if any(diffs):
-        diff_file.write_bytes(b''.join(diffs))
+        with atomic_file(diff_file) as file:
+            file.writelines(diffs)
     return states
 
 

@@ -54,7 +54,7 @@ class Runner(MMEngineRunner):
         try:
             return MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
         except (AssertionError, IndexError, RuntimeError, ValueError) as error:
-            if isinstance(error, MakdError):
+            if isinstance(error, MakdError) or 'not installed' in str(error):  # a package, not the dataset
                 raise
             raise DataError(_about_dataset(dataloader, str(error))) from error
         except KeyError as error:

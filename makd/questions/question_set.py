@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from makd.errors import QuestionsError
-from makd.files import atomic_file, parse_json, read_text
+from makd.files import parse_json, read_text, write_text
 
 KINDS = ('visual', 'categorical', 'environmental', 'abstract')
 
@@ -139,8 +139,7 @@ class QuestionSet:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the set as JSON. An existing file is replaced atomically."""
-        with atomic_file(Path(path)) as file:
-            file.write((json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + '\n').encode('utf-8'))
+        write_text(Path(path), json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + '\n')
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> 'QuestionSet':

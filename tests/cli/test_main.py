@@ -48,6 +48,29 @@ def test_an_absent_package_is_a_users_mistake():
         run(lambda: (_ for _ in ()).throw(RuntimeError('a bug')))
 
 
+@pytest.mark.parametrize(
+    ('error', 'expected'),
+    [
+        (
+            RuntimeError('albumentations is not installed'),
+            'albumentations is not installed: pip install albumentations',
+        ),
+        (ImportError('`tifffile` is not installed'), '`tifffile` is not installed: pip install tifffile'),
+        (ImportError('Package lvis is not installed.'), 'Package lvis is not installed: pip install lvis'),
+        (RuntimeError('Apex is not installed. Please check https://a.b'), 'not installed. Please check https://a.b\n'),
+        (ModuleNotFoundError("No module named 'timm'", name='timm'), "No module named 'timm': pip install timm"),
+    ],
+)
+def test_how_to_get_an_absent_package_is_said(error, expected):
+    assert expected in message_of(error)
+
+
+@pytest.mark.parametrize('name', ['makd.absent', 'transformers.absent'])
+def test_an_absent_part_of_a_package_is_no_mistake_of_the_user(name):
+    with pytest.raises(ModuleNotFoundError):
+        run(lambda: (_ for _ in ()).throw(ModuleNotFoundError(f"No module named '{name}'", name=name)))
+
+
 def test_a_terminal_without_unicode(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), 'ascii')
     monkeypatch.setattr(sys, 'stdout', terminal)

@@ -1,6 +1,7 @@
 """A mistake in a config or a dataset is one message that names the place."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -105,3 +106,23 @@ def test_a_file_that_is_no_checkpoint(python, tmp_path):
         ['tools/predict.py', images, config, tmp_path / 'list.pth'],
     ):
         refused(python(*command), 'list.pth', 'not a state dict')
+
+
+@pytest.mark.parametrize(
+    ('package', 'remedy', 'option'),
+    [
+        ('timm', 'pip install "timm"', "model.backbone={'_delete_': True, 'type': 'TIMMBackbone', 'model_name': 'a'}"),
+        (
+            'albumentations',
+            'pip install albumentations',
+            "train_dataloader.dataset.pipeline=[{'type': 'Albu', 'transforms': []}]",
+        ),
+    ],
+)
+def test_an_optional_package_that_is_absent(package, remedy, option, python, tmp_path):
+    if find_spec(package):
+        pytest.skip(f'{package} is installed')
+    config = write_config(tmp_path / 'c.py', write_images(tmp_path / 'images', images=1))
+    result = python('tools/train.py', config, '--work-dir', tmp_path / 'w', '--cfg-options', option)
+    refused(result, remedy)
+    assert 'cannot be loaded' not in result.stderr

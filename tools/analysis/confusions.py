@@ -10,6 +10,7 @@ from makd.cli.analysis import analysis_parser, load_split, read_images
 from makd.cli.main import run
 from makd.config import require_checkpoint
 from makd.errors import ConfigError
+from makd.files import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +83,7 @@ def main() -> None:
     title = f'all wrong classes together: baseline {baseline.wrong_mass:.3f}, MaKD {makd.wrong_mass:.3f}'
     save_figure(draw_confusion_pairs([(heading, note, pairs) for heading, note, pairs, _ in blocks], title), paths)
     table = paths[0].with_suffix('.md')
-    table.write_text(report, 'utf-8')
+    write_text(table, report)
     print(f'Table: {table}')
 
 

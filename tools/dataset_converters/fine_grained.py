@@ -6,6 +6,7 @@ from dataset_converters.archives import unpack
 from dataset_converters.download import Download
 from dataset_converters.published import Published
 from makd.errors import DataError
+from makd.files import write_text
 
 VGG = 'https://www.robots.ox.ac.uk/~vgg/data'
 CALTECH = 'https://data.caltech.edu/records'
@@ -72,10 +73,9 @@ def _split_caltech101(out: Path) -> None:
     for label, category in enumerate(categories):
         for number, image in enumerate(sorted((folder / category).glob('*.jpg'))):
             lines['test' if number % 5 == 4 else 'train'].append(f'{category}/{image.name} {label}\n')
-    (out / 'meta').mkdir(exist_ok=True)
     for split, rows in lines.items():
-        (out / 'meta' / f'{split}.txt').write_text(''.join(rows), 'utf-8')
-    (out / 'meta' / 'classes.txt').write_text('\n'.join(categories) + '\n', 'utf-8')
+        write_text(out / 'meta' / f'{split}.txt', ''.join(rows))
+    write_text(out / 'meta' / 'classes.txt', '\n'.join(categories) + '\n')
 
 
 CALTECH101 = Published(

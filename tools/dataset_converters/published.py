@@ -8,6 +8,7 @@ from pathlib import Path
 from dataset_converters.archives import is_archive, unpack
 from dataset_converters.download import Download, fetch, verify
 from makd.errors import DataError
+from makd.files import atomic_file
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class Published:
                 else:
                     self.unpacker(path, folder)
             elif path.parent != folder:
-                folder.mkdir(exist_ok=True)
-                shutil.copy(path, folder)
+                with path.open('rb') as source, atomic_file(folder / path.name) as file:
+                    shutil.copyfileobj(source, file)
             done.touch()
         if packages is None and is_archive(out / file.name):
             (out / file.name).unlink(missing_ok=True)

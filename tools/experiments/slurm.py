@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.teacher_training import TeacherTraining
 from experiments.trial import Trial
 from makd.errors import ConfigError
+from makd.files import write_text
 
 PROGRAM = Path(__file__).parents[1] / '_job.py'
 JOB_FILE = 'slurm_job'  # in a work dir: the id of the last submitted job
@@ -27,7 +28,7 @@ def submit_waiting(tasks: Sequence[Trial | TeacherTraining], options: Sequence[s
             print(f'{number} of {len(tasks)}: {task.label} is job {file.read_text()} already', flush=True)
             continue
         task.work_dir.mkdir(parents=True, exist_ok=True)
-        file.write_text(submit([sys.executable, '-u', *job_command(task)], task.label, task.work_dir, options))
+        write_text(file, submit([sys.executable, '-u', *job_command(task)], task.label, task.work_dir, options))
         print(f'{number} of {len(tasks)}: {task.label} is job {file.read_text()}', flush=True)
 
 

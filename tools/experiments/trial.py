@@ -16,7 +16,7 @@ from experiments.training_log import TrainingLog
 from makd.cli.arguments import parse_options
 from makd.config import read_config, walk_dicts
 from makd.errors import ConfigError, DataError
-from makd.files import atomic_file, read_json
+from makd.files import read_json, write_text
 
 # Text of a config with its bases -> the formatted config: formatting is slow, and a table needs it for each seed.
 _FORMATTED: dict[str, str] = {}
@@ -144,8 +144,7 @@ class Trial:
             times = [record['time'] for record in log.training.values()]
             seconds = fmean(times) * int(steps[-1]) if steps and times else float('nan')
             result = Result(read_json(metrics, DataError), seconds, sorted(log.validation.items()))
-            with atomic_file(self.work_dir / 'result.json') as file:
-                file.write(json.dumps(asdict(result), indent=2).encode())
+            write_text(self.work_dir / 'result.json', json.dumps(asdict(result), indent=2))
         return result
 
     def _batch_options(self) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from makd.errors import ConfigError
+from makd.files import atomic_file
 
 ANNOTATOR, STUDENT = 'teacher', 'student'  # labels, as in the figures of docs/analysis.md
 COLORS = {ANNOTATOR: 'C0', STUDENT: 'C1'}
@@ -28,6 +29,6 @@ def figure_paths(out: Path | None, name: str) -> list[Path]:
 def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
     """Write a figure to each of the files and print their paths; the suffix gives the format."""
     for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        with atomic_file(path) as file:
+            figure.savefig(file, format=path.suffix[1:], dpi=150)
     print(f'Figure: {", ".join(map(str, paths))}')
