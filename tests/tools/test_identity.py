@@ -86,6 +86,33 @@ def test_a_label_beyond_the_head_is_named_before_the_first_step(python, tmp_path
     assert 'does not name its classes' in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        (['model.head.num_classes=5', f'train_dataloader.dataset.metainfo.classes={list(ANIMALS)}'], '4 classes'),
+        ([f'train_dataloader.dataset.metainfo.classes={list(ANIMALS)}'], 'the label 4'),
+    ],
+)
+def test_labels_from_1_for_classes_with_names_are_refused(options, named, python, tmp_path):
+    result = train_with_labels_from_1(python, tmp_path, options)
+    refused(result, named)
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_labels_from_1_for_a_head_with_an_output_too_many_are_warned_about(python, tmp_path):
+    result = train_with_labels_from_1(python, tmp_path, ['model.head.num_classes=5'])
+    assert 'train_dataloader.dataset has labels from 1 to 4 and none with 0' in result.stdout + result.stderr
+
+
+def train_with_labels_from_1(python, tmp_path, options):
+    images = write_images(tmp_path / 'images')
+    lines = [f'{name}/{number}.png {label}\n' for label, name in enumerate(ANIMALS, 1) for number in range(4)]
+    (tmp_path / 'images.txt').write_text(''.join(lines))
+    config = write_config(tmp_path / 'c.py', images)
+    options = [f'train_dataloader.dataset.ann_file={tmp_path / "images.txt"}', *options]
+    return python('tools/train.py', config, '--no-validate', '--work-dir', tmp_path / 'w', '--cfg-options', *options)
+
+
 @pytest.mark.parametrize('teacher', ['other classes', 'another order'])
 def test_a_teacher_is_matched_by_the_names_of_its_classes(teacher, student, python, tmp_path):
     folder, _, checkpoint = student

@@ -110,10 +110,17 @@ def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) 
                 f'model.{name}.num_classes is {head.num_classes}, and {loader}.dataset has {len(classes)} classes. Set '
                 f'--cfg-options model.{name}.num_classes={len(classes)}.'
             )
-        _check_labels(dataset, head.num_classes, f'model.{name}.num_classes', loader)
+        labels = _check_labels(dataset, head.num_classes, f'model.{name}.num_classes', loader)
+        if classes is None and labels and min(labels) == 1:
+            runner.logger.warning(
+                f'{loader}.dataset has labels from 1 to {max(labels)} and none with 0, but labels start at 0. If its '
+                f'first class has the label 1, subtract 1 from all labels, and from model.{name}.num_classes.'
+            )
 
 
-def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> None:
+def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> set[int]:
+    """Return the labels of all images; raise a DataError for one that the head has no output for."""
+    seen: set[int] = set()
     for leaf in leaf_datasets(dataset):
         if not hasattr(leaf, 'get_data_info'):
             continue
@@ -128,6 +135,8 @@ def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> No
                     f'{labels.tolist() if labels.size > 1 else labels.item()}, and {field}={num_classes} allows 0 to '
                     f'{num_classes - 1}. Labels start at 0.'
                 )
+            seen.update(labels.tolist())
+    return seen
 
 
 def _check_teacher(teacher: Any, trained: Identity, runner: Runner) -> None:
