@@ -22,7 +22,7 @@ PREPARED = (
     'caltech101', 'mini_imagenet', 'imagenet', 'coco',
 )  # fmt: skip
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-# The lowest values of numbers that decide about every step.
+# The lowest values of integers that decide about every step; what the other numbers must be above.
 LOWEST = {
     **{f'{loader}.batch_size': 1 for loader in LOADERS},
     **{f'{loader}.num_workers': 0 for loader in LOADERS},
@@ -155,7 +155,7 @@ def check_makd_types(cfg: Config) -> None:
         name = node.get('type')
         if not isinstance(name, str) or not name.startswith('makd.'):
             continue
-        cls = registry.find(name)
+        cls = registry.find(name) or registry.find(name.rpartition('.')[2])  # a config may import the class
         if cls is None:
             raise ConfigError(f'Config field {field}.type={name!r} is not registered. {_hint(name, registry.names())}')
         keys = accepted_keys(cls)
@@ -171,14 +171,21 @@ def check_numbers(cfg: Config) -> None:
         for key, value in node.items():
             if isinstance(value, float) and math.isnan(value):
                 raise ConfigError(f'Config field {field}.{key} is NaN: give a number.')
+            if key == 'loss_weight' and isinstance(value, int | float) and not 0 <= value < math.inf:
+                raise ConfigError(
+                    f'Config field {field}.{key}={value}: the weight of a loss is a finite number from 0.'
+                )
     for field, lowest in LOWEST.items():
         value = cfg
         for key in field.split('.'):
             value = value.get(key) if isinstance(value, Mapping | Config) else None
         kinds = int if isinstance(lowest, int) else int | float
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds) or value < lowest):
-            what = 'an integer' if isinstance(lowest, int) else 'a number'
-            raise ConfigError(f'Config field {field}={value!r}: it must be {what} from {lowest}.')
+        if value is None:
+            continue
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits or not (value >= lowest if kinds is int else value > lowest):
+            what = f'an integer from {lowest}' if kinds is int else f'a number above {lowest}'
+            raise ConfigError(f'Config field {field}={value!r}: it must be {what}.')
 
 
 def accepted_keys(cls: type) -> set[str]:

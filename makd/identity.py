@@ -32,13 +32,16 @@ class Identity:
         """
         meta = checkpoint.get('meta') or {}
         questions = meta.get(QUESTIONS)
-        return cls(meta.get('dataset_meta') or {}, None if questions is None else QuestionSet.from_dict(questions))
+        dataset_meta = meta.get('dataset_meta')
+        if not isinstance(dataset_meta, Mapping):  # of mmcls and mmdet before mmengine
+            dataset_meta = {'classes': meta['CLASSES']} if 'CLASSES' in meta else {}
+        return cls(dataset_meta, None if questions is None else QuestionSet.from_dict(questions))
 
     @property
     def classes(self) -> tuple[str, ...] | None:
         """The names of the C classes in the order of the outputs; None if they are not known."""
-        classes = self.dataset_meta.get('classes')
-        return None if classes is None else tuple(classes)
+        classes = self.dataset_meta.get('classes') or self.dataset_meta.get('CLASSES')
+        return tuple(classes) if isinstance(classes, Sequence) and not isinstance(classes, str) and classes else None
 
 
 def check_same(owner: str, identity: Identity, other_owner: str, other: Identity) -> None:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = '***'
-_NAME = re.compile(
-    r'(^|[._-])(api[-_]?key|access[-_]?key|secret([-_]?key)?|passw(or)?d|(api|access|auth|bearer|hf)[-_]?token'
-    r'|authorization)$|(^|\.)token$',
-    re.IGNORECASE,
+_SECRET = (
+    r'(?:api[-_]?key|access[-_]?key|secret(?:[-_]?key)?|passw(?:or)?d|authorization'
+    r'|(?:api|access|auth|bearer|github|hf|id|refresh|session)[-_]?token)'
 )
-_IN_URL = re.compile(r'(?<=://)[^/\s@]+(?=@)')
+_NAME = re.compile(rf'{_SECRET}$|(^|\.)token$', re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"""((?:{_SECRET}|(?<![\w-])token)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s"',;&)}}\]]+)""", re.IGNORECASE
+)
+_IN_URL = re.compile(r'(?<=://)[^/\s]+(?=@)')
 
 
 def masked(value: Any, name: str = '') -> Any:
@@ -26,15 +29,14 @@ def masked(value: Any, name: str = '') -> Any:
         return type(value)(masked(inner, name) for inner in value)
     if not isinstance(value, str):
         return value
-    return MASK if value and _NAME.search(name) else masked_text(value)
+    return MASK if value and _NAME.search(name) else masked_urls(value)
 
 
-def masked_text(text: str) -> str:
+def masked_urls(text: str) -> str:
     """Return a text in which URLs have no user names and passwords."""
     return _IN_URL.sub(MASK, text)
 
 
-def masked_argument(argument: str) -> str:
-    """Return an argument of the command line, such as ``model.client.api_key=...``, without its secret."""
-    name, equals, value = argument.partition('=')
-    return f'{name}={masked(value, name)}' if equals else masked_text(argument)
+def masked_text(text: str) -> str:
+    """Return a text, such as a command line or source code, without passwords in URLs and values of secret names."""
+    return _ASSIGNED.sub(rf'\1{MASK}', masked_urls(text))

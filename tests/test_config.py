@@ -83,6 +83,8 @@ def test_values_that_the_annotations_allow():
         ('train_cfg.max_epochs', 0),
         ('train_cfg.max_epochs', 2.5),
         ('optim_wrapper.optimizer.lr', -0.1),
+        ('optim_wrapper.optimizer.lr', 0),
+        ('model.head.loss', dict(type='CrossEntropyLoss', loss_weight=-4)),
         ('optim_wrapper.optimizer.lr', float('nan')),
         ('optim_wrapper.optimizer.lr', '0.1'),
         ('optim_wrapper.optimizer.weight_decay', float('nan')),

@@ -2,7 +2,7 @@ import pytest
 from mmengine.config import Config
 
 from makd.config import without_secrets
-from makd.secrets import MASK, masked, masked_argument, masked_text
+from makd.secrets import MASK, masked, masked_text
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,28 @@ def test_other_values_stay(name):
 
 def test_urls_and_arguments():
     assert masked_text('see https://me:pw@host/x and s3://b/c') == f'see https://{MASK}@host/x and s3://b/c'
-    assert masked_argument('model.client.api_key=sk-1') == f'model.client.api_key={MASK}'
-    assert masked_argument('load_from=https://me:pw@host/a.pth') == f'load_from=https://{MASK}@host/a.pth'
-    assert masked_argument('tools/train.py') == 'tools/train.py'
+    assert masked_text('tools/train.py') == 'tools/train.py'
+
+
+@pytest.mark.parametrize(
+    'argument',
+    [
+        'model.client.api_key=sk-1',
+        '--cfg-options=custom.api_key=sk-1',
+        "custom={'api_key':'sk-1'}",
+        'custom.headers={"Authorization": "Bearer sk-1"}',
+        'openaiApiKey=sk-1',
+        'github_token=sk-1',
+        'aws_session_token=sk-1',
+        'source.token=sk-1',
+        'https://host/x?api_key=sk-1&y=2',
+        'https://me:p@sk-1@host/x',
+        "+    password = 'sk-1'",
+    ],
+)
+def test_forms_of_secrets_in_a_command_or_in_code(argument):
+    assert 'sk-1' not in masked_text(argument)
+    assert MASK in masked_text(argument)
 
 
 def test_a_config_without_secrets_is_itself():

@@ -51,7 +51,7 @@ def main() -> None:
     if args.amp:
         cfg.test_cfg = {**(cfg.get('test_cfg') or {}), 'fp16': True}
     if args.map_classes:
-        cfg.merge_from_dict({'default_hooks.identity': dict(type='makd.IdentityHook', map_classes=True)})
+        add_hook(cfg, 'identity', dict(type='makd.IdentityHook', map_classes=True))
     if args.show_dir:
         draw(cfg, args.show_dir)
 
@@ -74,7 +74,13 @@ def draw(cfg: Config, show_dir: str) -> None:
         hook = dict(type='DetVisualizationHook', draw=True, interval=1, test_out_dir=show_dir)
     else:
         hook = dict(type='makd.PredictionPicturesHook', out_dir=show_dir)
-    cfg.merge_from_dict({'default_hooks.visualization': {**hook, '_delete_': True}})
+        cfg.visualizer = cfg.get('visualizer') or dict(type='UniversalVisualizer')
+    add_hook(cfg, 'visualization', hook)
+
+
+def add_hook(cfg: Config, name: str, hook: dict) -> None:
+    """Add one of the default hooks, or replace it."""
+    cfg.default_hooks = {**(cfg.get('default_hooks') or {}), name: hook}
 
 
 if __name__ == '__main__':

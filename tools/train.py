@@ -2,6 +2,7 @@
 
 import argparse
 from importlib.util import find_spec
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -10,6 +11,7 @@ from makd.cli.main import run
 from makd.cli.runner import build_runner, training_in
 from makd.config import load_config, require_checkpoint, require_fields
 from makd.errors import ConfigError
+from makd.work_dir import saved_checkpoints
 
 EXAMPLES = """examples:
   python tools/train.py configs/makd/resnet18_emoji.py
@@ -65,7 +67,8 @@ def main() -> None:
     require_fields(cfg, args.config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.resume is not None:
+    begins = args.resume == 'auto' and cfg.get('load_from') and not saved_checkpoints(Path(cfg.work_dir))
+    if args.resume is not None and not begins:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else require_checkpoint(args.resume, '--resume')
     elif cfg.get('load_from'):
@@ -74,8 +77,6 @@ def main() -> None:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ConfigError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size to scale from.')
         cfg.auto_scale_lr.enable = True
-        # mmengine compares the images of one backward pass with base_batch_size; a step has this many passes.
-        cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
 
     if args.log_to:
         send_curves(cfg, args.log_to)

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmengine import dump
 from mmengine.config import Config
-from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import Runner
 from PIL.Image import Image
 from torch.utils.data import DataLoader
@@ -22,7 +22,8 @@ from makd.annotation.annotators import Annotator, Answers
 from makd.annotation.progress import Progress, already_finished, changed_images, summary
 from makd.annotation.shard_writer import ShardWriter, Task
 from makd.config import without_secrets
-from makd.errors import AnnotatorStopped, ConfigError, DataError, MakdError
+from makd.errors import AnnotatorStopped, ConfigError, DataError
+from makd.ranks import on_main_rank
 from makd.registry import DATASETS, RUNNERS, WRITERS
 from makd.targets import AspectTargets
 from makd.version import __version__
@@ -108,7 +109,7 @@ class AnnotationRunner(Runner):
         """
         # 'teacher' is the annotator's name in the file format.
         identity = {'teacher': self.model.identity, 'images': self.images.identity}
-        tasks, finished = _on_main_process(lambda: self._open(identity))
+        tasks, finished = on_main_rank(lambda: self._open(identity))
         if finished:
             targets = AspectTargets.open(self.writer.out_dir)
             self.logger.info(already_finished(targets))
@@ -120,7 +121,7 @@ class AnnotationRunner(Runner):
         self._ask(tasks, progress)
         in_model = all_gather_object(progress.in_model)  # waits for all ranks: now all shards are written
         figures = progress.figures(num_images, float(np.mean(in_model)))
-        return _on_main_process(lambda: self._finish(num_images, {'seconds': progress.seconds, **figures}))
+        return on_main_rank(lambda: self._finish(num_images, {'seconds': progress.seconds, **figures}))
 
     def _open(self, identity: dict[str, Any]) -> tuple[list[Task], bool]:
         tasks = self.writer.open(self.model.questions, self.images.keys, identity, self.images.data_root)
@@ -158,7 +159,7 @@ class AnnotationRunner(Runner):
                     'answers may differ in the last digits from those of one undisturbed run.'
                 )
 
-        _on_main_process(begin)
+        on_main_rank(begin)
 
     def _first_readable(self) -> Image:
         """Return the first image that can be read and prepared, among some from all over the dataset."""
@@ -241,21 +242,6 @@ def _build(field: str, registry: Any, config: Mapping[str, Any], kind: type) -> 
     if not isinstance(built, kind):
         raise ConfigError(f'{field}.type={type(built).__name__!r} must be makd.{kind.__name__} in annotation.')
     return built
-
-
-def _on_main_process(function: Callable[[], _Result]) -> _Result:
-    """Call ``function`` on rank 0, and return its result, or raise its MakdError, on every rank."""
-    outcome: list[Any] = [None]
-    if is_main_process():
-        try:
-            outcome = [(function(), None)]
-        except MakdError as mistake:
-            outcome = [(None, mistake)]
-    broadcast_object_list(outcome)
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
 
 
 def _versions() -> dict[str, str]:

@@ -95,8 +95,14 @@ class AspectInferencer(ImageClassificationInferencer):
             student.to(device or get_device())
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(f'device={device!r}: torch says: {error}') from error
+        classes = classes or identity.classes
+        if classes and len(classes) != head.num_classes:
+            raise ConfigError(
+                f'{len(classes)} names of classes, {", ".join(map(repr, classes[:3]))}, ..., for a student with '
+                f'{head.num_classes} classes: give one for each, in the order of its outputs.'
+            )
         student._config = cfg
-        super().__init__(student, classes=classes or identity.classes)
+        super().__init__(student, classes=classes)
 
         self.questions = find_questions(cfg, identity, head.num_aspects)
         self.evidence, self.no_evidence = _find_evidence(cfg, identity, head.num_classes)

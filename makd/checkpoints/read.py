@@ -6,6 +6,7 @@ Importing this module therefore replaces the two functions through which mmengin
 ``load_from``, ``init_cfg=dict(type='Pretrained')`` and resuming are safe as well.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -74,7 +75,8 @@ def _checked(content: Any, path: str) -> dict[str, Any]:
         raise ConfigError(f"{path!r} has no 'state_dict'; its keys are {list(map(str, content))[:10]}{hint}.")
     if broken := [key for key, value in weights.items() if _has_nan(value)]:
         raise ConfigError(
-            f'{path!r}: {len(broken)} of {len(weights)} weights are NaN, first {broken[0]!r}. Its training diverged.'
+            f'{path!r}: {len(broken)} of {len(weights)} weights are NaN or infinite, first {broken[0]!r}. Its training '
+            'diverged.'
         )
     if not isinstance(meta, Mapping):
         raise ConfigError(f'{path!r}: its meta is a {type(meta).__name__}, not a dict. The file is damaged.')
@@ -82,7 +84,8 @@ def _checked(content: Any, path: str) -> dict[str, Any]:
 
 
 def _has_nan(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point() and bool(value.isnan().any())
+    # A mask may hold -inf.
+    return isinstance(value, Tensor) and value.is_floating_point() and bool((value.isnan() | value.isposinf()).any())
 
 
 def _is_state_dict(content: Any) -> bool:
@@ -131,13 +134,24 @@ def _load_url(url: str, model_dir: str | None = None, map_location: Any = None, 
     """Download a file, unless torch's cache has it, and load it; in place of ``torch.utils.model_zoo.load_url``."""
     folder = Path(model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints'))
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / Path(urlparse(url).path).name
+    file = folder / _cached_name(url)
     if not file.exists():
         try:
             torch.hub.download_url_to_file(url, str(file), progress=progress)
         except OSError as error:
             raise ConfigError(f'{url} cannot be downloaded: {error}') from error
     return _load(str(file), map_location, address=url)
+
+
+def _cached_name(url: str) -> str:
+    """Return a file name that no other URL has: every run calls its checkpoint epoch_40.pth.
+
+    Published files have a hash of their content in their names already, and are found where torch has put them.
+    """
+    name = Path(urlparse(url).path)
+    if re.search(r'[-_][0-9a-f]{8}$', name.stem):
+        return name.name
+    return f'{name.stem}-{hashlib.sha256(url.encode()).hexdigest()[:16]}{name.suffix}'
 
 
 def _refuse_lookalikes(file: Path, name: str) -> None:

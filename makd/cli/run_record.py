@@ -16,7 +16,7 @@ from mmengine.dist import master_only
 import makd
 from makd.config import walk_dicts
 from makd.files import atomic_file, file_sha256, write_text
-from makd.secrets import masked_argument
+from makd.secrets import masked_text
 from makd.targets import AspectTargets
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def write_run_record(runner: 'Runner') -> None:
 
     It holds the command, whether it resumed, the seed (also one that mmengine drew), the number of ranks, the
     environment and versions, the git revisions of makd and of the current folder, and hashes of the targets folders
-    and weights that the run reads. ``uncommitted.diff`` has the Python code that differs from a revision.
+    and weights that the run reads. ``uncommitted.diff`` has the Python code that differs from a revision. Secrets are
+    masked.
     """
     from mmengine.utils.dl_utils import collect_env
 
@@ -43,7 +44,7 @@ def write_run_record(runner: 'Runner') -> None:
     targets = (path for path in _named_paths(runner.cfg, 'targets') if Path(path).is_dir())
     weights = (path for path in _named_paths(runner.cfg, *WEIGHTS) if Path(path).is_file())
     record = dict(
-        command=shlex.join([Path(sys.executable).name, *map(masked_argument, sys.argv)]),
+        command=shlex.join([Path(sys.executable).name, *map(masked_text, sys.argv)]),
         started=datetime.now().astimezone().isoformat(timespec='seconds'),
         config=os.path.relpath(folder / 'vis_data' / 'config.py'),
         resumed=bool(runner.cfg.get('resume')),
@@ -78,7 +79,8 @@ def git_states(diff_file: Path) -> list[dict[str, Any]]:
         changed = _git(top, *safely, 'status', '--porcelain', '--ignore-submodules=all').splitlines()
         states.append(dict(folder=top.name, revision=_git(top, 'rev-parse', 'HEAD'), changed=changed))
         diff = ('diff', '--no-ext-diff', '--no-textconv', '--ignore-submodules=all', 'HEAD', '--')
-        diffs.append(_run_git(top, *safely, *diff, '*.py'))  # not other files, which may hold secrets
+        changes = _run_git(top, *safely, *diff, '*.py')  # not other files, which may hold secrets
+        diffs.append(masked_text(changes.decode('latin-1')).encode('latin-1'))  # whatever the encoding
     if any(diffs):
         with atomic_file(diff_file) as file:
             file.writelines(diffs)

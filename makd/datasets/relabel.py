@@ -47,8 +47,13 @@ def _relabel_leaf(dataset: Any, number_of: dict[str, int]) -> None:
                 'only classification datasets can be matched by name. A detector needs a dataset of its own classes.'
             )
         info.pop('sample_idx', None)  # get_data_info adds it
-        label = numbers[np.asarray(info['gt_label'], int)]
-        info['gt_label'] = label.tolist()
+        label = np.asarray(info['gt_label'], int)
+        if label.size and not (label.min() >= 0 and label.max() < len(own)):
+            raise ConfigError(
+                f'{info.get("img_path")} has the label {label.tolist()}, and the dataset has {len(own)} classes, '
+                'numbered from 0.'
+            )
+        info['gt_label'] = numbers[label].tolist()
     dataset.data_list = infos
     if dataset.serialize_data:
         dataset.data_bytes, dataset.data_address = dataset._serialize_data()

@@ -13,7 +13,7 @@ import numpy as np
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.datasets.load_targets import LoadAspectTargets, target_transforms, training_transforms
 from makd.errors import ConfigError, DataError
-from makd.identity import Identity, check_questions
+from makd.identity import Identity, check_questions, check_same
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
 from makd.targets.aspect_targets import sigmoid_of_pair
@@ -115,6 +115,11 @@ class TargetsJoin:
             answered[images] = ~np.isnan(logprobs).any(axis=(1, 2))
         return answered
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether any image has an answer to any question."""
+        return any(not np.isnan(logprobs).all() for _, logprobs in self._blocks())
+
     def annotated(self) -> 'TargetsJoin':
         """Return the join of those images that have a row.
 
@@ -203,10 +208,13 @@ def identity_of(dataset: Any) -> Identity:
     """Return the classes of a dataset, and the questions that its pipelines load answers to.
 
     Raises:
-        ConfigError: They load answers to different questions.
+        ConfigError: They load answers to different questions, or parts of the dataset have other classes.
     """
     transforms = (transform for _, transform in target_transforms(dataset, LoadAspectTargets))
-    return Identity(getattr(dataset, 'metainfo', {}), _common_questions(transforms))
+    identity = Identity(getattr(dataset, 'metainfo', {}), _common_questions(transforms))
+    for part in leaf_datasets(dataset):  # a wrapper has the metainfo of its first part
+        check_same('one part of the dataset', identity, 'another', Identity(getattr(part, 'metainfo', {})))
+    return identity
 
 
 def _common_questions(sources: Iterable[TargetsSource | None]) -> QuestionSet | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dist import master_only
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.data import DataLoader
@@ -15,6 +15,7 @@ from makd.config import without_secrets
 from makd.engine.resumed_schedule import check_same_schedule, read_schedule
 from makd.errors import ConfigError, DataError, MakdError
 from makd.files import atomic_path
+from makd.ranks import on_main_rank
 from makd.secrets import masked_text
 from makd.work_dir import last_checkpoint, saved_checkpoints
 
@@ -71,9 +72,16 @@ class Runner(MMEngineRunner):
             ConfigError: There are checkpoints, but none can be resumed from; or see :meth:`load_checkpoint`.
         """
         if self._resume and self._load_from is None:
-            self._load_from = self._newest_checkpoint()
+            self._load_from = on_main_rank(self._newest_checkpoint)  # all resume from the same one
             self._resume = self._load_from is not None
         super().load_or_resume()
+
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
+        """Scale the learning rate as mmengine does, but count all images of a step, which may have several passes."""
+        if auto_scale_lr and 'base_batch_size' in auto_scale_lr:
+            passes = getattr(optim_wrapper, '_accumulative_counts', 1)
+            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': auto_scale_lr['base_batch_size'] / passes}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
 
     def _newest_checkpoint(self) -> str | None:
         refused: list[str] = []
@@ -116,13 +124,13 @@ class Runner(MMEngineRunner):
         Args:
             filename: Path or URL.
             map_location: As ``torch.load`` takes it.
-            strict: Not used: the purpose of the run decides.
+            strict: Whether every weight is needed. Before a training, unless it is resumed, False: see the class.
             revise_keys: Not used.
 
         Raises:
             ConfigError: The checkpoint cannot be read, runs code, does not fit, or cannot be resumed from.
         """
-        trains = isinstance(self._train_loop, BaseLoop)
+        trains = isinstance(self._train_loop, BaseLoop) and self.iter == 0 and not strict
         field = '--resume' if self._resume else 'load_from' if trains else 'checkpoint'
         checkpoint = read_checkpoint(filename, field, map_location)
         # A config of mmcv 1, which mmengine would run as Python to learn the number of GPUs.
@@ -132,7 +140,9 @@ class Runner(MMEngineRunner):
             self._check_schedule(checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
 
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
         where = (checkpoint, filename, field, self.cfg.filename or 'of the run')
         if trains and not self._resume:
             fit = load_matching_weights(model, *where)

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import re
 import zipfile
 from pathlib import Path
 
@@ -98,15 +99,28 @@ def test_a_url_is_read_as_safely_and_from_the_cache(malicious, tmp_path, monkeyp
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     cache = tmp_path / 'hub' / 'checkpoints'
     cache.mkdir(parents=True)
-    malicious[0].rename(cache / 'a.pth')
-    torch.save(WEIGHTS, cache / 'b.pth')
-    with pytest.raises(ConfigError, match=r'a\.pth.* \(from https://host/x/a\.pth\?v=1\) contains a Python object'):
-        read_checkpoint('https://host/x/a.pth?v=1')
+    malicious[0].rename(cache / 'a-01234567.pth')
+    torch.save(WEIGHTS, cache / 'b-01234567.pth')  # as published files are called, after a hash of their content
+    url = 'https://host/x/a-01234567.pth?v=1'
+    with pytest.raises(ConfigError, match=rf'a-01234567\.pth.* \(from {re.escape(url)}\) contains a Python object'):
+        read_checkpoint(url)
     assert not (tmp_path / 'ran').exists()
-    assert read_checkpoint('https://host/x/b.pth')['state_dict'].keys() == WEIGHTS.keys()
-    monkeypatch.setenv('MAKD_TRUST_CHECKPOINT', 'https://host/x/a.pth?v=1')
-    read_checkpoint('https://host/x/a.pth?v=1')
+    assert read_checkpoint('https://host/x/b-01234567.pth')['state_dict'].keys() == WEIGHTS.keys()
+    monkeypatch.setenv('MAKD_TRUST_CHECKPOINT', url)
+    read_checkpoint(url)
     assert (tmp_path / 'ran').exists()
+
+
+def test_files_of_one_name_at_two_addresses_are_two_files(tmp_path, monkeypatch):
+    """Every run calls its last checkpoint epoch_40.pth."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+
+    def download(url, file, progress):
+        torch.save({'w': torch.full((1,), float(url.split('/')[3]))}, file)
+
+    monkeypatch.setattr('torch.hub.download_url_to_file', download)
+    for number in (1, 2, 1):
+        assert read_checkpoint(f'https://host/{number}/epoch_40.pth')['state_dict']['w'].item() == number
 
 
 def test_a_download_that_fails_names_its_address(tmp_path, monkeypatch):

@@ -77,7 +77,8 @@ def install():
         train(self)
         last = Path(self.work_dir) / 'epoch_1.pth'
         last.with_name('last_checkpoint').unlink(missing_ok=True)
-        last.rename(last.with_name(f'epoch_{self.epochs_of_the_whole}.pth'))
+        if last.exists():  # a resumed training that had ended already saves nothing
+            last.rename(last.with_name(f'epoch_{self.epochs_of_the_whole}.pth'))
 
     def run(trial, report, environment):
         from makd.config import check_data_roots

@@ -189,6 +189,36 @@ def test_two_parts_of_a_dataset_with_other_questions_are_refused(student, python
     refused(python('tools/train.py', config, '--work-dir', tmp_path / 'w'), 'x0', 'wings')
 
 
+def test_parts_of_a_dataset_with_other_classes_are_refused(student, python, tmp_path):
+    folder, _, _ = student
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    roots = [f'{folder}/images', write_images(tmp_path / 'others', ('ant', 'cod', 'dog', 'eel'))]
+    parts = [dict(type='CustomDataset', data_root=root, pipeline=pipeline) for root in roots]
+    config = write_config(tmp_path / 'c.py', roots[0])
+    with open(config, 'a') as file:
+        dataset = dict(type='ConcatDataset', datasets=parts, ignore_keys=['classes'])
+        file.write(f"train_dataloader['dataset'] = {dataset!r}\n")
+    refused(python('tools/train.py', config, '--work-dir', tmp_path / 'w'), "'bee'", "'eel'")
+
+
+def test_the_classes_of_an_old_checkpoint_are_read(student, python, tmp_path):
+    _, config, path = student
+    checkpoint = torch.load(path, weights_only=False)
+    del checkpoint['meta']['dataset_meta']
+    checkpoint['meta']['CLASSES'] = ANIMALS[::-1]
+    torch.save(checkpoint, tmp_path / 'old.pth')
+    refused(run_test(python, tmp_path, config, tmp_path / 'old.pth'), 'the order differs')
+
+
+def test_pictures_of_classes_matched_by_name(student, python, tmp_path):
+    folder, _, checkpoint = student
+    images = write_images(tmp_path / 'some', ('cod', 'dog'))
+    config = write_config(tmp_path / 'c.py', f'{folder}/images', test=images, answers=f'{folder}/answers')
+    result = run_test(python, tmp_path, config, checkpoint, '--map-classes', '--show-dir', tmp_path / 'shown')
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / 'shown').rglob('*.png'))) == 8
+
+
 def test_a_prediction_names_the_questions_of_the_checkpoint(student, python, tmp_path):
     folder, _, checkpoint = student
     answers = write_answers(tmp_path / 'answers', f'{folder}/images', QuestionSet(list(QUESTIONS)[::-1]))

@@ -14,7 +14,8 @@ def config(tmp_path):
 
 
 def train(python, config, tmp_path, *options):
-    return python('tools/train.py', config, '--work-dir', tmp_path / 'w', '--cfg-options', *options)
+    options = ['--cfg-options', *options] if options else []
+    return python('tools/train.py', config, '--work-dir', tmp_path / 'w', *options)
 
 
 def test_an_epoch_without_steps(config, python, tmp_path):
@@ -53,7 +54,7 @@ def test_a_checkpoint_with_nan_is_not_loaded(config, python, tmp_path):
     checkpoint['state_dict']['head.fc.bias'][0] = float('nan')
     torch.save(checkpoint, tmp_path / 'nan.pth')
     result = python('tools/test.py', config, tmp_path / 'nan.pth', '--work-dir', tmp_path / 'w')
-    refused(result, 'nan.pth', "are NaN, first 'head.fc.bias'")
+    refused(result, 'nan.pth', "are NaN or infinite, first 'head.fc.bias'")
 
 
 def test_the_learning_rate_is_scaled_by_all_images_of_a_step(config, python, tmp_path):

@@ -7,6 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,7 @@ def test_ctrl_c_ends_a_training_in_one_line(tmp_path, pytestconfig):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored, if pytest runs in the background
     ) as training:
         for line in training.stdout:
             if 'Epoch(train)' in line:

@@ -1,6 +1,6 @@
 """Compare classes and questions by name wherever a dataset, a model and a checkpoint meet in a run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from makd.models.distill_mixin import DistillMixin
 from makd.registry import HOOKS
 
 # Heads of mmdet that tell other things apart than the dataset's classes.
-OTHER_HEADS = ('rpn_head', 'semantic_head')
+OTHER_HEADS = {'rpn_head', 'semantic_head', 'reid'}
 
 
 @HOOKS.register_module()
@@ -63,6 +63,10 @@ class IdentityHook(Hook):
         if runner._resume:
             self._compare_checkpoint(runner, 'train_dataloader.dataset', trained)
 
+    def after_train(self, runner: Runner) -> None:
+        """Take the training set for what the model has learnt, whatever it began with."""
+        self._checkpoint = self._trained
+
     def before_test(self, runner: Runner) -> None:
         """Compare the test set with the model and the checkpoint."""
         dataset = runner.test_dataloader.dataset
@@ -70,7 +74,7 @@ class IdentityHook(Hook):
             if self._checkpoint.classes is None:
                 raise ConfigError(f'--map-classes: {_checkpoint_name(runner)} does not name its classes.')
             relabel(dataset, self._checkpoint.classes)
-            runner.test_evaluator.dataset_meta = dataset.metainfo
+            runner.test_evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo
         self._compare_checkpoint(runner, 'test_dataloader.dataset', identity_of(dataset))
         _check_dataset(_bare(runner.model), dataset, 'test_dataloader', runner)
 
@@ -93,7 +97,8 @@ class IdentityHook(Hook):
 
 def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) -> None:
     """Check that the classes of a dataset are classes, have as many outputs in the model, and that labels are valid."""
-    classes = identity_of(dataset).classes
+    identity = identity_of(dataset)
+    classes = identity.classes
     if classes is None:
         runner.logger.warning(
             f'{loader}.dataset does not name its classes (metainfo.classes), so only their number is checked.'
@@ -104,18 +109,28 @@ def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) 
             f'{loader}.dataset takes the hidden folder {hidden[0]!r} for a class: remove it from '
             f'{_place(dataset)}, or move it elsewhere.'
         )
-    for name, head in _heads(model):
-        if classes is not None and head.num_classes != len(classes):
+    heads = dict(_heads(model))
+    if not heads:
+        runner.logger.warning(
+            f'{type(model).__name__} has no head with num_classes that could be compared with {loader}.'
+        )
+        return
+    # In panoptic segmentation, boxes have the classes of things only.
+    things = identity.dataset_meta.get('thing_classes')
+    numbers = {len(names) for names in (classes, things) if names is not None}
+    for name, head in heads.items():
+        if classes is not None and head.num_classes not in numbers:
             raise ConfigError(
                 f'model.{name}.num_classes is {head.num_classes}, and {loader}.dataset has {len(classes)} classes. Set '
                 f'--cfg-options model.{name}.num_classes={len(classes)}.'
             )
-        labels = _check_labels(dataset, head.num_classes, f'model.{name}.num_classes', loader)
-        if classes is None and labels and min(labels) == 1:
-            runner.logger.warning(
-                f'{loader}.dataset has labels from 1 to {max(labels)} and none with 0, but labels start at 0. If its '
-                f'first class has the label 1, subtract 1 from all labels, and from model.{name}.num_classes.'
-            )
+    name = min(heads, key=lambda head: heads[head].num_classes)
+    labels = _check_labels(dataset, heads[name].num_classes, f'model.{name}.num_classes', loader)
+    if classes is None and labels and min(labels) == 1:
+        runner.logger.warning(
+            f'{loader}.dataset has labels from 1 to {max(labels)} and none with 0, but labels start at 0. If its '
+            f'first class has the label 1, subtract 1 from all labels, and from model.{name}.num_classes.'
+        )
 
 
 def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> set[int]:
@@ -126,8 +141,8 @@ def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> se
             continue
         for index in range(len(leaf)):
             info = leaf.get_data_info(index)
-            if 'gt_label' not in info:  # such as a detector's dataset
-                break
+            if not isinstance(info.get('gt_label'), Sequence | np.integer | np.ndarray | int):
+                break  # a detector's dataset, or one of several tasks
             labels = np.atleast_1d(info['gt_label'])
             if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
                 raise DataError(
@@ -152,9 +167,15 @@ def _check_teacher(teacher: Any, trained: Identity, runner: Runner) -> None:
 
 def _heads(model: nn.Module) -> Iterator[tuple[str, Any]]:
     """Yield the modules that tell the dataset's classes apart, with their names."""
+    if hasattr(model, 'language_model') or hasattr(model, 'prototype'):
+        return  # the outputs of a grounding model are words, the labels of a retrieval indices of its gallery
     for name, module in model.named_modules():
         part = next((part for part in reversed(name.split('.')) if not part.isdigit()), '')
-        if 'head' in part and part not in OTHER_HEADS and isinstance(getattr(module, 'num_classes', None), int):
+        if (
+            'head' in part
+            and not OTHER_HEADS & {part, *name.split('.')}
+            and isinstance(getattr(module, 'num_classes', None), int)
+        ):
             yield name, module
 
 

@@ -167,10 +167,14 @@ def _check_number_of_questions(heads: dict[str, int], transform: LoadAspectTarge
 def _check_images(dataset: Any, transform: LoadAspectTargets, runner: Runner) -> None:
     join = TargetsJoin.of_dataset(dataset, transform)
     missing = join.describe(join.rows < 0, f'no targets in {transform.targets.path}')
-    if missing and not (join.rows >= 0).any():
+    found = bool((join.rows >= 0).any())
+    if isinstance(transform.targets, AspectTargets):  # a control makes its answers up
+        found = join.has_answers
+    if not found:
         raise TargetsError(
-            f'{missing}\nThere would be nothing to learn from. Set data_root of makd.LoadAspectTargets to the folder '
-            'that the keys are relative to, or annotate the images.'
+            f'{missing or f"{transform.targets.path} has no answer about any image."}\nThere would be nothing to learn '
+            'from. Set data_root of makd.LoadAspectTargets to the folder that the keys are relative to, or annotate '
+            'the images.'
         )
     if missing and transform.missing == 'error':
         raise TargetsError(

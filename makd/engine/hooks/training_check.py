@@ -69,9 +69,9 @@ class TrainingCheckHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights that are about to be saved."""
         for name, value in checkpoint['state_dict'].items():
-            if isinstance(value, torch.Tensor) and value.is_floating_point() and value.isnan().any():
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and not value.isfinite().all():
                 raise TrainingError(
-                    f'The training has diverged by step {runner.iter}: {name} is NaN, and is not saved. {REMEDY}'
+                    f'The training has diverged by step {runner.iter}: {name} is not finite, and is not saved. {REMEDY}'
                 )
 
 
