@@ -91,13 +91,14 @@ def load_matching_weights(
         What did not fit.
 
     Raises:
-        ConfigError: A parameter of the backbone did not come; of a model without ``backbone``, no parameter came.
+        ConfigError: Less than half of the backbone's parameters came; of a model without ``backbone``, none.
     """
     fit = _load(model, checkpoint['state_dict'])
     parameters = {name for name, _ in model.named_parameters()}
     backbone = {name for name in parameters if name.startswith('backbone.')}
     absent = set(fit.not_loaded)
-    if backbone & absent if backbone else parameters <= absent:
+    # A first convolution for other channels, or an adapter, begins anew; a backbone of other names does not.
+    if 2 * len(backbone & absent) > len(backbone) if backbone else parameters <= absent:
         raise ConfigError(_message(fit, model, path, field, config))
     return fit
 

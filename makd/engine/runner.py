@@ -32,7 +32,7 @@ class Runner(MMEngineRunner):
     """A Runner that loads a checkpoint only if it is safe and belongs to its model.
 
     A test and a resumed training need every weight. A training that begins from other weights (``load_from``) needs
-    those of the backbone, and logs what else did not fit. What the Runner writes down has no secrets of the config.
+    most of those of the backbone, and logs what did not fit. What the Runner writes down has no secrets of the config.
     """
 
     _resume: bool
