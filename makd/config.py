@@ -176,12 +176,13 @@ def check_numbers(cfg: Config) -> None:
                     f'Config field {field}.{key}={value}: the weight of a loss is a finite number from 0.'
                 )
     for field, lowest in LOWEST.items():
-        value = cfg
-        for key in field.split('.'):
-            value = value.get(key) if isinstance(value, Mapping | Config) else None
-        kinds = int if isinstance(lowest, int) else int | float
-        if value is None:
+        *parents, last = field.split('.')
+        part: Any = cfg
+        for key in parents:
+            part = part.get(key) if isinstance(part, Mapping | Config) else None
+        if not isinstance(part, Mapping) or last not in part:
             continue
+        value, kinds = part[last], int if isinstance(lowest, int) else int | float
         fits = isinstance(value, kinds) and not isinstance(value, bool)
         if not fits or not (value >= lowest if kinds is int else value > lowest):
             what = f'an integer from {lowest}' if kinds is int else f'a number above {lowest}'

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import socket
 import warnings
 from collections.abc import Callable, Iterator
@@ -62,5 +63,11 @@ def saved_checkpoints(work_dir: Path) -> list[Path]:
     """Return the checkpoints to resume from: the last one, then the others of the folder, the newest first."""
     last = last_checkpoint(work_dir)
     others = [path for path in work_dir.glob('*.pth') if path != last and not path.name.startswith('best_')]
-    others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    others.sort(key=_progress, reverse=True)
     return [*([last] if last else []), *others]
+
+
+def _progress(path: Path) -> tuple[int, int]:
+    """Return the epoch or step in the name of a checkpoint, which a copy keeps, and when it was written."""
+    number = re.search(r'(\d+)$', path.stem)
+    return int(number[1]) if number else -1, path.stat().st_mtime_ns

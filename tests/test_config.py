@@ -79,6 +79,7 @@ def test_values_that_the_annotations_allow():
     ('field', 'value'),
     [
         ('train_dataloader.batch_size', 0),
+        ('train_dataloader.batch_size', None),
         ('train_dataloader.num_workers', -1),
         ('train_cfg.max_epochs', 0),
         ('train_cfg.max_epochs', 2.5),

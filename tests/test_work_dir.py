@@ -78,6 +78,11 @@ def test_the_last_checkpoint_comes_first_and_then_the_newest(tmp_path):
     assert names == ['epoch_10.pth', 'epoch_11.pth', 'epoch_9.pth']
 
 
+def test_a_copy_without_times_keeps_the_order(tmp_path):
+    write(tmp_path, 'epoch_10.pth', 'epoch_9.pth')  # the earlier epoch was written later
+    assert saved_checkpoints(tmp_path)[0].name == 'epoch_10.pth'
+
+
 @pytest.mark.parametrize('content', [b'', b'\xff\xfe', b'elsewhere/epoch_3.pth'])
 def test_a_name_that_a_kill_or_a_move_has_spoilt(content, tmp_path):
     write(tmp_path, 'epoch_1.pth')

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
+from makd.targets.aspect_targets import AspectTargets
+from makd.targets.logprobs import sigmoid_of_pair
 
 SUSPICIOUS = 0.5
 

@@ -19,15 +19,9 @@ from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, 
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
-from makd.targets.aspect_targets import (
-    LOGPROBS,
-    AspectTargets,
-    check_replaceable,
-    find_damage,
-    open_array,
-    write_blocks,
-)
+from makd.targets.aspect_targets import AspectTargets, check_replaceable
 from makd.targets.fingerprints import FINGERPRINT, UNKNOWN, find_changed
+from makd.targets.logprobs import LOGPROBS, find_damage, open_array, write_blocks
 
 MANIFEST = 'manifest.json'
 LOCK = 'lock'

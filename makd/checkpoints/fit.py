@@ -78,14 +78,7 @@ def load_weights(
 def load_matching_weights(
     model: nn.Module, checkpoint: Mapping[str, Any], path: str, field: str = 'load_from', config: str = 'of the model'
 ) -> Fit:
-    """Load the weights that fit, as for fine-tuning, where the last layer is another one.
-
-    Args:
-        model: The model, not wrapped for several GPUs.
-        checkpoint: What :func:`read_checkpoint` returns.
-        path: Its path or URL, for messages.
-        field: The option or config field that names it, for messages.
-        config: The config that the model is built from, for messages.
+    """Load the weights that fit, as for fine-tuning, where the last layer is another one; see :func:`load_weights`.
 
     Returns:
         What did not fit.

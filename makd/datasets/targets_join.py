@@ -16,8 +16,8 @@ from makd.errors import ConfigError, DataError
 from makd.identity import Identity, check_questions, check_same
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
-from makd.targets.aspect_targets import sigmoid_of_pair
 from makd.targets.image_key import image_key
+from makd.targets.logprobs import sigmoid_of_pair
 
 BLOCK_BYTES = 1 << 24  # of answers that are read at once
 LISTED = 10  # keys in a message

@@ -45,6 +45,33 @@ def check_same_schedule(stored: Mapping[str, Any], cfg: Config, path: str) -> No
         )
 
 
+def check_same_steps(epochs: int, steps: int, steps_per_epoch: int, schedulers: Any, path: str) -> None:
+    """Raise a ConfigError if a schedule counts steps, and an epoch has another number of them than before.
+
+    Args:
+        epochs: Epochs that the checkpoint has finished.
+        steps: Steps that it has made.
+        steps_per_epoch: Steps of an epoch now.
+        schedulers: The config of the schedulers: None, one or a list.
+        path: The checkpoint, for messages.
+
+    Raises:
+        ConfigError: Batch size, number of ranks or dataset are others, and a scheduler would end elsewhere.
+    """
+    if epochs * steps_per_epoch <= steps < (epochs + 1) * steps_per_epoch:
+        return
+    for scheduler in [schedulers] if isinstance(schedulers, Mapping) else schedulers or ():
+        converted = scheduler.get('convert_to_iter_based')
+        unfinished = not scheduler.get('by_epoch', True) and scheduler.get('end', math.inf) > steps
+        if converted or unfinished:
+            raise ConfigError(
+                f'--resume: {path!r} made {steps} steps in {epochs} epochs, and an epoch has {steps_per_epoch} steps '
+                f'now: {scheduler.get("type")} in param_scheduler counts steps, and would end elsewhere. Resume with '
+                'the batch size, the number of ranks and the dataset of before, or begin a new training from its '
+                'weights with --cfg-options load_from=PATH.'
+            )
+
+
 def read_schedule(text: str) -> dict[str, Any] | None:
     """Return the values of the fields ``KEPT``, by field, in the text of a config, which is not run.
 

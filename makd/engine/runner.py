@@ -6,13 +6,13 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.data import DataLoader
 
 from makd.checkpoints import load_matching_weights, load_weights, read_checkpoint
 from makd.config import without_secrets
-from makd.engine.resumed_schedule import check_same_schedule, read_schedule
+from makd.engine.resumed_schedule import check_same_schedule, check_same_steps, read_schedule
 from makd.errors import ConfigError, DataError, MakdError
 from makd.files import atomic_path
 from makd.ranks import on_main_rank
@@ -125,11 +125,14 @@ class Runner(MMEngineRunner):
             filename: Path or URL.
             map_location: As ``torch.load`` takes it.
             strict: Whether every weight is needed. Before a training, unless it is resumed, False: see the class.
-            revise_keys: Not used.
+            revise_keys: None: names are not changed, except for the prefix ``module.``.
 
         Raises:
-            ConfigError: The checkpoint cannot be read, runs code, does not fit, or cannot be resumed from.
+            ConfigError: The checkpoint cannot be read, runs code, does not fit, or cannot be resumed from; or
+                ``revise_keys`` is given.
         """
+        if revise_keys is not None:
+            raise ConfigError(f'revise_keys={revise_keys!r}: rename the keys in the file {filename!r} instead.')
         trains = isinstance(self._train_loop, BaseLoop) and self.iter == 0 and not strict
         field = '--resume' if self._resume else 'load_from' if trains else 'checkpoint'
         checkpoint = read_checkpoint(filename, field, map_location)
@@ -162,6 +165,9 @@ class Runner(MMEngineRunner):
             )
         else:
             check_same_schedule(stored, self.cfg, path)
+        if isinstance(self._train_loop, EpochBasedTrainLoop):
+            meta, steps = checkpoint['meta'], len(self.train_dataloader)
+            check_same_steps(meta['epoch'], meta['iter'], steps, self.cfg.get('param_scheduler'), path)
 
 
 def _about_dataset(loader: Mapping[str, Any], reason: str) -> str:

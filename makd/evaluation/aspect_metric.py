@@ -35,7 +35,7 @@ class AspectMetric(BaseMetric):
     Args:
         questions: A targets folder or a JSON file of questions. If given, a table of all questions is logged, and the
             figures of each one are returned as ``bce/<question id>``, ``agreement/<question id>`` and
-            ``auc/<question id>``.
+            ``auc/<question id>``. ``makd.IdentityHook`` compares them with those of the targets.
         collect_device: ``'cpu'`` or ``'gpu'``, where results of different ranks are collected.
         prefix: Prefix of the names of the metrics, ``'aspect'`` if None.
         collect_dir: Directory through which ranks exchange results on ``'cpu'``.
@@ -58,11 +58,10 @@ class AspectMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.questions = questions
-        self.question_ids: tuple[str, ...] | None = None
+        self.question_set: QuestionSet | None = None
         if questions is not None:
             is_folder = Path(questions).is_dir()
-            question_set = AspectTargets.open(questions).questions if is_folder else QuestionSet.load(questions)
-            self.question_ids = question_set.ids
+            self.question_set = AspectTargets.open(questions).questions if is_folder else QuestionSet.load(questions)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the predictions and targets of one batch.
@@ -89,9 +88,9 @@ class AspectMetric(BaseMetric):
                     f'AspectMetric: the head predicts {len(pred)} aspects, but there are targets for {len(target)}; '
                     "set num_aspects in model.head to the targets' number of questions"
                 )
-            if self.question_ids is not None and len(target) != len(self.question_ids):
+            if self.question_set is not None and len(target) != len(self.question_set):
                 raise ConfigError(
-                    f'AspectMetric: {self.questions} holds {len(self.question_ids)} questions, but there are targets '
+                    f'AspectMetric: {self.questions} holds {len(self.question_set)} questions, but there are targets '
                     f'for {len(target)}; give the questions that the targets were made with'
                 )
             # One copied tensor per sample: a slice would keep, and send between ranks, the whole batch.
@@ -119,9 +118,9 @@ class AspectMetric(BaseMetric):
             per_question.append({**_bce_and_agreement(p, t), 'auc': auc(p, t)})
         metrics['auc'] = torch.tensor([figures['auc'] for figures in per_question]).nanmean().item()
 
-        if self.question_ids is not None:
-            logger.info('\n' + _table(self.question_ids, per_question))
-            for question_id, figures in zip(self.question_ids, per_question):
+        if self.question_set is not None:
+            logger.info('\n' + _table(self.question_set.ids, per_question))
+            for question_id, figures in zip(self.question_set.ids, per_question):
                 metrics.update({f'{name}/{question_id}': value for name, value in figures.items()})
         return metrics
 

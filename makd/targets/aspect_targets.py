@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from makd.errors import QuestionsError, TargetsError
 from makd.files import atomic_folder, file_sha256, open_npy, parse_json, read_json, read_text
 from makd.questions import QuestionSet
 from makd.targets.fingerprints import FINGERPRINT
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys, keys_hash
+from makd.targets.logprobs import LOGPROBS, chunks, find_damage, open_array, sigmoid_of_pair, write_blocks
 
 FORMAT = 'makd-targets'
 FORMAT_VERSION = 1
@@ -23,25 +23,8 @@ META_FILE = 'meta.json'
 ARRAY_FILE = 'logprobs.npy'
 FAILED_FILE = 'failed.jsonl'
 FINGERPRINTS_FILE = 'fingerprints.npy'
-LOGPROBS = np.dtype('<f4')
 _REQUIRED_FILES = (META_FILE, KEYS_FILE, ARRAY_FILE)
 _FILES = {*_REQUIRED_FILES, INDEX_FILE, FAILED_FILE, FINGERPRINTS_FILE}
-
-# Some log-probabilities come from softmaxes in half precision, whose sum is only about 1.
-_TOLERANCE = 1e-3
-_CHUNK_BYTES = 1 << 24
-
-
-def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
-    """Return P(yes) = sigmoid(log p(yes) - log p(no)), the probability of yes if only yes and no are possible.
-
-    Args:
-        logprobs: (..., 2), [log p(yes), log p(no)]. -inf on one side gives exactly 0 or 1, NaN gives NaN.
-
-    Returns:
-        (...) float64 in [0, 1].
-    """
-    return expit(np.subtract(logprobs[..., 0], logprobs[..., 1], dtype=np.float64))
 
 
 class AspectTargets:
@@ -135,7 +118,7 @@ class AspectTargets:
         shape = (len(keys), len(questions), 2)
         if isinstance(logprobs, np.ndarray):
             _check_fit(folder, shape, logprobs.shape, logprobs.dtype)
-            logprobs = (block for _, block in _chunks(logprobs))
+            logprobs = (block for _, block in chunks(logprobs))
         if folder.exists():
             check_replaceable(folder, overwrite)
         text = encode_keys(keys, folder / KEYS_FILE)
@@ -351,7 +334,7 @@ class AspectTargets:
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield all answers as (first row, (n, Q, 2) float32), a few megabytes at a time."""
-        for start, block in _chunks(self._array):
+        for start, block in chunks(self._array):
             yield start, block[:, self._columns]
 
     def _explain_missing(self, key: str) -> str:
@@ -363,20 +346,6 @@ class AspectTargets:
 
 def _reopen(path: Path, question_ids: tuple[str, ...]) -> AspectTargets:
     return AspectTargets.open(path).select(question_ids)
-
-
-def find_damage(block: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the (n, Q) mask of the damaged answers for each kind of damage; an answer is in at most one mask."""
-    missing = np.isnan(block)
-    too_high = (block > _TOLERANCE).any(axis=-1)
-    with np.errstate(over='ignore'):
-        mass = np.exp(block).sum(axis=-1)
-    return {
-        'one of log p(yes), log p(no) is NaN, the other is not': missing[..., 0] != missing[..., 1],
-        'both log p(yes) and log p(no) are -inf': np.isneginf(block).all(axis=-1),
-        'a log-probability is above 0': too_high,
-        'p(yes) + p(no) is above 1': (mass > 1 + _TOLERANCE) & ~too_high,
-    }
 
 
 def _check_files(folder: Path) -> None:
@@ -414,31 +383,6 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any], str | None]:
     return questions, meta, content.get('keys_hash')
 
 
-def open_array(path: Path) -> np.ndarray:
-    """Open an array (N, Q, 2) float32 memory-mapped; raise a TargetsError if it is damaged or of another form."""
-    with path.open('rb') as file:
-        try:
-            if (version := np.lib.format.read_magic(file)) != (1, 0):
-                raise ValueError(f'.npy version {version}, expected (1, 0)')
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        except Exception as error:  # the header is parsed as Python, and can raise nearly anything
-            raise TargetsError(f'{path} is not a NumPy array ({error}); copy or write the folder again') from None
-        header = file.tell()
-    if dtype != LOGPROBS or fortran_order or len(shape) != 3 or shape[2] != 2:
-        order = ' in Fortran order' if fortran_order else ''
-        raise TargetsError(
-            f'{path} has {dtype} of shape {shape}{order}, expected float32 of shape (N, Q, 2) in C order'
-        )
-    expected, size = header + 4 * int(np.prod(shape, dtype=np.int64)), path.stat().st_size
-    if size != expected:
-        state = 'truncated' if size < expected else 'too long'
-        raise TargetsError(
-            f'{path} is {state}: {size} bytes on disk, {expected} by its header; copy or write the folder again'
-        )
-    # A plain view, since slicing a numpy.memmap takes a microsecond longer.
-    return np.load(path, mmap_mode='r', allow_pickle=False).view(np.ndarray)
-
-
 def check_replaceable(folder: Path, overwrite: bool) -> None:
     """Raise a TargetsError unless the existing ``folder`` may be replaced: with ``overwrite``, and no other files."""
     if not overwrite:
@@ -467,21 +411,3 @@ def _checked(blocks: Iterable[np.ndarray], folder: Path, expected: tuple[int, ..
         _check_fit(folder, expected, (max(rows, expected[0]), *block.shape[1:]), dtype)
         yield block
     _check_fit(folder, expected, (rows, *expected[1:]), dtype)
-
-
-def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first row, rows) of an array (N, Q, 2), a few megabytes at a time: it may be memory-mapped."""
-    step = max(1, _CHUNK_BYTES // (array.shape[1] * 8))
-    for start in range(0, len(array), step):
-        yield start, np.asarray(array[start : start + step])
-
-
-def write_blocks(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
-    """Write an array of this type and shape, given in blocks of its first axis, as one ``.npy``.
-
-    ``np.save`` bypasses the file object, and does not report why writing failed (a full disk).
-    """
-    header = {'descr': np.lib.format.dtype_to_descr(dtype), 'fortran_order': False, 'shape': shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    for block in blocks:
-        file.write(np.ascontiguousarray(block, dtype=dtype).data)

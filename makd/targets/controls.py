@@ -8,7 +8,8 @@ import numpy as np
 
 from makd.errors import TargetsError
 from makd.questions import QuestionSet
-from makd.targets.aspect_targets import AspectTargets, sigmoid_of_pair
+from makd.targets.aspect_targets import AspectTargets
+from makd.targets.logprobs import sigmoid_of_pair
 
 
 class _Control:

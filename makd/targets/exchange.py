@@ -15,7 +15,8 @@ from makd.errors import TargetsError
 from makd.files import atomic_file, parse_json, read_json, read_text
 from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
-from makd.targets.aspect_targets import AspectTargets, find_damage, sigmoid_of_pair
+from makd.targets.aspect_targets import AspectTargets
+from makd.targets.logprobs import find_damage, sigmoid_of_pair
 
 ALL = 'all'  # instead of the name of a split
 _SCHEMA_KEY = b'makd'

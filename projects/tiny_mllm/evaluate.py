@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from makd.cli.main import run
 from makd.errors import TargetsError
 from makd.targets import AspectTargets
-from makd.targets.aspect_targets import sigmoid_of_pair
+from makd.targets.logprobs import sigmoid_of_pair
 
 EXAMPLES = """examples (from the root of the repository):
   python projects/tiny_mllm/evaluate.py work_dirs/targets/emoji_tiny_mllm

@@ -3,7 +3,7 @@ import pytest
 
 from makd.analysis.review import discrimination, review
 from makd.questions import Question, QuestionSet
-from makd.targets import AspectTargets, aspect_targets
+from makd.targets import AspectTargets
 
 NAN = np.nan
 #               class   question 0  question 1  question 2
@@ -67,7 +67,7 @@ def test_answers(targets):
 
 def test_a_sample_has_the_statistics_of_all(targets, monkeypatch):
     whole = review(targets, LABELS, np.array([0, 1, 3, 4, 5]))
-    monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)  # two images per block
+    monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)  # two images per block
     part = review(targets, LABELS, np.array([1, 4]))
     for field in ('num_suspicious', 'num_missing'):
         np.testing.assert_array_equal(getattr(part, field), getattr(whole, field))

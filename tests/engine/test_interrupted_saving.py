@@ -90,11 +90,11 @@ def test_a_broken_checkpoint_is_left_out_with_a_warning(work_dir):
 
 
 def test_weights_without_an_optimizer_are_left_out(work_dir):
-    torch.save({'state_dict': Sum().state_dict()}, work_dir / 'exported.pth')
+    torch.save({'state_dict': Sum().state_dict()}, work_dir / 'epoch_4.pth')
     (work_dir / 'last_checkpoint').unlink()
     epoch, warnings = begun_at(runner(work_dir, resume=True))
     assert epoch == 3
-    assert 'exported.pth' in warnings
+    assert 'epoch_4.pth' in warnings
 
 
 def test_if_no_checkpoint_is_whole_nothing_is_overwritten(work_dir):

@@ -5,7 +5,7 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from makd.engine.resumed_schedule import check_same_schedule, read_schedule
+from makd.engine.resumed_schedule import check_same_schedule, check_same_steps, read_schedule
 from makd.errors import ConfigError
 
 SCHEDULE = dict(
@@ -74,3 +74,35 @@ def test_what_is_no_config_is_not_run(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert read_schedule(text) is None
     assert not (tmp_path / 'ran').exists()
+
+
+CONVERTED = dict(type='CosineAnnealingLR', T_max=4, by_epoch=True, convert_to_iter_based=True)
+WARM_UP = dict(type='LinearLR', end=10, by_epoch=False)
+MILESTONES = dict(type='MultiStepLR', milestones=[2], by_epoch=True)
+
+
+@pytest.mark.parametrize(
+    ('schedulers', 'steps_per_epoch', 'refused'),
+    [
+        (CONVERTED, 4, False),
+        (CONVERTED, 8, True),
+        ([MILESTONES, CONVERTED], 2, True),
+        (MILESTONES, 8, False),  # counts epochs
+        ([WARM_UP], 8, True),
+        ([dict(WARM_UP, end=8)], 8, False),  # it has ended after the 8 steps that were made
+        (None, 8, False),
+    ],
+)
+def test_steps_are_counted_alike(schedulers, steps_per_epoch, refused):
+    """The checkpoint made 8 steps in 2 epochs."""
+    if not refused:
+        check_same_steps(2, 8, steps_per_epoch, schedulers, 'a.pth')
+        return
+    with pytest.raises(ConfigError, match=rf'8 steps in 2 epochs, and an epoch has {steps_per_epoch} steps now'):
+        check_same_steps(2, 8, steps_per_epoch, schedulers, 'a.pth')
+
+
+def test_a_checkpoint_within_an_epoch():
+    check_same_steps(2, 11, 4, CONVERTED, 'a.pth')
+    with pytest.raises(ConfigError, match='11 steps in 2 epochs'):
+        check_same_steps(2, 11, 3, CONVERTED, 'a.pth')

@@ -109,7 +109,7 @@ def test_questions_add_figures_and_a_table_for_each(questions_file, monkeypatch)
 def test_questions_of_a_targets_folder(tmp_path):
     logprobs = np.full((1, 2, 2), np.log(0.5), dtype=np.float32)
     AspectTargets.write(tmp_path / 'targets', questions=QUESTIONS, keys=['a.png'], logprobs=logprobs)
-    assert AspectMetric(questions=tmp_path / 'targets').question_ids == ('wings', 'red')
+    assert AspectMetric(questions=tmp_path / 'targets').question_set.ids == ('wings', 'red')
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import math
 import warnings
 
 import pytest
@@ -16,6 +17,7 @@ from makd.cli.arguments import parse_options
 from makd.config import check_makd_types, check_numbers, merge_options, read_config
 from makd.errors import MakdError
 from makd.models.losses import DKDLoss, KDLoss, MaKDKLLoss, MaKDLoss
+from makd.ranges import Count, Positive, Weight
 
 symbols = st.text('abc=.,[](){}\'"\\ 0123456789-+eE:', max_size=16)
 LOSSES = {'makd.KDLoss': KDLoss, 'makd.DKDLoss': DKDLoss, 'makd.MaKDLoss': MaKDLoss, 'makd.MaKDKLLoss': MaKDKLLoss}
@@ -44,6 +46,18 @@ def test_the_arguments_of_a_loss(name, values):
     assert all(0 <= getattr(loss, key) < float('inf') for key in values)
 
 
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+ALLOWED = {
+    Count: lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    Positive: lambda value: is_number(value) and value > 0,
+    Weight: lambda value: is_number(value) and value >= 0,
+    str: lambda value: isinstance(value, str),
+}
+
+
 @pytest.fixture(scope='module')
 def classes():
     registry.find('makd.none')
@@ -52,13 +66,15 @@ def classes():
 
 @given(data=st.data())
 def test_the_arguments_of_every_class(data, classes):
-    """The check itself never fails, whatever the value, and finds a value of the default's type right."""
+    """Exactly the values of the annotation pass, and so do all defaults."""
     name = data.draw(st.sampled_from(sorted(classes)))
     parameters = inspect.signature(classes[name]).parameters.values()
     arguments = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     values = {p.name: data.draw(json_values) for p in arguments if data.draw(st.booleans())}
     wrong = dict(wrong_values(classes[name], values))
-    assert wrong.keys() <= values.keys()
+    for argument in arguments:
+        if argument.name in values and argument.annotation in ALLOWED:
+            assert (argument.name not in wrong) == ALLOWED[argument.annotation](values[argument.name])
     defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
     assert dict(wrong_values(classes[name], defaults)) == {}
 
@@ -73,7 +89,10 @@ def test_the_numbers_of_a_config(data, tmp_path):
         check_numbers(cfg)
     except MakdError:
         return
-    assert isinstance(cfg.train_dataloader, dict)
+    assert isinstance(cfg.train_dataloader.batch_size, int)
+    assert cfg.train_dataloader.batch_size >= 1
+    assert cfg.train_cfg.get('max_epochs') is None or cfg.train_cfg.max_epochs >= 1
+    assert cfg.optim_wrapper.optimizer.get('lr') is None or cfg.optim_wrapper.optimizer.lr > 0
 
 
 SOURCES = ['a = 1', 'a = [', 'raise ValueError', '_base_ = 3', '_base_ = [[]]', 'import x', '1/0', 'a = 1' * 5000]

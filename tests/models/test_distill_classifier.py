@@ -1,4 +1,5 @@
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
+from makd.engine.hooks import IdentityHook
 from makd.errors import ConfigError
 from makd.models.losses import KDLoss
 
@@ -59,6 +61,20 @@ def test_the_teachers_logits_take_the_order_of_the_students_classes():
     assert torch.equal(model.teacher.class_logits(images), before[:, [3, 0, 1, 2]])
     with pytest.raises(ConfigError, match="only the teacher has 'bee'; only the training set has 'eel'"):
         model.teacher.order(['ant', 'cod', 'dog', 'eel'])
+
+
+def test_training_begins_with_the_teachers_logits_in_the_order_of_the_dataset():
+    model = student(teacher_classes=['ant', 'bee', 'cod', 'dog'])
+    model.init_weights()
+    images = torch.randn(2, 3, 32, 32)
+    before = model.teacher.class_logits(images)
+    dataset = SimpleNamespace(metainfo=dict(classes=('dog', 'ant', 'bee', 'cod')))
+    loader = SimpleNamespace(dataset=dataset)
+    logger = SimpleNamespace(warning=lambda message: None)
+    IdentityHook().before_train(
+        SimpleNamespace(model=model, train_dataloader=loader, val_loop=None, _resume=False, logger=logger)
+    )
+    assert torch.equal(model.teacher.class_logits(images), before[:, [3, 0, 1, 2]])
 
 
 def test_the_student_has_exactly_the_plain_classifiers_state_and_parameters():

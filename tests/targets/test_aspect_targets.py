@@ -251,7 +251,7 @@ def test_threads_read_the_same(targets):
 
 @pytest.mark.parametrize('dtype', [np.float16, np.float64])
 def test_write_stores_float32_in_blocks(tmp_path, monkeypatch, questions, logprobs, dtype):
-    monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)
+    monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)
     source = np.lib.format.open_memmap(tmp_path / 'source.npy', 'w+', dtype, logprobs.shape)
     source[:] = logprobs
     targets = AspectTargets.write(tmp_path / 't', questions=questions, keys=KEYS, logprobs=source)
@@ -472,7 +472,7 @@ def test_empty_keys(targets):
     ],
 )
 def test_validate_tells_damage_apart(tmp_path, monkeypatch, questions, logprobs, pair, damage):
-    monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)
+    monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)
     logprobs[3, 1] = pair
     logprobs[4, 2] = pair[::-1]
     targets = AspectTargets.write(tmp_path / 't', questions=questions, keys=KEYS, logprobs=logprobs)
@@ -484,7 +484,7 @@ def test_validate_tells_damage_apart(tmp_path, monkeypatch, questions, logprobs,
 
 
 def test_validate_allows_missing_answers_and_rounding(tmp_path, monkeypatch, questions, logprobs):
-    monkeypatch.setattr(aspect_targets, '_CHUNK_BYTES', 2 * 3 * 8)
+    monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)
     logprobs[0, 0] = logprobs[4] = np.nan
     logprobs[1, 1] = (1e-6, -math.inf)
     targets = AspectTargets.write(tmp_path / 't', questions=questions, keys=KEYS, logprobs=logprobs)

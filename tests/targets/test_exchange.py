@@ -145,7 +145,7 @@ def test_parquet_has_a_column_a_question(tmp_path, targets):
 
 
 def test_parquet_in_several_blocks(tmp_path, monkeypatch, targets):
-    monkeypatch.setattr('makd.targets.aspect_targets._CHUNK_BYTES', 2 * 3 * 8)
+    monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)
     exchange.export_parquet(targets, tmp_path / 'o.parquet')
     back = exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'back')
     np.testing.assert_array_equal(back.logprobs, targets.logprobs)

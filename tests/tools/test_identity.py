@@ -201,6 +201,26 @@ def test_parts_of_a_dataset_with_other_classes_are_refused(student, python, tmp_
     refused(python('tools/train.py', config, '--work-dir', tmp_path / 'w'), "'bee'", "'eel'")
 
 
+def test_a_metric_that_names_other_questions_is_refused(student, python, tmp_path):
+    folder, _, checkpoint = student
+    reversed_questions = QuestionSet(list(QUESTIONS)[::-1])
+    reversed_questions.save(tmp_path / 'reversed.json')
+    config = write_config(tmp_path / 'c.py', f'{folder}/images', answers=f'{folder}/answers')
+    metric = dict(type='makd.AspectMetric', questions=str(tmp_path / 'reversed.json'))
+    with open(config, 'a') as file:
+        file.write(f'test_evaluator = {metric!r}\n')
+    refused(run_test(python, tmp_path, config, checkpoint), 'AspectMetric in test_evaluator', 'the order differs')
+
+
+def test_averages_over_classes_without_images_are_refused(student, python, tmp_path):
+    folder, _, checkpoint = student
+    images = write_images(tmp_path / 'some', ('ant', 'cod', 'dog'))
+    config = write_config(tmp_path / 'c.py', f'{folder}/images', test=images, answers=f'{folder}/answers')
+    with open(config, 'a') as file:
+        file.write("test_evaluator = dict(type='SingleLabelMetric')\n")
+    refused(run_test(python, tmp_path, config, checkpoint, '--map-classes'), "lacks 1 of the 4 classes, first 'bee'")
+
+
 def test_the_classes_of_an_old_checkpoint_are_read(student, python, tmp_path):
     _, config, path = student
     checkpoint = torch.load(path, weights_only=False)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -57,7 +58,9 @@ class IdentityHook(Hook):
         if runner.val_loop is not None:
             validation = runner.val_dataloader.dataset
             _check_dataset(model, validation, 'val_dataloader', runner)
-            check_same('val_dataloader.dataset', identity_of(validation), 'train_dataloader.dataset', trained)
+            validated = identity_of(validation)
+            check_same('val_dataloader.dataset', validated, 'train_dataloader.dataset', trained)
+            _check_metrics(runner.val_evaluator, validated, 'val')
         if isinstance(model, DistillMixin) and model.teacher is not None:
             _check_teacher(model.teacher, trained, runner)
         if runner._resume:
@@ -73,9 +76,12 @@ class IdentityHook(Hook):
         if self.map_classes:
             if self._checkpoint.classes is None:
                 raise ConfigError(f'--map-classes: {_checkpoint_name(runner)} does not name its classes.')
+            _check_averages(runner.test_evaluator, dataset, self._checkpoint.classes)
             relabel(dataset, self._checkpoint.classes)
             runner.test_evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo
-        self._compare_checkpoint(runner, 'test_dataloader.dataset', identity_of(dataset))
+        tested = identity_of(dataset)
+        self._compare_checkpoint(runner, 'test_dataloader.dataset', tested)
+        _check_metrics(runner.test_evaluator, tested, 'test')
         _check_dataset(_bare(runner.model), dataset, 'test_dataloader', runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -131,6 +137,30 @@ def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) 
             f'{loader}.dataset has labels from 1 to {max(labels)} and none with 0, but labels start at 0. If its '
             f'first class has the label 1, subtract 1 from all labels, and from model.{name}.num_classes.'
         )
+
+
+def _check_metrics(evaluator: Evaluator, identity: Identity, split: str) -> None:
+    """Check that a metric names the questions that its dataset has answers to."""
+    for metric in evaluator.metrics:
+        questions = getattr(metric, 'question_set', None)
+        check_same(
+            f'{type(metric).__name__} in {split}_evaluator',
+            Identity(questions=questions),
+            f'{split}_dataloader.dataset',
+            identity,
+        )
+
+
+def _check_averages(evaluator: Evaluator, dataset: Any, classes: Sequence[str]) -> None:
+    """Refuse averages over classes if some have no image, which would count as 0."""
+    absent = [name for name in classes if name not in (dataset.metainfo.get('classes') or ())]
+    for metric in evaluator.metrics:
+        if absent and getattr(metric, 'average', None) == 'macro':
+            raise ConfigError(
+                f'--map-classes: the dataset lacks {len(absent)} of the {len(classes)} classes, first {absent[0]!r}, '
+                f"and {type(metric).__name__} with average='macro' would count them as 0. Set its average to None, "
+                'which gives the figure of each class, or leave it out of test_evaluator.'
+            )
 
 
 def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> set[int]:

@@ -15,6 +15,7 @@ from makd.datasets.targets_join import TargetsJoin
 from makd.datasets.unread_images import describe_unread
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
+from makd.ranks import on_main_rank
 from makd.registry import HOOKS
 from makd.targets import AspectTargets
 from makd.targets.controls import RandomTargets, ShuffledTargets
@@ -113,8 +114,8 @@ class AspectTargetCheckHook(Hook):
             _check_images(dataset, transform, runner)
         for path in sorted({transform.targets.path for _, transform in pairs}):
             targets = AspectTargets.open(path)
-            if is_main_process():  # validate and num_missing read all answers
-                targets.validate()
+            on_main_rank(targets.validate)  # it reads all answers, as num_missing does
+            if is_main_process():
                 runner.logger.info(
                     f'Aspect targets {path}: {len(targets)} images, {len(targets.questions)} questions, hash '
                     f'{targets.questions.hash}, {targets.num_missing} answers missing.'

@@ -1,9 +1,11 @@
 """Stop a training that learns nothing."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -25,7 +27,7 @@ class TrainingCheckHook(Hook):
 
     Raises:
         DataError: An epoch has no steps, or no image of a detector's training set has an object.
-        TrainingError: A loss, or a weight that would be saved, is NaN or infinite.
+        TrainingError: A loss of any rank, or a weight that would be saved, is NaN or infinite.
     """
 
     def __init__(self, interval: Count = 50) -> None:
@@ -60,7 +62,9 @@ class TrainingCheckHook(Hook):
         ):
             named = ((name, torch.as_tensor(value)) for name, value in (outputs or {}).items() if 'loss' in name)
             losses = {name: value.detach().item() for name, value in named}
-            if not torch.tensor(list(losses.values())).isfinite().all():
+            diverged = torch.tensor(float(not all(map(math.isfinite, losses.values()))))
+            all_reduce(diverged, 'max')  # all ranks stop if one does, where the others would wait for it
+            if diverged:
                 shown = ', '.join(f'{name} {value:.4g}' for name, value in losses.items())
                 raise TrainingError(
                     f'The training has diverged by epoch {runner.epoch + 1}, step {runner.iter + 1}: {shown}. {REMEDY}'

@@ -1,0 +1,84 @@
+"""The log-probabilities of yes and no, (N, Q, 2) float32: their file, and what they can be."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from scipy.special import expit
+
+from makd.errors import TargetsError
+
+LOGPROBS = np.dtype('<f4')
+# Some log-probabilities come from softmaxes in half precision, whose sum is only about 1.
+_TOLERANCE = 1e-3
+_CHUNK_BYTES = 1 << 24
+
+
+def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
+    """Return P(yes) = sigmoid(log p(yes) - log p(no)), the probability of yes if only yes and no are possible.
+
+    Args:
+        logprobs: (..., 2), [log p(yes), log p(no)]. -inf on one side gives exactly 0 or 1, NaN gives NaN.
+
+    Returns:
+        (...) float64 in [0, 1].
+    """
+    return expit(np.subtract(logprobs[..., 0], logprobs[..., 1], dtype=np.float64))
+
+
+def find_damage(block: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the (n, Q) mask of the damaged answers for each kind of damage; an answer is in at most one mask."""
+    missing = np.isnan(block)
+    too_high = (block > _TOLERANCE).any(axis=-1)
+    with np.errstate(over='ignore'):
+        mass = np.exp(block).sum(axis=-1)
+    return {
+        'one of log p(yes), log p(no) is NaN, the other is not': missing[..., 0] != missing[..., 1],
+        'both log p(yes) and log p(no) are -inf': np.isneginf(block).all(axis=-1),
+        'a log-probability is above 0': too_high,
+        'p(yes) + p(no) is above 1': (mass > 1 + _TOLERANCE) & ~too_high,
+    }
+
+
+def open_array(path: Path) -> np.ndarray:
+    """Open an array (N, Q, 2) float32 memory-mapped; raise a TargetsError if it is damaged or of another form."""
+    with path.open('rb') as file:
+        try:
+            if (version := np.lib.format.read_magic(file)) != (1, 0):
+                raise ValueError(f'.npy version {version}, expected (1, 0)')
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        except Exception as error:  # the header is parsed as Python, and can raise nearly anything
+            raise TargetsError(f'{path} is not a NumPy array ({error}); copy or write the folder again') from None
+        header = file.tell()
+    if dtype != LOGPROBS or fortran_order or len(shape) != 3 or shape[2] != 2:
+        order = ' in Fortran order' if fortran_order else ''
+        raise TargetsError(
+            f'{path} has {dtype} of shape {shape}{order}, expected float32 of shape (N, Q, 2) in C order'
+        )
+    expected, size = header + 4 * int(np.prod(shape, dtype=np.int64)), path.stat().st_size
+    if size != expected:
+        state = 'truncated' if size < expected else 'too long'
+        raise TargetsError(
+            f'{path} is {state}: {size} bytes on disk, {expected} by its header; copy or write the folder again'
+        )
+    # A plain view, since slicing a numpy.memmap takes a microsecond longer.
+    return np.load(path, mmap_mode='r', allow_pickle=False).view(np.ndarray)
+
+
+def chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (first row, rows) of an array (N, Q, 2), a few megabytes at a time: it may be memory-mapped."""
+    step = max(1, _CHUNK_BYTES // (array.shape[1] * 8))
+    for start in range(0, len(array), step):
+        yield start, np.asarray(array[start : start + step])
+
+
+def write_blocks(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
+    """Write an array of this type and shape, given in blocks of its first axis, as one ``.npy``.
+
+    ``np.save`` bypasses the file object, and does not report why writing failed (a full disk).
+    """
+    header = {'descr': np.lib.format.dtype_to_descr(dtype), 'fortran_order': False, 'shape': shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for block in blocks:
+        file.write(np.ascontiguousarray(block, dtype=dtype).data)
