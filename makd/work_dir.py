@@ -56,7 +56,8 @@ def last_checkpoint(work_dir: Path) -> Path | None:
         path = Path((work_dir / 'last_checkpoint').read_text('utf-8').strip())
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-    return path if path.is_file() else None
+    own = work_dir / path.name  # in a copy of a work dir, the path is that of the original
+    return own if own.is_file() else path if path.is_file() else None
 
 
 def saved_checkpoints(work_dir: Path) -> list[Path]:

@@ -78,6 +78,14 @@ def test_the_last_checkpoint_comes_first_and_then_the_newest(tmp_path):
     assert names == ['epoch_10.pth', 'epoch_11.pth', 'epoch_9.pth']
 
 
+def test_a_copy_of_a_work_dir_has_checkpoints_of_its_own(tmp_path):
+    for name in ('original', 'copy'):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, 'epoch_1.pth')
+        (tmp_path / name / 'last_checkpoint').write_text(str(tmp_path / 'original' / 'epoch_1.pth'))
+    assert last_checkpoint(tmp_path / 'copy') == tmp_path / 'copy' / 'epoch_1.pth'
+
+
 def test_a_copy_without_times_keeps_the_order(tmp_path):
     write(tmp_path, 'epoch_10.pth', 'epoch_9.pth')  # the earlier epoch was written later
     assert saved_checkpoints(tmp_path)[0].name == 'epoch_10.pth'

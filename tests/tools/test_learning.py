@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from tiny_training import refused, write_answers, write_config, write_images
@@ -65,6 +66,32 @@ def test_the_learning_rate_is_scaled_by_all_images_of_a_step(config, python, tmp
         'auto_scale_lr.base_batch_size=16',
     ]
     command = ['tools/train.py', config, '--work-dir', tmp_path / 'w', '--auto-scale-lr', '--cfg-options', *options]
-    result = python(*command, 'auto_scale_lr.enable=False')
+    again = [
+        'tools/train.py',
+        tmp_path / 'w' / 'c.py',
+        '--work-dir',
+        tmp_path / 'again',
+    ]  # the config that a run writes
+    for arguments in ([*command, 'auto_scale_lr.enable=False'], again, [*again, '--auto-scale-lr']):
+        result = python(*arguments)
+        assert result.returncode == 0, result.stderr
+        assert set(re.findall(r'lr: ([\d.e+-]+)', result.stdout)) == {'5.0000e-02'}
+
+
+def test_answers_that_are_all_missing(python, tmp_path):
+    images = write_images(tmp_path / 'images', images=2)
+    answers = write_answers(tmp_path / 'answers', images)
+    logprobs = np.load(f'{answers}/logprobs.npy')
+    np.save(f'{answers}/logprobs.npy', np.full_like(logprobs, np.nan))
+    hook = dict(type='makd.AspectTargetCheckHook')
+    config = write_config(tmp_path / 'c.py', images, answers=answers, custom_hooks=[hook])
+    refused(train(python, config, tmp_path, 'randomness.seed=0'), 'no answer about any image', 'nothing to learn')
+
+
+def test_resuming_where_there_is_no_checkpoint_begins_from_load_from(config, python, tmp_path):
+    assert train(python, config, tmp_path, 'randomness.seed=0').returncode == 0
+    checkpoint = tmp_path / 'w' / 'epoch_1.pth'
+    command = ['tools/train.py', config, '--work-dir', tmp_path / 'new', '--resume', '--cfg-options']
+    result = python(*command, f'load_from={checkpoint}')
     assert result.returncode == 0, result.stderr
-    assert set(re.findall(r'lr: ([\d.e+-]+)', result.stdout)) == {'5.0000e-02'}
+    assert f'Load checkpoint from {checkpoint}' in result.stdout
