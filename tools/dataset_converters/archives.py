@@ -62,9 +62,27 @@ def _unpack_tar(path: Path, folder: Path) -> None:
         def members() -> Iterator[tarfile.TarInfo]:
             for member in archive:  # the next one is found behind the content of this one
                 budget.spend(member.size)
+                _check_member(path, folder, member)
                 yield member
 
-        archive.extractall(folder, members(), filter='data')
+        # Python 3.10.11, 3.11.3 and older have no filter.
+        archive.extractall(folder, members(), **({'filter': 'data'} if hasattr(tarfile, 'data_filter') else {}))
+
+
+def _check_member(path: Path, folder: Path, member: tarfile.TarInfo) -> None:
+    """Refuse what leads out of the folder, also through links that are unpacked already; take the ownership away."""
+    root = Path(os.path.realpath(folder))
+    places = [root / member.name]
+    if member.issym():
+        places.append(places[0].parent / member.linkname)
+    elif member.islnk():
+        places.append(root / member.linkname)
+    elif not (member.isfile() or member.isdir()):
+        raise DataError(f'{path}: {member.name} is neither a file nor a folder. Get the archive from its publisher')
+    if not all(Path(os.path.realpath(place)).is_relative_to(root) for place in places):
+        raise DataError(f'{path}: {member.name} lies outside the folder. Get the archive from its publisher')
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), '', ''
+    member.mode = (member.mode & 0o755) | (0o700 if member.isdir() else 0o600)
 
 
 class _Budget:
