@@ -76,7 +76,12 @@ def main() -> None:
     check_data_roots(cfg, ('train_dataloader',))
     images = read_answers(cfg)
     answers = images.annotated()
-    questions, mass = answers.questions, np.nanmean(answers.mass, axis=0)
+    questions, mass = answers.questions, _mean(answers.mass)
+    if args.by == 'mass' and np.isnan(mass).any():
+        raise ConfigError(
+            '--by mass: the targets do not say what the label mass is. Annotators of decision models and imported JSON '
+            'give P(yes) only; choose --by evidence.'
+        )
     if not 1 <= args.top <= len(questions):
         raise ConfigError(f'--top {args.top}: there are {len(questions)} questions to choose from.')
     print(
@@ -91,8 +96,9 @@ def main() -> None:
     def show(question: int, bits: float) -> None:
         gain = bits - (seen[-1] if seen else 0.0)
         seen.append(bits)
+        label_mass = '' if np.isnan(mass[question]) else f'label mass {mass[question]:.2f}, '
         print(
-            f'{len(seen):3}. {gain:+.3f} = {bits:.3f} bits, label mass {mass[question]:.2f}, yes {yes[question]:4.0%}, '
+            f'{len(seen):3}. {gain:+.3f} = {bits:.3f} bits, {label_mass}yes {yes[question]:4.0%}, '
             f'{questions[question].id}: {questions[question].text}',
             flush=True,
         )
@@ -122,6 +128,12 @@ def main() -> None:
     # For the config as it is, not with --targets.
     options = question_options(read_config(args.config), selected.ids)
     print(f'To train on them, once all images have answers: --cfg-options {shlex.join(options)}')
+
+
+def _mean(mass: np.ndarray) -> np.ndarray:
+    """Return the mean label mass of each question, (Q,); NaN where it is not known of any image."""
+    known = ~np.isnan(mass)
+    return np.divide(np.nansum(mass, axis=0), known.sum(axis=0), out=np.full(mass.shape[1], np.nan), where=known.any(0))
 
 
 def use_targets(cfg: Config, targets: str) -> None:

@@ -20,14 +20,15 @@ class Review:
 
     Attributes:
         mean_yes: Mean P(yes) of each question, (Q,) in [0, 1]; NaN if it has no answer, as in the next two.
-        mass: Mean label mass, p(yes) + p(no) of the annotator's full softmax, of each question, (Q,).
+        mass: Mean label mass, p(yes) + p(no) of the annotator's full softmax, of each question, (Q,);
+            NaN also if the targets do not have it, see :class:`~makd.targets.AspectTargets`.
         discrimination: How far the groups differ, see :func:`discrimination`, (Q,) in [0, 1].
         num_suspicious: Number of answers to each question with a suspicion of at least ``SUSPICIOUS``, (Q,).
         num_missing: Number of missing answers.
         yes: P(yes) of the chosen images, (n, Q) float32 in [0, 1]; NaN for a missing answer, as in the next three.
-        mass_of: Their label mass, (n, Q).
+        mass_of: Their label mass, (n, Q); NaN also if the targets do not have it.
         expected: Mean P(yes) of the other images of the group, (n, Q); NaN also if the others have no answer.
-        suspicion: The larger of 1 - label mass and abs(P(yes) - expected), (n, Q) in [0, 1].
+        suspicion: The larger of 1 - label mass and abs(P(yes) - expected), of those that are known, (n, Q) in [0, 1].
     """
 
     mean_yes: np.ndarray
@@ -68,8 +69,9 @@ def review(targets: AspectTargets, groups: np.ndarray, rows: np.ndarray) -> Revi
         others = count[group] - 1
         expected = np.divide(total[group] - yes, others, out=np.full_like(yes, np.nan), where=others > 0)
         expected = expected.clip(0, 1)  # a difference of sums has rounding errors
-        # fmax takes the mass alone where ``expected`` is NaN.
-        suspicion = np.where(np.isnan(yes), np.nan, np.fmax(1 - mass, abs(yes - expected)).clip(0, 1))
+        # fmax passes over what is not known: ``expected``, or the mass.
+        doubt = np.fmax(np.fmax(1 - mass, abs(yes - expected)), 0)
+        suspicion = np.where(np.isnan(yes), np.nan, doubt.clip(0, 1))
         num_suspicious += (suspicion >= SUSPICIOUS).sum(axis=0)
         first, last = np.searchsorted(rows, [row[0], row[-1] + 1]) if len(row) else (0, 0)
         shown[:, first:last] = np.stack([yes, mass, expected, suspicion])[:, np.searchsorted(row, rows[first:last])]
@@ -133,4 +135,4 @@ def _answers(
         inside = np.flatnonzero(groups[start : start + len(block)] >= 0)
         row = start + inside
         yes = sigmoid_of_pair(block[inside])
-        yield row, groups[row], yes, np.exp(block[inside], dtype=np.float64).sum(axis=-1)
+        yield row, groups[row], yes, targets.mass_of(block[inside])

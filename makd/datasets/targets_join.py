@@ -101,24 +101,27 @@ class TargetsJoin:
 
     @cached_property
     def mass(self) -> np.ndarray:
-        """Label mass, p(yes) + p(no) of the annotator's full softmax, (N, Q) float32; NaN where there is no answer.
+        """Label mass, p(yes) + p(no) of the annotator's full softmax, (N, Q) float32; NaN where it is not known.
 
         A low mass means that the annotator wanted to say something other than yes or no.
         """
-        return self._matrix(lambda logprobs: np.exp(logprobs).sum(axis=-1))
+        matrix = np.full((len(self.paths), len(self.questions or ())), np.nan, np.float32)
+        for images, targets, logprobs in self._blocks():
+            matrix[images] = targets.mass_of(logprobs)
+        return matrix
 
     @cached_property
     def answered(self) -> np.ndarray:
         """Whether an image has an answer to every question, (N,) bool."""
         answered = np.zeros(len(self.paths), bool)
-        for images, logprobs in self._blocks():
+        for images, _, logprobs in self._blocks():
             answered[images] = ~np.isnan(logprobs).any(axis=(1, 2))
         return answered
 
     @property
     def has_answers(self) -> bool:
         """Whether any image has an answer to any question."""
-        return any(not np.isnan(logprobs).all() for _, logprobs in self._blocks())
+        return any(not np.isnan(logprobs).all() for _, _, logprobs in self._blocks())
 
     def annotated(self) -> 'TargetsJoin':
         """Return the join of those images that have a row.
@@ -158,19 +161,19 @@ class TargetsJoin:
     def _matrix(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return ``function`` of the log-probabilities (n, Q, 2) of the images as one matrix, (N, Q)."""
         matrix = np.full((len(self.paths), len(self.questions or ())), np.nan, np.float32)
-        for images, logprobs in self._blocks():
+        for images, _, logprobs in self._blocks():
             matrix[images] = function(logprobs)
         return matrix
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield indices of images that have a row, (n,), with their log-probabilities, (n, Q, 2)."""
+    def _blocks(self) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
+        """Yield indices of images that have a row, (n,), with their targets and log-probabilities, (n, Q, 2)."""
         for source in {source for source in self.sources if source}:
             own = np.fromiter((other is source for other in self.sources), bool, len(self.sources))
             images = np.flatnonzero(own & (self.rows >= 0))
             step = max(1, BLOCK_BYTES // (8 * len(source.targets.questions)))
             for start in range(0, len(images), step):
                 block = images[start : start + step]
-                yield block, source.targets.logprobs_at(self.rows[block])
+                yield block, source.targets, source.targets.logprobs_at(self.rows[block])
 
 
 def join_dataset(dataset: Any) -> TargetsJoin:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,12 @@ class AspectTargets:
     cache. A pickled ``AspectTargets`` has the path and the selection, and opens the folder again. Reading is thread-
     safe.
 
+    Attributes:
+        path: The folder.
+        questions: The Q questions.
+        meta: Facts about the answers, as JSON values.
+        has_label_mass: Whether p(yes) + p(no) says anything. It is 1 by construction if the annotator gave P(yes) only.
+
     Create one with :meth:`open`, :meth:`write` or :meth:`select`.
     """
 
@@ -48,6 +54,7 @@ class AspectTargets:
         *,
         questions: QuestionSet,
         meta: Mapping[str, Any],
+        has_label_mass: bool,
         keys: KeyIndex,
         array: np.ndarray,
         columns: slice | np.ndarray,
@@ -55,6 +62,7 @@ class AspectTargets:
         self.path = path
         self.questions = questions
         self.meta = dict(meta)
+        self.has_label_mass = has_label_mass
         self._keys = keys
         self._array = array
         self._columns = columns
@@ -68,9 +76,10 @@ class AspectTargets:
         """
         folder = Path(path).absolute()
         _check_files(folder)
-        questions, meta, expected_hash = _read_meta(folder / META_FILE)
+        meta = _read_meta(folder / META_FILE)
+        questions = meta.questions
         array = open_array(folder / ARRAY_FILE)
-        keys = KeyIndex.open(folder, expected_hash)
+        keys = KeyIndex.open(folder, meta.keys_hash)
         if len(keys) != len(array):
             raise TargetsError(
                 f'{folder}: {KEYS_FILE} lists {len(keys)} images, {ARRAY_FILE} has answers for {len(array)}; '
@@ -81,7 +90,15 @@ class AspectTargets:
                 f'{folder}: {META_FILE} has {len(questions)} questions, {ARRAY_FILE} has answers to {array.shape[1]}; '
                 'the files do not belong together'
             )
-        return cls(folder, questions=questions, meta=meta, keys=keys, array=array, columns=slice(0, len(questions)))
+        return cls(
+            folder,
+            questions=questions,
+            meta=meta.meta,
+            has_label_mass=meta.has_label_mass,
+            keys=keys,
+            array=array,
+            columns=slice(0, len(questions)),
+        )
 
     @classmethod
     def write(
@@ -94,6 +111,7 @@ class AspectTargets:
         meta: Mapping[str, Any] | None = None,
         failures: Mapping[str, str] | None = None,
         fingerprints: Iterable[np.ndarray] | None = None,
+        has_label_mass: bool = True,
         overwrite: bool = False,
     ) -> 'AspectTargets':
         """Write a folder and open it. It appears whole or not at all.
@@ -109,6 +127,7 @@ class AspectTargets:
             failures: Keys of images whose answers are missing, with the reason.
             fingerprints: What files the images were: blocks of N ``FINGERPRINT`` in all, see
                 :mod:`makd.targets.fingerprints`. None if it is not known.
+            has_label_mass: False if only P(yes) is known, and the values are log P(yes) and log(1 - P(yes)).
             overwrite: Replace an existing folder of targets.
 
         Raises:
@@ -130,6 +149,7 @@ class AspectTargets:
             'question_hash': questions.hash,
             'question_set': questions.to_dict(),
             'meta': dict(meta or {}),
+            **({} if has_label_mass else {'has_label_mass': False}),
         }
         with atomic_folder(folder) as temporary:
             (temporary / META_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', 'utf-8')
@@ -224,14 +244,30 @@ class AspectTargets:
             )
         return fingerprints
 
+    def mass_of(self, logprobs: np.ndarray) -> np.ndarray:
+        """Return the label mass p(yes) + p(no) of answers of this folder.
+
+        Args:
+            logprobs: (..., 2), [log p(yes), log p(no)].
+
+        Returns:
+            (...) float64 in [0, 1]; NaN where there is no answer, and everywhere if ``has_label_mass`` is False.
+        """
+        if not self.has_label_mass:
+            return np.full(logprobs.shape[:-1], np.nan)
+        return np.exp(logprobs, dtype=np.float64).sum(axis=-1)
+
     def label_mass(self) -> np.ndarray:
-        """Return the mean of p(yes) + p(no) over the images with an answer: (Q,) float64, NaN if none has an answer.
+        """Return the mean of p(yes) + p(no) over the images with an answer.
 
         A low mass means that the annotator tends to answer something other than yes or no.
+
+        Returns:
+            (Q,) float64 in [0, 1]; NaN if no image has an answer, or ``has_label_mass`` is False.
         """
         total, count = np.zeros((2, len(self.questions)))
         for _, block in self.blocks():
-            mass = np.exp(block, dtype=np.float64).sum(axis=-1)
+            mass = self.mass_of(block)
             total += np.nansum(mass, axis=0)
             count += (~np.isnan(mass)).sum(axis=0)
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
@@ -299,6 +335,7 @@ class AspectTargets:
             self.path,
             questions=questions,
             meta=self.meta,
+            has_label_mass=self.has_label_mass,
             keys=self._keys,
             array=self._array,
             columns=run if np.array_equal(columns, np.arange(run.start, run.stop)) else columns,
@@ -358,8 +395,16 @@ def _check_files(folder: Path) -> None:
         raise TargetsError(f'{folder} is incomplete: {", ".join(absent)} is absent; copy or write the folder again')
 
 
-def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any], str | None]:
-    """Return the questions, the free metadata, and the hash of the keys if the folder has one."""
+class _Meta(NamedTuple):
+    """The content of ``meta.json``; an older one has no hash of the keys."""
+
+    questions: QuestionSet
+    meta: dict[str, Any]
+    keys_hash: str | None
+    has_label_mass: bool
+
+
+def _read_meta(path: Path) -> _Meta:
     content = read_json(path, TargetsError)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise TargetsError(f'{path} does not describe targets: it lacks "format": "{FORMAT}"')
@@ -380,7 +425,7 @@ def _read_meta(path: Path) -> tuple[QuestionSet, dict[str, Any], str | None]:
         )
     if not isinstance(meta := content.get('meta', {}), dict):
         raise TargetsError(f'{path}: "meta" must be a JSON object, got {meta!r}')
-    return questions, meta, content.get('keys_hash')
+    return _Meta(questions, meta, content.get('keys_hash'), content.get('has_label_mass', True) is not False)
 
 
 def check_replaceable(folder: Path, overwrite: bool) -> None:

@@ -92,8 +92,8 @@ def import_json(
 ) -> JsonImport:
     """Turn the authors' JSON, ``{image stem: [p_1, ..., p_Q]}``, into a folder of targets.
 
-    A stem is an image's file name without folder and suffix. P(yes) = p is stored as log p and log(1 - p), so the label
-    mass of these targets is 1; null and NaN are missing answers.
+    A stem is an image's file name without folder and suffix. P(yes) = p is stored as log p and log(1 - p), and these
+    targets have no label mass; null and NaN are missing answers.
 
     Args:
         source: The JSON file.
@@ -129,7 +129,13 @@ def import_json(
         with np.errstate(divide='ignore'):
             logprobs[row] = np.stack([np.log(probability), np.log1p(-probability)], axis=-1)
     targets = AspectTargets.write(
-        destination, questions=questions, keys=key_of.values(), logprobs=logprobs, meta=meta, overwrite=overwrite
+        destination,
+        questions=questions,
+        keys=key_of.values(),
+        logprobs=logprobs,
+        meta=meta,
+        has_label_mass=False,
+        overwrite=overwrite,
     )
     return JsonImport(
         targets, tuple(sorted(answers.keys() - key_of.keys())), tuple(sorted(set(keys) - set(key_of.values())))
@@ -166,7 +172,7 @@ def export_parquet(targets: AspectTargets, destination: PathLike, *, overwrite: 
     """Write Parquet: ``key``, a column of P(yes) per question id, and ``logprobs`` for an exact import.
 
     ``logprobs`` is a list of 2 Q float32: log p(yes), log p(no) of the first question, then of the second. The schema's
-    metadata has questions and meta under ``makd``.
+    metadata has questions, meta and whether there is a label mass under ``makd``.
 
     Raises:
         TargetsError: pyarrow is absent, a question's id is that of a column of ours, or the file exists and is not to
@@ -177,7 +183,9 @@ def export_parquet(targets: AspectTargets, destination: PathLike, *, overwrite: 
     questions = targets.questions
     if taken := set(questions.ids) & set(_PARQUET_OWN_COLUMNS):
         raise TargetsError(f'{targets.path}: the question id {min(taken)!r} is the name of another column; rename it')
-    content = json.dumps({'question_set': questions.to_dict(), 'meta': targets.meta})
+    content = json.dumps(
+        {'question_set': questions.to_dict(), 'meta': targets.meta, 'has_label_mass': targets.has_label_mass}
+    )
     schema = pa.schema(
         [
             pa.field('key', pa.string()),
@@ -243,6 +251,7 @@ def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool =
         keys=keys,
         logprobs=logprobs,
         meta=content.get('meta') or {},
+        has_label_mass=content.get('has_label_mass', True) is not False,
         overwrite=overwrite,
     )
 

@@ -312,5 +312,6 @@ def write_aspects(folder: Path, emoji: Sequence[Emoji], keywords: Mapping[str, f
         keys=[key for key, _ in rows],
         logprobs=log_probabilities(answers[:, order])[[row for _, row in rows]],
         meta=CLDR_META,
+        has_label_mass=False,
         overwrite=True,
     )

@@ -288,6 +288,7 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
             keys=[keys[row] for row in order],
             logprobs=logprobs[order],
             meta=meta,
+            has_label_mass=False,
         )
     log(f'{out}: {len(question_set)} questions; {yes.mean():.0%} of the answers are yes')
 

@@ -26,12 +26,12 @@ MASS = [
 LABELS = np.array([row[0] for row in ANSWERS])
 
 
-def write(folder, yes, mass):
+def write(folder, yes, mass, **arguments):
     keys = [f'{number}.png' for number in range(len(yes))]
     questions = QuestionSet(Question(f'q{number}', f'{number}?') for number in range(yes.shape[1]))
     with np.errstate(divide='ignore'):
         logprobs = np.log(np.stack([yes, 1 - yes], axis=-1) * mass[..., None])
-    return AspectTargets.write(folder, questions=questions, keys=keys, logprobs=logprobs)
+    return AspectTargets.write(folder, questions=questions, keys=keys, logprobs=logprobs, **arguments)
 
 
 @pytest.fixture
@@ -63,6 +63,15 @@ def test_answers(targets):
     close(result.mass_of, mass_of)
     close(result.suspicion, [[0.2, 1, NAN], [0.2, 1, NAN], [0.5, 0, 0], [0.6, NAN, 0], [NAN, 0.8, 0.2]])
     assert result.num_suspicious.tolist() == [2, 3, 0]
+
+
+def test_without_a_label_mass_the_others_of_the_class_are_left(tmp_path):
+    yes = np.array([row[1:] for row in ANSWERS])
+    targets = write(tmp_path / 'targets', yes, np.ones_like(yes), has_label_mass=False)
+    result = review(targets, LABELS, np.array([0, 1, 3, 4, 5]))
+    assert np.isnan(result.mass).all()
+    assert np.isnan(result.mass_of).all()
+    close(result.suspicion, [[0.2, 1, NAN], [0.2, 1, NAN], [0.2, 0, 0], [0.2, NAN, 0], [NAN, 0, 0]])
 
 
 def test_a_sample_has_the_statistics_of_all(targets, monkeypatch):

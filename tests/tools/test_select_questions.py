@@ -1,5 +1,6 @@
 """The tool on a dataset of four classes that two of its questions tell apart."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_answers_about_a_part_of_the_images_are_enough(select):
 def test_by_label_mass(select):
     select('--top', '3', '--by', 'mass')
     assert QuestionSet.load('sub/chosen.json').ids == ('low', 'coin', 'copy')
+
+
+def test_without_a_label_mass(select):
+    meta = Path('answers/meta.json')
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), 'has_label_mass': False}))
+    (out, _), end = select('--top', '2')
+    assert end is None
+    assert 'bits, yes  50%, high: Is it high?' in out
+    assert '--by mass: the targets do not say' in select('--top', '2', '--by', 'mass', '--force')[1]
 
 
 def test_an_edited_file_is_not_overwritten(select):

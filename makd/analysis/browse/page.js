@@ -26,6 +26,8 @@ const share = (code) => (code === missing ? NONE : (code / steps).toFixed(2));
 const number = (value) => (value === null ? NONE : value.toFixed(2));
 const count = (value) => value.toLocaleString('en');
 const isSuspicious = (code) => code !== missing && code >= threshold;
+const NOT_GIVEN = 'not given';
+const massOf = (question) => (data.hasLabelMass ? number(question.mass) : NOT_GIVEN);
 const lowMass = (answer) => isSuspicious(suspicion[answer]) && steps - mass[answer] >= threshold;
 
 function nameOf(code) {
@@ -150,7 +152,7 @@ const questionButtons = questions.map((question, index) => {
     makeBar(question.yes, null),
     make('span', '', `yes ${number(question.yes)}`),
     make('span', '', `discrim. ${number(question.discrimination)}`),
-    make('span', question.mass !== null && question.mass < 1 - data.suspicious ? 'warn' : '', `mass ${number(question.mass)}`),
+    make('span', question.mass !== null && question.mass < 1 - data.suspicious ? 'warn' : '', `mass ${massOf(question)}`),
     make('span', question.suspicious ? 'warn' : '', `⚠ ${count(question.suspicious)}`),
   );
   numbers.lastChild.title = `${count(question.suspicious)} suspicious answers`;
@@ -351,7 +353,7 @@ function showControls() {
   $('question').textContent = question ? question.text : 'All questions';
   $('about').textContent = question
     ? `${question.id}${question.kind ? `, ${question.kind}` : ''}: yes ${number(question.yes)}, ` +
-      `discrimination ${number(question.discrimination)}, label mass ${number(question.mass)}, ` +
+      `discrimination ${number(question.discrimination)}, label mass ${massOf(question)}, ` +
       `${count(question.suspicious)} suspicious answers`
     : 'Each image with its most suspicious answer, and the question that it is to. Choose a question on the left.';
   for (const name of ['find', 'class']) if ($(name).value !== state[name]) $(name).value = state[name];
@@ -381,7 +383,7 @@ function makeRow(image, index) {
   const low = lowMass(answer);
   const far = isSuspicious(suspicion[answer]) && !low;
   row.append(text, bar, make('td', '', share(yes[answer])));
-  row.append(make('td', far ? 'why' : '', share(expected[answer])), make('td', low ? 'why' : '', share(mass[answer])));
+  row.append(make('td', far ? 'why' : '', share(expected[answer])), make('td', low ? 'why' : '', data.hasLabelMass ? share(mass[answer]) : NOT_GIVEN));
   return row;
 }
 

@@ -47,6 +47,7 @@ def build_page(
         'meta': targets.meta,
         'questionHash': targets.questions.hash,
         'numImages': int((images.labels >= 0).sum()),
+        'hasLabelMass': targets.has_label_mass,
         'numMissing': review.num_missing,
         'numSuspicious': int(review.num_suspicious.sum()),
         'questions': [
