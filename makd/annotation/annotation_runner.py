@@ -1,40 +1,32 @@
 """Annotation as a run: an annotator answers every question about every image, and a targets folder is written."""
 
 import copy
-import time
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from mmengine import dump
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import Runner
-from PIL.Image import Image
-from torch.utils.data import DataLoader
 
 from makd.annotation.annotation_images import AnnotationImages
-from makd.annotation.annotators import Annotator, Answers
+from makd.annotation.annotators import Annotator
 from makd.annotation.progress import Progress, already_finished, changed_images, summary
+from makd.annotation.shard_annotator import ShardAnnotator
 from makd.annotation.shard_writer import ShardWriter, Task
 from makd.config import without_secrets
-from makd.errors import AnnotatorStopped, ConfigError, DataError
+from makd.errors import ConfigError
 from makd.ranks import on_main_rank
 from makd.registry import DATASETS, RUNNERS, WRITERS
 from makd.targets import AspectTargets
-from makd.version import __version__
 
-MAX_TRIED = 100  # images, in search of a readable one
 # What makd.Runner takes from mmengine's Runner, and so from the config under the same names.
 _RUNNER_FIELDS = (
     *('model', 'work_dir', 'launcher', 'env_cfg', 'randomness', 'default_scope'),
     *('experiment_name', 'log_level', 'log_processor', 'visualizer'),
 )  # fmt: skip
-_Result = TypeVar('_Result')
 
 
 @RUNNERS.register_module()
@@ -67,14 +59,13 @@ class AnnotationRunner(Runner):
 
     def __init__(self, model: Any, dataloader: Mapping[str, Any], writer: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(model, **kwargs)
-        self._loader_settings = copy.deepcopy(dict(dataloader))
+        loader = copy.deepcopy(dict(dataloader))
         for key in ('sampler', 'batch_sampler', 'shuffle', 'drop_last', 'collate_fn'):
-            if key in self._loader_settings:
+            if key in loader:
                 raise ConfigError(f'dataloader.{key} has no meaning: makd.AnnotationRunner takes each image once.')
-        self._batch_size = self._loader_settings.pop('batch_size', 1)
-        self.images = _build('dataloader.dataset', DATASETS, self._loader_settings.pop('dataset'), AnnotationImages)
+        self.images = _build('dataloader.dataset', DATASETS, loader.pop('dataset'), AnnotationImages)
         self.writer = _build('writer', WRITERS, writer, ShardWriter)
-        self.images.prepare = self.model.preparer
+        self._shards = ShardAnnotator(self.model, self.images, self.writer, loader)
 
     @classmethod
     def from_cfg(cls, cfg: Config | Mapping[str, Any]) -> 'AnnotationRunner':
@@ -142,83 +133,33 @@ class AnnotationRunner(Runner):
 
     def _begin(self) -> None:
         """Let the annotator check itself on each rank, and store its report before any shard is written."""
-        report = self.model.start(self._first_readable())
-        self.images.prepare = self.model.preparer
-        versions, batch_size = _versions(), self._batch_size
+        notes = self._shards.start()
+        on_main_rank(lambda: self._store(notes))
 
-        def begin() -> None:
-            notes = self.writer.begin({'self_check': report, 'versions': versions, 'batch_size': batch_size})
-            self.logger.info(f'Self-check of {type(self.model).__name__}: {report}')
-            if notes['versions'] != versions:
-                self.logger.warning(
-                    f'The first shards were made with other versions: {notes["versions"]}, now {versions}.'
-                )
-            if notes.get('batch_size', batch_size) != batch_size:
-                self.logger.warning(
-                    f'The first shards were made with dataloader.batch_size={notes["batch_size"]}, now {batch_size}: '
-                    'answers may differ in the last digits from those of one undisturbed run.'
-                )
-
-        on_main_rank(begin)
-
-    def _first_readable(self) -> Image:
-        """Return the first image that can be read and prepared, among some from all over the dataset."""
-        tried = range(0, len(self.images), max(1, len(self.images) // MAX_TRIED))
-        items = (self.images[index] for index in tried)
-        first = next(items)
-        readable = first if first['error'] is None else next((item for item in items if item['error'] is None), None)
-        if readable is None:
-            raise DataError(
-                f'none of {len(tried)} images below {self.images.data_root} can be read and prepared; '
-                f'{first["key"]}: {first["error"]}. Is dataloader.dataset right?'
+    def _store(self, notes: dict[str, Any]) -> None:
+        """Store the notes of the first process that is ready; warn where they are not those of an earlier run."""
+        first = self.writer.begin(notes)
+        self.logger.info(f'Self-check of {type(self.model).__name__}: {notes["self_check"]}')
+        if first['versions'] != notes['versions']:
+            self.logger.warning(
+                f'The first shards were made with other versions: {first["versions"]}, now {notes["versions"]}.'
             )
-        return self.images.image(readable['index'])
+        if first.get('batch_size', notes['batch_size']) != notes['batch_size']:
+            self.logger.warning(
+                f'The first shards were made with dataloader.batch_size={first["batch_size"]}, now '
+                f'{notes["batch_size"]}: answers may differ in the last digits from those of one undisturbed run.'
+            )
 
     def _ask(self, tasks: list[Task], progress: Progress) -> None:
         """Do this rank's share of the tasks."""
         mine = tasks[self.rank :: self.world_size]
         others = [task for index, task in enumerate(tasks) if index % self.world_size != self.rank]
-        batches = [
-            list(task.rows[start : start + self._batch_size])
-            for task in mine
-            for start in range(0, len(task.rows), self._batch_size)
-        ]
-        settings = self._loader_settings if batches else {}
-        loader = iter(DataLoader(self.images, batch_sampler=batches, collate_fn=list, **settings))
-        for task in mine:
-            answers: list[Answers] = []
-            fingerprints: list[tuple[int, int, int]] = []
-            while len(answers) < len(task.rows):
-                items = next(loader)
-                answers += self._answer(items, progress)
-                fingerprints += [item['fingerprint'] for item in items]
-            self.writer.write(
-                task,
-                np.stack([answer.logprobs for answer in answers]),
-                [answer.reason for answer in answers],
-                [answer.bounded for answer in answers],
-                fingerprints,
-            )
+        for _ in self._shards.annotate(mine, progress.advance):
             if is_main_process():
                 progress.update_others(self.writer.written(others))
         progress.close()
         if others:
             self.logger.info('This rank is done and waits for the others.')
-
-    @torch.no_grad()
-    def _answer(self, items: list[dict[str, Any]], progress: Progress) -> list[Answers]:
-        """Return the answers about a batch; for an unreadable image, NaN and the reason."""
-        inputs = [item['inputs'] for item in items if item['error'] is None]
-        start = time.perf_counter()
-        try:
-            answered = iter(self.model.answer(inputs) if inputs else [])
-        except AnnotatorStopped as error:
-            raise AnnotatorStopped(
-                f'{error}\nFinished shards are kept in {self.writer.partial}: give the same command again.'
-            ) from error
-        progress.advance(len(items), time.perf_counter() - start)
-        missing = np.full((len(self.model.questions), 2), np.nan, np.float32)
-        return [Answers(missing, item['error']) if item['error'] else next(answered) for item in items]
 
     def _finish(self, num_asked: int, figures: dict[str, float]) -> dict[str, float]:
         targets = self.writer.finish()
@@ -242,12 +183,3 @@ def _build(field: str, registry: Any, config: Mapping[str, Any], kind: type) -> 
     if not isinstance(built, kind):
         raise ConfigError(f'{field}.type={type(built).__name__!r} must be makd.{kind.__name__} in annotation.')
     return built
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of the packages that take part in an answer and are installed."""
-    versions = {'makd': __version__}
-    for name in ('torch', 'transformers', 'openai', 'numpy', 'pillow'):
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
