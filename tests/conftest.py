@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 # The models in tests are tiny: more threads would slow them down.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -9,6 +10,7 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import numpy as np
 import pytest
+import shortcuts
 from warm_python import WarmPython
 
 import makd  # noqa: F401  (torchvision's operators for mmcv, before a test imports mmdet)
@@ -22,6 +24,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if 'warm_python' in item.fixturenames:  # starting it takes a while
             item.add_marker('slow')
+
+
+def pytest_collection_finish():
+    if 'mmengine.runner' in sys.modules:
+        shortcuts.install()
 
 
 @pytest.fixture

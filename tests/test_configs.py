@@ -38,14 +38,6 @@ ANSWERS = 'makd.LoadAspectTargets'
 STEPPED: set[str] = set()
 
 
-@pytest.fixture(scope='module', autouse=True)
-def each_base_is_found_once():
-    """Cache where bases are: to find one of mmpretrain, mmengine parses all of its 85 metafiles, for each config."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Config, '_get_cfg_path', staticmethod(functools.cache(Config._get_cfg_path)))
-        yield
-
-
 @functools.cache
 def annotated():
     """Return the folders that the configs of annotation write."""

@@ -8,9 +8,10 @@ show is which packages a tool imports and what happens while they are imported: 
 
 import atexit
 import contextlib
-import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -21,6 +22,8 @@ import tempfile
 import threading
 import traceback
 from pathlib import Path
+
+import shortcuts
 
 CLIENT = """#!{python} -IS
 import json, os, signal, socket, sys
@@ -80,9 +83,11 @@ def serve(listener):
     import mmdet.models  # noqa: F401
     import mmengine.runner  # noqa: F401
     import mmpretrain.models  # noqa: F401
+    from matplotlib.backends import backend_agg  # noqa: F401
 
-    gc.collect()
-    gc.freeze()  # a fork that collects garbage would copy the memory of all modules
+    for module in pkgutil.walk_packages(makd.__path__, 'makd.'):
+        importlib.import_module(module.name)
+    shortcuts.install()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         client, _ = listener.accept()
@@ -167,6 +172,6 @@ def end(status):
 
 
 if __name__ == '__main__':
-    import makd  # noqa: F401, before mmdet: it stands in for mmcv's operators
+    import makd  # before mmdet: it stands in for mmcv's operators
 
     serve(socket.socket(fileno=int(sys.argv[1])))
