@@ -3,6 +3,9 @@
 Every message names the offending value, its place (file, key or config field) and the remedy.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class MakdError(ValueError):
     """Base class of makd's own errors."""
@@ -29,7 +32,16 @@ class TargetsError(MakdError):
 
 
 class AnnotatorStopped(MakdError):  # noqa: N818, the name says what happened to whom
-    """An annotator can no longer answer (a dead server, a spent budget); annotation stops and keeps its results."""
+    """An annotator can no longer answer (a dead server, a spent budget); annotation stops and keeps its results.
+
+    Args:
+        message: The reason.
+        answers: The answers about each of the images that it was asked about, if it has any of them.
+    """
+
+    def __init__(self, message: str, answers: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.answers = list(answers)
 
 
 class ServerError(MakdError):

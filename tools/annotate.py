@@ -13,6 +13,7 @@ FAILED = 3
 EXAMPLES = f"""examples:
   python tools/annotate.py configs/annotate/internvl2_8b_emoji.py
   python tools/annotate.py CONFIG --limit 20             a trial on 20 images, in a folder of its own
+  python tools/annotate.py CONFIG --estimate             what all images will take, from three of them
   python tools/annotate.py CONFIG --cfg-options dataloader.batch_size=4 writer.out_dir=data/emoji/aspects/x
   bash tools/dist_annotate.sh CONFIG 8                   on 8 GPUs; with NNODES, on several machines
 
@@ -33,6 +34,11 @@ def parse_args() -> argparse.Namespace:
     )
     p.add_argument(
         '--limit', type=int, metavar='N', help='a trial: N images from all over the dataset, to OUT_DIR.trial-N'
+    )
+    p.add_argument(
+        '--estimate',
+        action='store_true',
+        help='ask about three images, say what the whole dataset will take in tokens, dollars and time, and stop',
     )
     return parse(p)
 
@@ -59,7 +65,10 @@ def main() -> None:
         cfg.dataloader.dataset.limit = args.limit
         cfg.writer.out_dir += f'.trial-{args.limit}'
 
-    if build_runner(cfg).annotate()['failed']:
+    runner = build_runner(cfg)
+    if args.estimate:
+        print(runner.estimate())
+    elif runner.annotate()['failed']:
         sys.exit(FAILED)
 
 

@@ -105,14 +105,23 @@ class AnnotationRunner(Runner):
             targets = AspectTargets.open(self.writer.out_dir)
             self.logger.info(already_finished(targets))
             return {'images': len(targets), 'failed': len(targets.failures)}
-        if tasks:
-            self._begin()
         num_images, num_questions = sum(len(task.rows) for task in tasks), len(self.model.questions)
+        if tasks:
+            self._begin(num_images)
         progress = Progress(self.logger, self.visualizer, num_images, num_questions)
         self._ask(tasks, progress)
         in_model = all_gather_object(progress.in_model)  # waits for all ranks: now all shards are written
         figures = progress.figures(num_images, float(np.mean(in_model)))
         return on_main_rank(lambda: self._finish(num_images, {'seconds': progress.seconds, **figures}))
+
+    def estimate(self) -> str:
+        """Ask about three images, and return what the whole dataset will take; nothing is written."""
+
+        def ask() -> str:
+            self._shards.start()
+            return self._shards.estimate().describe(len(self.images))
+
+        return on_main_rank(ask)
 
     def _open(self, identity: dict[str, Any]) -> tuple[list[Task], bool]:
         tasks = self.writer.open(self.model.questions, self.images.keys, identity, self.images.data_root)
@@ -131,10 +140,12 @@ class AnnotationRunner(Runner):
             )
         return tasks, self.writer.finished
 
-    def _begin(self) -> None:
+    def _begin(self, num_images: int) -> None:
         """Let the annotator check itself on each rank, and store its report before any shard is written."""
         notes = self._shards.start()
         on_main_rank(lambda: self._store(notes))
+        if self.model.usage is not None and self.model.usage.dollars is not None:
+            on_main_rank(lambda: self.logger.info(self._shards.estimate().describe(num_images)))
 
     def _store(self, notes: dict[str, Any]) -> None:
         """Store the notes of the first process that is ready; warn where they are not those of an earlier run."""
@@ -162,7 +173,7 @@ class AnnotationRunner(Runner):
             self.logger.info('This rank is done and waits for the others.')
 
     def _finish(self, num_asked: int, figures: dict[str, float]) -> dict[str, float]:
-        targets = self.writer.finish()
+        targets = self.writer.finish(self.model.has_label_mass)
         mass = targets.label_mass()
         self.logger.info(summary(targets, mass, num_asked, figures, self.writer.num_bounded, self.model.usage))
         metrics = {

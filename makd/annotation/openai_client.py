@@ -5,19 +5,20 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from mmengine.logging import print_log
 from pydantic import BaseModel, Field, ValidationError
 
+from makd.annotation.usage import Usage
 from makd.errors import ConfigError, RequestRefused, ServerError
 
 _logger = logging.getLogger(__name__)
 
 _REFUSED = {400, 413, 415, 422}
-_MALFORMED = 599  # stands for a reply that is not a chat completion: the SDK retries every status from 500
+_MALFORMED = 599  # stands for a reply of another form than requested: the SDK retries every status from 500
 _HINTS = {
     401: '. Check the key in the environment variable that api_key_env names',
     403: '. This key may not use this model: check both',
@@ -26,47 +27,39 @@ _HINTS = {
 _SHOWN = 500  # characters of a server's message
 
 
-@dataclass
-class Usage:
-    """Count the requests and tokens that a server was sent.
-
-    Attributes:
-        requests: Requests sent, retries included.
-        repeated: How many of them were retries.
-        prompt_tokens: Tokens sent, as the server counts them.
-        completion_tokens: Tokens written by the server.
-    """
-
-    requests: int = 0
-    repeated: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """All tokens."""
-        return self.prompt_tokens + self.completion_tokens
-
-    def __str__(self) -> str:
-        return (
-            f'{self.requests:,} requests ({self.repeated:,} of them repeated), '
-            f'{self.prompt_tokens:,} tokens sent and {self.completion_tokens:,} received'
-        )
-
-
 class _Choice(BaseModel):
     message: dict[str, Any]
 
 
 class _Reply(BaseModel):
-    """The part of a chat completion that every server sends."""
+    """What every reply has: it is a JSON object."""
 
-    choices: list[_Choice] = Field(min_length=1)
+    model: Any = None
     usage: Any = None
 
 
+class _Completion(_Reply):
+    """The part of a chat completion that every server sends."""
+
+    choices: list[_Choice] = Field(min_length=1)
+
+
+class _Decision(_Reply):
+    """The part of a decision that does not depend on the vendor."""
+
+    answers: list[dict[str, Any]] | dict[str, Any]
+
+
+_FORMS: dict[str, tuple[type[_Reply], str]] = {
+    '/chat/completions': (_Completion, 'a chat completion'),
+    '/decisions': (_Decision, 'a decision'),
+}
+# The counts of tokens have other names in replies of the newer interfaces.
+_PROMPT, _COMPLETION = ('prompt_tokens', 'input_tokens'), ('completion_tokens', 'output_tokens')
+
+
 class OpenAIClient:
-    """Ask an OpenAI-compatible server for chat completions. Threads can share one client.
+    """Ask an OpenAI-compatible server for chat completions or decisions. Threads can share one client.
 
     The SDK retries status 408, 409, 429 and 5xx, time-outs and failed connections, with exponential back-off or after
     the time that Retry-After names, up to two minutes. Malformed replies are retried, too. Other errors are not. After
@@ -83,9 +76,16 @@ class OpenAIClient:
         max_requests: Send no more requests than this; each retry counts. Defaults to None: no limit.
         max_tokens_total: Send no further request or retry once the server has counted this many tokens, sent and
             received; requests under way at that moment still finish. Defaults to None: no limit.
+        price_per_million_tokens: Dollars for a million tokens sent. Tokens received, and a discount for tokens in the
+            server's cache, are not counted. Defaults to None: not known.
+        max_dollars: As ``max_tokens_total``, for the dollars that the sent tokens cost. Defaults to None: no limit.
+
+    Attributes:
+        usage: Requests, tokens and dollars so far.
+        served_by: The models that the replies name: an alias stands for a dated one.
 
     Raises:
-        ConfigError: The key is missing, or an argument is invalid.
+        ConfigError: The key is missing, an argument is invalid, or ``max_dollars`` is given without a price.
     """
 
     def __init__(
@@ -97,6 +97,8 @@ class OpenAIClient:
         max_retries: int = 10,
         max_requests: int | None = None,
         max_tokens_total: int | None = None,
+        price_per_million_tokens: float | None = None,
+        max_dollars: float | None = None,
     ) -> None:
         # Not at the top: it takes a second, which --help should not.
         import openai
@@ -106,15 +108,22 @@ class OpenAIClient:
         _check_url(base_url, api_key_env, has_key=bool(self._key))
         if not (self._key.isascii() and self._key.isprintable()):
             raise ConfigError(f'The environment variable {api_key_env} is not a key: it has characters that none has.')
-        if min(max_retries, timeout, max_requests or 0, max_tokens_total or 0) < 0:
+        limits = dict(max_requests=max_requests, max_tokens_total=max_tokens_total, max_dollars=max_dollars)
+        numbers = dict(max_retries=max_retries, timeout=timeout, price=price_per_million_tokens, **limits)
+        if min(number or 0 for number in numbers.values()) < 0:
             raise ConfigError(
-                'max_retries, timeout, max_requests and max_tokens_total of a client must not be negative.'
+                'max_retries, timeout, price_per_million_tokens, max_requests, max_tokens_total and max_dollars of a '
+                'client must not be negative.'
+            )
+        if max_dollars is not None and price_per_million_tokens is None:
+            raise ConfigError(
+                f'max_dollars={max_dollars} of a client needs price_per_million_tokens, the price of the sent tokens.'
             )
         self.model = model
         self.base_url = base_url
-        self.max_requests = max_requests
-        self.max_tokens_total = max_tokens_total
-        self.usage = Usage()
+        self.limits = {name: limit for name, limit in limits.items() if limit is not None}
+        self.usage = Usage(price_per_million_tokens=price_per_million_tokens, max_dollars=max_dollars)
+        self.served_by: set[str] = set()
         self._openai = openai
         # The SDK calls these for every attempt, so that budget and latch hold for its retries and all its methods.
         hooks: dict[str, list[Callable[..., Any]]] = {
@@ -134,6 +143,16 @@ class OpenAIClient:
     def __repr__(self) -> str:
         return f'OpenAIClient(model={self.model!r}, base_url={self.base_url!r})'
 
+    def announce(self) -> None:
+        """Log that what is sent leaves the machine, unless the server is on it or in a private network."""
+        host = urlsplit(self.base_url).hostname or ''
+        if not _is_local(host):
+            print_log(
+                f'The images and questions are sent to {host}. Whether they may be, and whether a model may be trained '
+                "with the answers, is for you to read in the service's terms.",
+                'current',
+            )
+
     def chat(
         self, messages: Sequence[Mapping[str, Any]], form: type | None = None, **parameters: Any
     ) -> dict[str, Any]:
@@ -152,6 +171,22 @@ class OpenAIClient:
         send = completions.create if form is None else partial(completions.parse, response_format=form)
         try:
             return send(model=self.model, messages=messages, extra_body=parameters).http_response.json()
+        except self._openai.OpenAIError as error:
+            raise self._makd_error(error) from None
+
+    def decide(self, **fields: Any) -> dict[str, Any]:
+        """Return the server's decisions on some questions, as JSON, with ``answers``.
+
+        Args:
+            **fields: The fields of the request besides ``model``.
+
+        Raises:
+            RequestRefused: The server does not accept this request.
+            ServerError: No further request would succeed.
+        """
+        try:
+            # Not `decisions.create`, whose fields are those of one vendor; retries and time-outs are the same.
+            return self._sdk.post('/decisions', body={'model': self.model, **fields}, cast_to=dict[str, Any])
         except self._openai.OpenAIError as error:
             raise self._makd_error(error) from None
 
@@ -182,9 +217,13 @@ class OpenAIClient:
         """Take an attempt from the budget, or end the request if there was a fatal error."""
         retry = int(request.headers.get('x-stainless-retry-count', 0))
         with self._lock:
-            for field, used in (('max_requests', self.usage.requests), ('max_tokens_total', self.usage.tokens)):
-                limit = getattr(self, field)
-                if self._fatal is None and limit is not None and used >= limit:
+            spent = dict(
+                max_requests=self.usage.requests,
+                max_tokens_total=self.usage.tokens,
+                max_dollars=self.usage.dollars or 0.0,
+            )
+            for field, limit in self.limits.items():
+                if self._fatal is None and spent[field] >= limit:
                     self._fatal = ServerError(
                         f'The budget is spent, {field}={limit}: {self.usage}. What is done is kept; raise {field} and '
                         'start again.'
@@ -199,15 +238,18 @@ class OpenAIClient:
     def _after_attempt(self, response: Any) -> None:
         """Count tokens, and correct the SDK's idea of which replies are worth a retry."""
         response.read()
-        if response.is_success and response.request.url.path.endswith('/chat/completions'):
+        if response.is_success and (form := _form(response)):
             try:
-                usage = _Reply.model_validate_json(response.content).usage
+                reply = form[0].model_validate_json(response.content)
             except ValidationError:
                 response.status_code = _MALFORMED
             else:
+                usage = reply.usage
                 with self._lock:
-                    self.usage.prompt_tokens += _count(usage, 'prompt_tokens')
-                    self.usage.completion_tokens += _count(usage, 'completion_tokens')
+                    self.served_by.add(str(reply.model))
+                    self.usage.prompt_tokens += _count(usage, *_PROMPT)
+                    self.usage.completion_tokens += _count(usage, *_COMPLETION)
+                    self.usage.cached_tokens += _cached(usage)
         if response.is_error:
             _logger.info('%s: status %d: %s', self, response.status_code, self._shown(response.text))
             if 'insufficient_quota' in response.text or _refuses_form(response):
@@ -224,7 +266,8 @@ class OpenAIClient:
             if status in _REFUSED or _refuses_form(error.response):
                 return RequestRefused(f'{self} refuses a request, {fault}')
             if status == _MALFORMED:
-                fault = f'the reply is not a chat completion: {self._shown(error.response.text)}'
+                form = _form(error.response)
+                fault = f'the reply is not {form[1] if form else "JSON"}: {self._shown(error.response.text)}'
             hint = _HINTS.get(status, '')
             if seconds := error.response.headers.get('retry-after'):
                 hint += f'; the server sent Retry-After: {seconds}'
@@ -244,10 +287,22 @@ class OpenAIClient:
         return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'
 
 
-def _count(usage: Any, field: str) -> int:
+def _form(response: Any) -> tuple[type[_Reply], str] | None:
+    """Return what the reply must have, and its name, if it was not a probe."""
+    path = response.request.url.path
+    return next((form for end, form in _FORMS.items() if path.endswith(end)), None)
+
+
+def _count(usage: Any, *fields: str) -> int:
     """Return a count of a reply's usage; 0 if the server does not give it as a number."""
-    value = usage.get(field) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) else 0
+    values = (usage.get(field) if isinstance(usage, dict) else None for field in fields)
+    return next((value for value in values if isinstance(value, int)), 0)
+
+
+def _cached(usage: Any) -> int:
+    """Return how many of the sent tokens the server had in its cache."""
+    details = (f'{field}_details' for field in _PROMPT)
+    return sum(_count(usage.get(field), 'cached_tokens') for field in details) if isinstance(usage, dict) else 0
 
 
 def _refuses_form(response: Any) -> bool:

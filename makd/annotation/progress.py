@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.visualization import Visualizer
 from tqdm import tqdm
 
+from makd.annotation.usage import Usage
 from makd.targets import AspectTargets
 
 LOG_EVERY_S = 60
@@ -94,8 +95,8 @@ def already_finished(targets: AspectTargets) -> str:
     message = f'{targets.path} is finished: {len(targets)} images, the same annotator and questions. Nothing is done.'
     if targets.failures:
         message += (
-            f' {len(targets.failures)} of them lack answers ({_counted(targets.failures)}), and the shards to try them '
-            'again are gone: --no-resume annotates everything anew.'
+            f' {len(targets.failures)} of them lack answers ({_counted(targets.failures)}), and are not tried again: '
+            '--no-resume annotates everything anew.'
         )
     return message
 
@@ -106,7 +107,7 @@ def summary(
     num_asked: int,
     figures: Mapping[str, float],
     bounded: int,
-    usage: str | None,
+    usage: Usage | None,
 ) -> str:
     """Return the summary of a finished run.
 
@@ -115,8 +116,8 @@ def summary(
         mass: (Q,) mean of p(yes) + p(no) for each question; NaN where it has no answers.
         num_asked: How many of the images this run asked about.
         figures: ``seconds``, and those of :meth:`Progress.figures`.
-        bounded: How many values are only upper bounds.
-        usage: The annotator's report of its costs, if any.
+        bounded: How many values are only bounds.
+        usage: The annotator's costs on this rank, if they are more than time.
     """
     rows = [
         ('folder', targets.path),
@@ -124,6 +125,8 @@ def summary(
         ('questions', len(targets.questions)),
         ('time', f'{_duration(figures["seconds"])}, {_speed(figures)}'),
     ]
+    if not targets.has_label_mass:
+        rows.append(('label mass', 'not given by this annotator'))
     if np.isfinite(mass).any():
         low = int((mass < LOW_MASS).sum())
         rows.append(
@@ -133,7 +136,7 @@ def summary(
     if targets.failures:
         rows.append(('failed', f'{len(targets.failures)} images, see failed.jsonl: {_counted(targets.failures)}'))
     if bounded:
-        rows.append(('bounded', f'{bounded} values are upper bounds'))
+        rows.append(('bounded', f'{bounded} values are only bounds'))
     if usage:
         rows.append(('usage', f'{usage} (by this rank)'))
     return '\n'.join(['Summary', *(f'{name:>12}  {text}' for name, text in rows)])

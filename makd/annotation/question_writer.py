@@ -4,7 +4,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import zip_longest
 from math import ceil
@@ -297,7 +297,7 @@ class QuestionWriter:
             'system_prompt': SYSTEM,
             'prompts': {'generate': f'{DATASET}, {GENERATE}', 'rank': RANK},
             'date': datetime.now(timezone.utc).strftime('%Y-%m-%d'),
-            'usage': asdict(self.client.usage),
+            'usage': self.client.usage.counts,
             'generated': len(progress.questions),
             'ranked': num_ranked,
             'dropped': progress.dropped,

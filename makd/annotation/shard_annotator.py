@@ -1,23 +1,28 @@
 """What every process of an annotation run does, whoever started it: read images, ask about them, write their shards."""
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Image
 from torch.utils.data import DataLoader
 
 from makd.annotation.annotation_images import AnnotationImages
-from makd.annotation.annotators import Annotator, Answers
+from makd.annotation.annotators import Annotator
+from makd.annotation.answers import Answers
+from makd.annotation.estimate import Estimate
 from makd.annotation.shard_writer import ShardWriter, Task
 from makd.errors import AnnotatorStopped, DataError
+from makd.targets.fingerprints import UNKNOWN
 from makd.version import __version__
 
 MAX_TRIED = 100  # images, in search of a readable one
+SAMPLED = 3  # images, to estimate what all will take
 
 
 class ShardAnnotator:
@@ -44,9 +49,19 @@ class ShardAnnotator:
         Raises:
             DataError: No image can be read.
         """
-        report = self.annotator.start(self._first_readable())
+        (first,) = self._readable(1)
+        report = self.annotator.start(self.images.image(first['index']))
         self.images.prepare = self.annotator.preparer
         return {'self_check': report, 'versions': _versions(), 'batch_size': self._batch_size}
+
+    def estimate(self) -> Estimate:
+        """Ask about three images from all over the dataset, and measure; :meth:`start` has been called."""
+        inputs = [item['inputs'] for item in self._readable(SAMPLED)]
+        before = copy.copy(self.annotator.usage)
+        start = time.perf_counter()
+        self.annotator.answer(inputs)
+        seconds, usage = time.perf_counter() - start, self.annotator.usage
+        return Estimate(len(inputs), seconds, usage and before and usage.since(before))
 
     def annotate(self, tasks: Sequence[Task], advance: Callable[[int, float], None]) -> Iterator[Task]:
         """Do the tasks, and yield each as soon as its shard is written.
@@ -56,7 +71,7 @@ class ShardAnnotator:
             advance: Called after each batch with its number of images and the seconds that the annotator took.
 
         Raises:
-            AnnotatorStopped: The annotator cannot go on. Finished shards are kept.
+            AnnotatorStopped: The annotator cannot go on. All answers so far are kept.
         """
         batches = [
             list(task.rows[start : start + self._batch_size])
@@ -68,18 +83,29 @@ class ShardAnnotator:
         for task in tasks:
             answers: list[Answers] = []
             fingerprints: list[tuple[int, int, int]] = []
-            while len(answers) < len(task.rows):
-                items = next(loader)
-                answers += self._answer(items, advance)
-                fingerprints += [item['fingerprint'] for item in items]
-            self.writer.write(
-                task,
-                np.stack([answer.logprobs for answer in answers]),
-                [answer.reason for answer in answers],
-                [answer.bounded for answer in answers],
-                fingerprints,
-            )
+            try:
+                while len(answers) < len(task.rows):
+                    items = next(loader)
+                    fingerprints += [item['fingerprint'] for item in items]
+                    answers += self._answer(items, advance)
+            except (AnnotatorStopped, KeyboardInterrupt) as error:
+                answers += getattr(error, 'answers', [])
+                self._keep(task, answers, fingerprints[: len(answers)])
+                raise
+            self.writer.write(task, answers, fingerprints)
             yield task
+
+    def _keep(self, task: Task, answers: list[Answers], fingerprints: list[tuple[int, int, int]]) -> None:
+        """Write the answers of an unfinished task, which may have been paid for; the others are asked for again."""
+        if not any(np.isfinite(answer.logprobs).any() for answer in answers):
+            return
+        rest = len(task.rows) - len(answers)
+        if task.again:
+            task = Task(task.shard, task.rows[: len(answers)], again=True)
+        else:
+            answers = answers + [Answers.missing(len(self.annotator.questions), 'the run ended before')] * rest
+            fingerprints = fingerprints + [UNKNOWN] * rest
+        self.writer.write(task, answers, fingerprints)
 
     @torch.no_grad()
     def _answer(self, items: list[dict[str, Any]], advance: Callable[[int, float], None]) -> list[Answers]:
@@ -87,27 +113,33 @@ class ShardAnnotator:
         inputs = [item['inputs'] for item in items if item['error'] is None]
         start = time.perf_counter()
         try:
-            answered = iter(self.annotator.answer(inputs) if inputs else [])
+            answered = self.annotator.answer(inputs) if inputs else []
         except AnnotatorStopped as error:
             raise AnnotatorStopped(
-                f'{error}\nFinished shards are kept in {self.writer.partial}: give the same command again.'
+                f'{error}\nAll answers so far are kept in {self.writer.partial}: give the same command again.',
+                self._with_unreadable(items, error.answers) if error.answers else (),
             ) from error
         advance(len(items), time.perf_counter() - start)
-        missing = np.full((len(self.annotator.questions), 2), np.nan, np.float32)
-        return [Answers(missing, item['error']) if item['error'] else next(answered) for item in items]
+        return self._with_unreadable(items, answered)
 
-    def _first_readable(self) -> Image:
-        """Return the first image that can be read and prepared, among some from all over the dataset."""
+    def _with_unreadable(self, items: list[dict[str, Any]], answered: Iterable[Answers]) -> list[Answers]:
+        """Return the answers about all items, from those about the readable ones."""
+        rest, num_questions = iter(answered), len(self.annotator.questions)
+        return [Answers.missing(num_questions, item['error']) if item['error'] else next(rest) for item in items]
+
+    def _readable(self, count: int) -> list[dict[str, Any]]:
+        """Return the items of some images that can be read and prepared: the first, the last, one between."""
         tried = range(0, len(self.images), max(1, len(self.images) // MAX_TRIED))
-        items = (self.images[index] for index in tried)
-        first = next(items)
-        readable = first if first['error'] is None else next((item for item in items if item['error'] is None), None)
-        if readable is None:
+        order = dict.fromkeys([tried[0], tried[-1], tried[len(tried) // 2], *tried])
+        items = (self.images[index] for index in order)
+        found = list(islice((item for item in items if item['error'] is None), count))
+        if not found:
+            first = self.images[0]
             raise DataError(
                 f'none of {len(tried)} images below {self.images.data_root} can be read and prepared; '
                 f'{first["key"]}: {first["error"]}. Is dataloader.dataset right?'
             )
-        return self.images.image(readable['index'])
+        return found
 
 
 def _versions() -> dict[str, str]:

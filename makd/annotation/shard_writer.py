@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from makd.annotation.answers import Answers
 from makd.errors import TargetsError
 from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, remove_leftovers
 from makd.questions import QuestionSet
@@ -149,9 +150,7 @@ class ShardWriter:
     def write(
         self,
         task: Task,
-        logprobs: np.ndarray,
-        reasons: Sequence[str | None],
-        bounded: Sequence[int],
+        answers: Sequence[Answers],
         fingerprints: Sequence[tuple[int, int, int]],
     ) -> None:
         """Write a shard, or the repeated images of a finished one.
@@ -161,30 +160,30 @@ class ShardWriter:
 
         Args:
             task: The task.
-            logprobs: (n, Q, 2) floating point, for the n rows of the task; NaN where there is no answer.
-            reasons: For each row, why answers are missing; None where none is.
-            bounded: For each row, how many of the values are only bounds.
+            answers: The answers about each of its n rows.
             fingerprints: For each row, what file the image is.
 
         Raises:
             TargetsError: The shard cannot be written, for example because the disk is full.
         """
-        logprobs, reasons = _without_damage(logprobs, reasons)
+        logprobs, reasons = _without_damage(
+            np.stack([answer.logprobs for answer in answers]), [answer.reason for answer in answers]
+        )
         notes = {
-            row: {'reason': reason, 'bounded': count}
-            for row, reason, count in zip(task.rows, reasons, bounded)
-            if reason is not None or count
+            row: {'reason': reason, 'bounded': answer.bounded, **({'refused': True} if answer.refused else {})}
+            for row, reason, answer in zip(task.rows, reasons, answers)
+            if reason is not None or answer.bounded
         }
         files: np.ndarray | None = np.array(fingerprints, FINGERPRINT)
         first = task.shard * self.shard_size
         if task.again:
             merged, former_notes = np.array(self._read(task.shard)), self._read_notes(task.shard)
             merged_files = self._read_fingerprints(task.shard)
-            for row, answers, file_now in zip(task.rows, logprobs, fingerprints):
+            for row, pairs, file_now in zip(task.rows, logprobs, fingerprints):
                 index = row - first
                 replaced = merged_files is not None and _are_different(merged_files[index], file_now)
-                if replaced or np.isnan(answers).sum() <= np.isnan(merged[index]).sum():
-                    merged[index] = answers
+                if replaced or np.isnan(pairs).sum() <= np.isnan(merged[index]).sum():
+                    merged[index] = pairs
                     former_notes.pop(row, None)
                     if merged_files is not None:
                         merged_files[index] = file_now
@@ -208,15 +207,19 @@ class ShardWriter:
         names = set(os.listdir(self.partial))
         return sum(len(task.rows) for task in tasks if not task.again and self._path(task.shard, 'npy').name in names)
 
-    def finish(self) -> AspectTargets:
-        """Join the shards, with one in memory at a time, and remove them if every image has all answers.
+    def finish(self, has_label_mass: bool = True) -> AspectTargets:
+        """Join the shards, with one in memory at a time, and remove them if no image is to be asked about again.
+
+        Args:
+            has_label_mass: See :meth:`AspectTargets.write`.
 
         Raises:
             TargetsError: A shard is absent or damaged, or the folder cannot be written.
         """
         os.listdir(self.partial)  # makes network file systems look for the other machines' files
         manifest = _read_json(self.partial / MANIFEST)
-        failures = {self._keys[row]: reason for row, reason in self._failures()}
+        missing = list(self._failures())
+        failures = {self._keys[row]: reason for row, reason, _ in missing}
         notes = (note for shard in range(self._num_shards) for note in self._read_notes(shard).values())
         self.num_bounded = sum(note['bounded'] for note in notes)
         with self._keeping_the_shards():
@@ -228,9 +231,10 @@ class ShardWriter:
                 meta={**self._manifest['identity'], **manifest['notes']},
                 failures=failures,
                 fingerprints=(self._fingerprints_or_unknown(shard) for shard in range(self._num_shards)),
+                has_label_mass=has_label_mass,
                 overwrite=True,
             )
-        if not failures:
+        if all(refused for _, _, refused in missing):
             (self.partial / MANIFEST).unlink()  # first: shards without a manifest are discarded, not resumed
             shutil.rmtree(self.partial)
         return targets
@@ -285,13 +289,15 @@ class ShardWriter:
         missing = np.isnan(self._read(shard)).any(axis=(1, 2))
         return [self._rows(shard)[index] for index in np.flatnonzero(missing)]
 
-    def _failures(self) -> Iterator[tuple[int, str]]:
-        """Yield row and reason of each image without all answers, in order."""
+    def _failures(self) -> Iterator[tuple[int, str, bool]]:
+        """Yield each image without all answers, in order: row, reason, and whether the model refused."""
         for shard in range(self._num_shards):
             if rows := self._without_answer(shard):
                 notes = self._read_notes(shard)
                 # A kill between notes and shard of a second try leaves the notes ahead of the answers.
-                yield from ((row, notes.get(row, {}).get('reason') or 'interrupted') for row in rows)
+                for row in rows:
+                    note = notes.get(row, {})
+                    yield row, note.get('reason') or 'interrupted', note.get('refused', False)
 
     def _left_to_do(self) -> list[Task]:
         done = {shard for shard in range(self._num_shards) if self._is_done(shard)}
@@ -300,8 +306,14 @@ class ShardWriter:
         return absent + [task for task in again if task.rows]
 
     def _to_ask_again(self, shard: int) -> list[int]:
-        """Return the images of a finished shard that lack answers, or whose answers may be about another file."""
+        """Return the images of a finished shard that lack answers, or whose answers may be about another file.
+
+        An image about which the model refused to answer is not asked about again.
+        """
         lacking, files = self._without_answer(shard), self._read_fingerprints(shard)
+        if lacking:
+            notes = self._read_notes(shard)
+            lacking = [row for row in lacking if not notes.get(row, {}).get('refused')]
         if files is None:
             self.num_unchecked += len(self._rows(shard))
             return lacking

@@ -89,7 +89,7 @@ def test_metadata_says_where_the_questions_come_from(serve, tmp_path):
         'class_names': 'drop',
         'parameters': {},
         'system_prompt': SYSTEM,
-        'usage': {'requests': 2, 'repeated': 0, 'prompt_tokens': 20, 'completion_tokens': 10},
+        'usage': {'requests': 2, 'repeated': 0, 'prompt_tokens': 20, 'completion_tokens': 10, 'cached_tokens': 0},
         'generated': 6,
         'ranked': 4,
         'dropped': [{'text': 'What is it?', 'reason': 'not a question that yes or no answers'}],

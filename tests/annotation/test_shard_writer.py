@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from makd.annotation.answers import Answers
 from makd.annotation.shard_writer import ShardWriter
 from makd.errors import TargetsError
 from makd.files import atomic_file
@@ -33,7 +34,13 @@ def write(writer, task, missing=()):
     reasons = ['no image' if row in missing else None for row in task.rows]
     logprobs[[row in missing for row in task.rows]] = np.nan
     paths = [os.path.join(writer.out_dir.parent, 'images', KEYS[row]) for row in task.rows]
-    writer.write(task, logprobs, reasons, [0] * len(task.rows), [fingerprint_of(path) for path in paths])
+    write_answers(writer, task, logprobs, reasons, files=[fingerprint_of(path) for path in paths])
+
+
+def write_answers(writer, task, logprobs, reasons, bounded=None, files=None):
+    count = len(task.rows)
+    given = [Answers(*one) for one in zip(logprobs, reasons, bounded or [0] * count)]
+    writer.write(task, given, files or [FILE] * count)
 
 
 def fingerprint_of(path):
@@ -161,9 +168,8 @@ def test_no_answer_is_made_up_and_none_is_lost_by_asking_again(tmp_path, questio
     logprobs[2, 0] = [-0.1, -0.1]  # no probabilities
     logprobs[3] = np.nan
     logprobs[4, 0] = [0, -np.inf]  # sure
-    writer.write(
-        tasks[0], logprobs, [None, None, None, 'empty file', 'nothing', None, None], [0, 0, 0, 0, 2, 1, 0], [FILE] * 7
-    )
+    reasons = [None, None, None, 'empty file', 'nothing', None, None]
+    write_answers(writer, tasks[0], logprobs, reasons, [0, 0, 0, 0, 2, 1, 0])
     targets = writer.finish()
     assert writer.num_bounded == 3
     assert targets.failures == {
@@ -179,7 +185,7 @@ def test_no_answer_is_made_up_and_none_is_lost_by_asking_again(tmp_path, questio
 
     writer, (task,) = open_writer(tmp_path / 't', questions, shard_size=7)
     worse, good = np.full((3, 2), np.nan), answers([3])[0]
-    writer.write(task, np.stack([worse, worse, answers([2])[0], good]), ['gone'] * 4, [0, 0, 0, 1], [FILE] * 4)
+    write_answers(writer, task, [worse, worse, answers([2])[0], good], ['gone'] * 4, [0, 0, 0, 1])
     targets = writer.finish()
     assert writer.num_bounded == 4
     assert targets.failures.keys() == {'00.png', '01.png'}
@@ -412,7 +418,7 @@ def test_finishing_holds_a_shard_in_memory_not_all(tmp_path):
     writer, tasks = open_writer(tmp_path / 't', questions, keys, shard_size=500)
     writer.begin({})
     for task in tasks:
-        writer.write(task, np.full((500, 50, 2), -1, np.float32), [None] * 500, [0] * 500, [FILE] * 500)
+        write_answers(writer, task, np.full((500, 50, 2), -1, np.float32), [None] * 500)
     tracemalloc.start()
     writer.finish()
     peak = tracemalloc.get_traced_memory()[1]

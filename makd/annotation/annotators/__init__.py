@@ -1,8 +1,19 @@
 """Multimodal LLMs that answer the questions, here or on a server. Imports neither mmpretrain nor mmdet."""
 
 from makd.annotation.annotators.base import Annotator, Answers
+from makd.annotation.annotators.decisions_annotator import DecisionsAnnotator
 from makd.annotation.annotators.hf_annotator import HFAnnotator
 from makd.annotation.annotators.hf_class_annotator import HFClassAnnotator
 from makd.annotation.annotators.openai_annotator import OpenAIAnnotator
+from makd.annotation.annotators.probability_annotator import REFUSED, ProbabilityAnnotator
 
-__all__ = ['Annotator', 'Answers', 'HFAnnotator', 'HFClassAnnotator', 'OpenAIAnnotator']
+__all__ = [
+    'REFUSED',
+    'Annotator',
+    'Answers',
+    'DecisionsAnnotator',
+    'HFAnnotator',
+    'HFClassAnnotator',
+    'OpenAIAnnotator',
+    'ProbabilityAnnotator',
+]

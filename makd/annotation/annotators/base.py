@@ -1,13 +1,15 @@
 """What an annotator is: images in, log p(yes) and log p(no) of every question out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-import numpy as np
 from PIL.Image import Image
 
+from makd.annotation.answers import Answers
+from makd.annotation.usage import Usage
+from makd.errors import AnnotatorStopped, RequestRefused, ServerError
 from makd.questions import QuestionSet
 
 # The file format keeps the names of the first release: answers from before and after the renaming may be mixed.
@@ -18,27 +20,17 @@ _NAMES_IN_META = {
 }
 
 
-@dataclass(frozen=True)
-class Answers:
-    """An annotator's answers about one image.
-
-    Attributes:
-        logprobs: (Q, 2) float32, [log p(yes), log p(no)] of the full softmax; NaN where there is no answer.
-        reason: Why answers are missing, or None.
-        bounded: How many of the values are only an upper bound (a server that shows the likeliest tokens only).
-    """
-
-    logprobs: np.ndarray
-    reason: str | None = None
-    bounded: int = 0
-
-
 class Annotator(ABC):
     """A multimodal LLM that answers yes/no questions about images; it places itself on the rank's device.
 
     Args:
         questions: The questions about every image.
+
+    Attributes:
+        has_label_mass: Whether p(yes) + p(no) says anything; False if the annotator gives P(yes) only.
     """
+
+    has_label_mass = True
 
     def __init__(self, questions: QuestionSet) -> None:
         self.questions = questions
@@ -59,8 +51,8 @@ class Annotator(ABC):
         """A light, picklable function from an RGB image to what :meth:`answer` takes; loader workers call it."""
 
     @property
-    def usage(self) -> str | None:
-        """The costs of this rank's answers so far, for the summary, if they cost more than time."""
+    def usage(self) -> Usage | None:
+        """The costs of this rank's answers so far, if they cost more than time."""
         return None
 
     def start(self, image: Image) -> dict[str, Any]:
@@ -87,6 +79,14 @@ class Annotator(ABC):
         Raises:
             AnnotatorStopped: There is no point in going on to the next image.
         """
+
+
+def check_replies(replies: Iterable['Future[Any]'], answers: Sequence[Answers], usage: Usage) -> None:
+    """Raise an AnnotatorStopped that keeps the answers, if one of the replies says that no other will come."""
+    for reply in replies:
+        error = reply.exception()
+        if isinstance(error, ServerError) and not isinstance(error, RequestRefused):
+            raise AnnotatorStopped(f'{error}\nSo far: {usage}.', answers)
 
 
 def load_questions(questions: QuestionSet | str, top: int | None = None) -> QuestionSet:

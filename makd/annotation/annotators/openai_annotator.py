@@ -1,10 +1,7 @@
 """An annotator on a server: any model with an OpenAI-compatible interface that shows log-probabilities."""
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from logging import WARNING
 from typing import Any
 
@@ -12,34 +9,18 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from makd.annotation.annotators.base import Annotator, Answers, load_questions
+from makd.annotation.annotators.base import Annotator, Answers, check_replies, load_questions
+from makd.annotation.annotators.data_url import DataUrl, plain_image
 from makd.annotation.annotators.prompts import fill, resolve_prompt
 from makd.annotation.annotators.server_logprobs import Reading, by_id, by_text
 from makd.annotation.openai_client import OpenAIClient
+from makd.annotation.usage import Usage
 from makd.errors import AnnotatorStopped, ConfigError, RequestRefused, ServerError
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import MODELS
 
 _CERTAIN = 16.0  # beyond, P is 0 or 1 in float32
-_FORMATS = {'png': {}, 'jpeg': {'quality': 95}}
-
-
-@dataclass(frozen=True)
-class DataUrl:
-    """Turns an image into a data URL; picklable, for loader workers. See :class:`OpenAIAnnotator`."""
-
-    image_format: str
-    max_side: Count | None
-
-    def __call__(self, image: Image.Image) -> str:
-        """Return the URL."""
-        if self.max_side is not None and max(image.size) > self.max_side:
-            image = image.copy()
-            image.thumbnail((self.max_side, self.max_side), Image.Resampling.BICUBIC)
-        buffer = io.BytesIO()
-        image.save(buffer, self.image_format, **_FORMATS[self.image_format])
-        return f'data:image/{self.image_format};base64,{base64.b64encode(buffer.getvalue()).decode()}'
 
 
 @MODELS.register_module()
@@ -89,12 +70,10 @@ class OpenAIAnnotator(Annotator):
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(load_questions(questions, top))
-        if image_format not in _FORMATS:
-            raise ConfigError(f'image_format={image_format!r} must be {" or ".join(map(repr, _FORMATS))}.')
         if len(answers) != 2 or answers[0] == answers[1]:
             raise ConfigError(f'answers={answers!r} must be two words, for yes and for no.')
-        if min(concurrency, top_logprobs - 1, 1 if max_side is None else max_side) < 1:
-            raise ConfigError('concurrency and max_side must be at least 1, and top_logprobs at least 2.')
+        if min(concurrency, top_logprobs - 1) < 1:
+            raise ConfigError('concurrency must be at least 1, and top_logprobs at least 2.')
         self.client = OpenAIClient(**client)
         self.template = resolve_prompt(prompt)
         self.system_prompt = system_prompt
@@ -128,9 +107,9 @@ class OpenAIAnnotator(Annotator):
         return self._preparer
 
     @property
-    def usage(self) -> str:
+    def usage(self) -> Usage:
         """Requests and tokens so far."""
-        return str(self.client.usage)
+        return self.client.usage
 
     def start(self, image: Image.Image) -> dict[str, Any]:
         """Find out which log-probabilities the server shows, and whether it answers at all.
@@ -140,6 +119,7 @@ class OpenAIAnnotator(Annotator):
                 the temperature.
             AnnotatorStopped: The server does not answer.
         """
+        self.client.announce()
         try:
             text_only = self._turns(self.questions[0].text)
             found = by_id(self.client, self.answers, self.case_variants, text_only, **self._fields)
@@ -187,17 +167,17 @@ class OpenAIAnnotator(Annotator):
                 if first.exception() is None:
                     replies[index] += [pool.submit(self._ask, inputs[index], text) for text in self.questions.texts[1:]]
         # Once the client has given up, queued requests fail immediately.
-        return [self._collect(of_image) for of_image in replies]
+        answers = [self._collect(of_image) for of_image in replies]
+        check_replies((reply for of_image in replies for reply in of_image), answers, self.usage)
+        return answers
 
     def _collect(self, replies: Sequence['Future[Reading]']) -> Answers:
         readings = []
         for reply in replies:
             try:
                 readings.append(reply.result())
-            except RequestRefused as error:
-                readings.append(Reading(reason=str(error)))
             except ServerError as error:
-                raise AnnotatorStopped(f'{error}\nSo far: {self.usage}.') from None
+                readings.append(Reading(reason=str(error)))
         logprobs = np.full((len(self.questions), 2), np.nan, np.float32)
         logprobs[: len(readings)] = [reading.pair for reading in readings]
         reasons = dict.fromkeys(reading.reason for reading in readings if reading.reason is not None)
@@ -239,7 +219,7 @@ class OpenAIAnnotator(Annotator):
         except RequestRefused as error:
             refusal = error
         try:
-            return self._reply(self.preparer(Image.new('RGB', (64, 64), (124, 117, 104))), question, **fields)
+            return self._reply(self.preparer(plain_image()), question, **fields)
         except RequestRefused as error:
             raise ConfigError(
                 f'{refusal or error}\nThat was the first question about the first image, and a plain image was '

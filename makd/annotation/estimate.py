@@ -1,0 +1,47 @@
+"""What a run will take, from a few images."""
+
+import datetime
+from dataclasses import dataclass
+
+from makd.annotation.usage import Usage, format_dollars
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What some images took, from all over the dataset.
+
+    Attributes:
+        images: How many they were.
+        seconds: How long the annotator took for them.
+        usage: What they cost, if they cost more than time.
+    """
+
+    images: int
+    seconds: float
+    usage: Usage | None
+
+    def dollars(self, num_images: int) -> float | None:
+        """Return what so many images will cost; None if no price is known."""
+        if self.usage is None or self.usage.dollars is None:
+            return None
+        return self.usage.dollars * num_images / self.images
+
+    def describe(self, num_images: int) -> str:
+        """Return what so many images will take, as a line of text."""
+        factor = num_images / self.images
+        parts = [f'{num_images:,} images will take']
+        if self.usage is not None:
+            parts += [
+                f'{self.usage.requests * factor:,.0f} requests,',
+                f'{self.usage.prompt_tokens * factor:,.0f} tokens,',
+            ]
+        if (dollars := self.dollars(num_images)) is not None:
+            parts.append(f'${format_dollars(dollars)},')
+        time = datetime.timedelta(seconds=round(self.seconds * factor))
+        parts.append(f'and at most {time} on one process: estimated from {self.images}, asked at once')
+        limit = None if self.usage is None else self.usage.max_dollars
+        if dollars and limit is not None and limit < dollars:
+            parts.append(
+                f'(the budget, max_dollars={limit}, ends after about {limit / dollars * num_images:,.0f} of them)'
+            )
+        return ' '.join(parts)

@@ -1,0 +1,121 @@
+"""Annotation runs that pay per token: what is asked, kept and estimated."""
+
+import json
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+from scripted_decisions import REFUSAL, decision, image_of, names
+from scripted_server import ScriptedServer
+
+from makd.annotation.annotation_runner import AnnotationRunner
+from makd.errors import AnnotatorStopped
+from makd.questions import Question, QuestionSet
+from makd.targets import AspectTargets
+
+NUM_IMAGES = 10
+
+
+def answer(request):
+    """P(yes) is the brightness; about black images the model says nothing."""
+    value = min(image_of(request).getpixel((0, 0))[0] / 100, 1.0)
+    return decision([(name, value or REFUSAL) for name in names(request)], tokens=500)
+
+
+@pytest.fixture
+def service(tmp_path, waits, monkeypatch):
+    monkeypatch.setattr(AnnotationRunner, '_log_env', lambda self, env_cfg: None)  # asks the compiler for its version
+    QuestionSet([Question('a', 'A?'), Question('b', 'B?')]).save(tmp_path / 'questions.json')
+    (tmp_path / 'images').mkdir()
+    for index in range(NUM_IMAGES):
+        Image.new('RGB', (2, 2), (index * 10, 0, 0)).save(tmp_path / 'images' / f'{index}.png')
+    with ScriptedServer(answer) as server:
+        yield server
+
+
+@pytest.fixture
+def build(tmp_path, service):
+    """Return a function that builds a run in shards of 4 and batches of 2."""
+
+    def runner(**client):
+        cfg = Config.fromfile('configs/_base_/annotate.py')
+        cfg.merge_from_dict(
+            dict(
+                model=dict(
+                    type='makd.DecisionsAnnotator',
+                    client=dict(model='m', base_url=service.url, price_per_million_tokens=2.0, **client),
+                    questions=str(tmp_path / 'questions.json'),
+                    image_format='png',
+                ),
+                dataloader=dict(
+                    batch_size=2, dataset=dict(type='makd.AnnotationImages', data_root=str(tmp_path / 'images'))
+                ),
+                writer=dict(out_dir=str(tmp_path / 'targets'), shard_size=4),
+                work_dir=str(tmp_path / 'work_dir'),
+                log_level='ERROR',
+            )
+        )
+        return AnnotationRunner.from_cfg(cfg)
+
+    return runner
+
+
+def asked_about(service, start=0):
+    return sorted(image_of(request).getpixel((0, 0))[0] // 10 for request in service.requests[start:])
+
+
+def test_probabilities_without_label_mass(build, service, tmp_path):
+    figures = build().annotate()
+    targets = AspectTargets.open(tmp_path / 'targets')
+    expected = np.arange(NUM_IMAGES)[:, None] / 10 * [1, 1]
+    expected[0] = np.nan
+    np.testing.assert_allclose(np.stack([targets.probability(key) for key in targets.keys]), expected, atol=1e-6)
+    assert not targets.has_label_mass
+    assert np.isnan(figures['label_mass'])
+    assert targets.failures == {'0.png': 'the model refused to answer'}
+    # The first image is refused, so a plain one takes its place; three images are asked about for the estimate.
+    assert len(service.requests) == 2 + 2 + 3 + NUM_IMAGES
+    assert targets.meta['self_check']['largest_difference_when_asked_twice'] == 0
+
+
+def test_a_refused_image_is_not_asked_about_again(build, service, tmp_path):
+    build().annotate()
+    before = len(service.requests)
+    assert build().annotate()['failed'] == 1
+    assert len(service.requests) == before
+    assert not (tmp_path / 'targets.partial').exists()
+
+
+def test_the_budget_keeps_what_was_paid_for(build, service, tmp_path):
+    # 500 tokens are $0.001, and 7 requests come first. The 14th is the last, one of the two of the fourth batch, unless
+    # both are sent before the first is counted.
+    with pytest.raises(AnnotatorStopped, match=r'(?s)max_dollars=0.0139: .*All answers so far are kept'):
+        build(max_dollars=0.0139, max_retries=0).annotate()
+    done = asked_about(service, 7)
+    assert done in ([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 7], [*range(8)])
+    before = len(service.requests)
+    build().annotate()
+    again = asked_about(service, before + 7)
+    assert again == sorted({*range(10)} - {*done})
+    targets = AspectTargets.open(tmp_path / 'targets')
+    assert targets.failures.keys() == {'0.png'}
+
+
+def test_an_estimate_writes_nothing(build, service, tmp_path):
+    text = build().estimate()
+    assert text.startswith('10 images will take 10 requests, 5,000 tokens, $0.01, and at most 0:00:0')
+    assert 'estimated from 3' in text
+    assert asked_about(service, 4) == [0, 5, 9]
+    assert not list(tmp_path.glob('targets*'))
+
+
+def test_an_estimate_beyond_the_budget_says_where_it_ends(build):
+    assert 'the budget, max_dollars=0.006, ends after about 6 of them' in build(max_dollars=0.006).estimate()
+
+
+def test_prices_do_not_change_the_folder(build, tmp_path):
+    build().annotate()
+    meta = json.loads((tmp_path / 'targets' / 'meta.json').read_text())
+    assert 'dollars' not in str(meta)
+    assert 'price' not in str(meta)
