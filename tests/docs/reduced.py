@@ -1,8 +1,8 @@
 """Run a tool in reduced form: ``reduced.py TOOL ARGUMENTS``; see ``test_commands.py``.
 
 Reduced means: a run of mmengine's Runner sees a few images, once, and its checkpoint has the name that the complete run
-would give it; the bundled MLLM replaces those of a hub; trials of compare.py and reproduce.py are checked, but their
-result is made up; nothing is downloaded.
+would give it; the bundled MLLM replaces those of a hub, a scripted server that of OpenAI; trials of compare.py and reproduce.py are
+checked, but their result is made up; nothing is downloaded.
 """
 
 import copy
@@ -40,11 +40,25 @@ def reduce(cfg):
 
         if Path(cfg.writer.out_dir, 'meta.json').exists():  # the placeholder for the reader's own targets
             cfg.writer.out_dir += '_reduced'
+    if cfg.get('model', {}).get('type') == 'makd.DecisionsAnnotator':
+        cfg.model.client.base_url = decision_server()
     if not cfg.get('train_cfg'):
         return None
     whole = cfg.train_cfg.max_epochs
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     return whole
+
+
+def decision_server():
+    """Start a server of decisions that lasts as long as the process; return its URL."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from scripted_decisions import decision, names
+    from scripted_server import ScriptedServer
+
+    server = ScriptedServer(lambda request: decision([(name, 0.5) for name in names(request)]))
+    server.thread.daemon = True
+    server.thread.start()
+    return server.url
 
 
 def install():
