@@ -1,8 +1,8 @@
 """Run a tool in reduced form: ``reduced.py TOOL ARGUMENTS``; see ``test_commands.py``.
 
 Reduced means: a run of mmengine's Runner sees a few images, once, and its checkpoint has the name that the complete run
-would give it; the bundled MLLM replaces those of a hub, a scripted server that of OpenAI; trials of compare.py and reproduce.py are
-checked, but their result is made up; nothing is downloaded.
+would give it; the bundled MLLM replaces those of a hub, a scripted server that of OpenAI; trials of compare.py and
+reproduce.py are checked, but their result is made up; nothing is downloaded.
 """
 
 import copy
