@@ -3,9 +3,11 @@
     python benchmarks/targets.py                    # 200,000 images x 50 questions
     python benchmarks/targets.py --images 1281167   # ImageNet
     python benchmarks/targets.py --shards           # instead, the end of an annotation: merging the shards
+    python benchmarks/targets.py --partitions       # instead, 20,000,000 images in partitions against 1,281,167 in one
 
 Each figure is compared with an alternative in the same run: a dictionary of all keys, a copy of the array in each
-worker, and a plain copy of the array to disk. Each measurement runs in its own process. Linux only (/proc).
+worker, a plain copy of the array to disk, and a single folder. Each measurement runs in its own process. Linux only
+(/proc).
 """
 
 import argparse
@@ -23,13 +25,18 @@ from typing import Any
 
 import numpy as np
 
+from makd.annotation.answers import Answers
 from makd.annotation.shard_writer import ShardWriter
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
+from makd.targets.key_index import KeyIndex, build_words
+from makd.targets.partitions import PARTITION_SIZE
 
 LOOKUPS = 10_000
 WORKERS = 4
 SHARD_SIZE = 256
+LARGE_SHARD = 4096  # of answers to few questions
+ONE_FOLDER = 1_281_167  # ImageNet
 MB = 1e6
 
 
@@ -39,8 +46,8 @@ def make_questions(count: int) -> QuestionSet:
 
 
 def make_keys(count: int) -> Iterator[str]:
-    """Yield keys like ImageNet's."""
-    return (f'train/n{i // 1300:08d}/n{i // 1300:08d}_{i}.JPEG' for i in range(count))
+    """Yield keys like ImageNet's, sorted."""
+    return (f'train/n{i // 1300:08d}/n{i // 1300:08d}_{i:09d}.JPEG' for i in range(count))
 
 
 def write_folder(path: Path, num_images: int, num_questions: int) -> None:
@@ -191,22 +198,14 @@ def report(path: Path, num_images: int, num_questions: int) -> None:
     print(f'in total: {held["targets"]:.2f} times the size of the array; with copies {held["copies"]:.2f} times')
 
 
-def write_shards(out_dir: Path, num_images: int, num_questions: int) -> None:
-    """Write the shards of an annotation run without merging them."""
-    writer = ShardWriter(out_dir, SHARD_SIZE)
-    tasks = writer.open(make_questions(num_questions), sorted(make_keys(num_images)), {})
-    writer.begin({})
-    probability = np.random.default_rng(0).random((SHARD_SIZE, num_questions), np.float32)
-    logprobs = np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6))
-    for task in tasks:
-        count = len(task.rows)
-        writer.write(task, logprobs[:count], [None] * count, [0] * count)
+def index_keys(count: int) -> KeyIndex:
+    """Return the keys as an annotation run holds them."""
+    text = b''.join(f'{key}\n'.encode() for key in make_keys(count))
+    return KeyIndex(text, build_words(text, Path()))
 
 
-def merge_shards(out_dir: Path, num_images: int, num_questions: int) -> tuple[float, float]:
-    """Merge the shards; return the seconds and the peak memory, without that of the keys and the mapped files."""
-    writer = ShardWriter(out_dir, SHARD_SIZE)
-    writer.open(make_questions(num_questions), sorted(make_keys(num_images)), {})
+def measure(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that the work takes, and its peak memory besides mapped files and what there was before."""
     (before,) = memory('self', 'RssAnon')
     peak, done = before, threading.Event()
 
@@ -218,11 +217,35 @@ def merge_shards(out_dir: Path, num_images: int, num_questions: int) -> tuple[fl
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    writer.finish()
+    work()
     duration = time.perf_counter() - start
     done.set()
     watcher.join()
     return duration, peak - before
+
+
+def write_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> tuple[float, float]:
+    """Write the shards of an annotation run without merging them; return seconds and peak memory."""
+    writer = ShardWriter(out_dir, shard_size)
+    tasks = writer.open(make_questions(num_questions), index_keys(num_images), {}, '')
+    writer.begin({})
+    probability = np.random.default_rng(0).random((shard_size, num_questions), np.float32)
+    logprobs = np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6))
+    answers = [Answers(pairs) for pairs in logprobs]
+
+    def write() -> None:
+        for task in tasks:
+            count = len(task.rows)
+            writer.write(task, answers[:count], [(1, 1, 1)] * count)
+
+    return measure(write)
+
+
+def merge_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> tuple[float, float]:
+    """Merge the shards; return seconds and peak memory."""
+    writer = ShardWriter(out_dir, shard_size)
+    writer.open(make_questions(num_questions), index_keys(num_images), {}, '')
+    return measure(writer.finish)
 
 
 def copy(path: Path) -> float:
@@ -236,8 +259,8 @@ def copy(path: Path) -> float:
 
 def report_shards(path: Path, num_images: int, num_questions: int) -> None:
     """Measure merging the shards and print the results."""
-    in_fresh_process(write_shards, path, num_images, num_questions)
-    duration, peak = in_fresh_process(merge_shards, path, num_images, num_questions)
+    in_fresh_process(write_shards, path, num_images, num_questions, SHARD_SIZE)
+    duration, peak = in_fresh_process(merge_shards, path, num_images, num_questions, SHARD_SIZE)
     array = path / 'logprobs.npy'
     size, copied = array.stat().st_size, copy(array)
     print(f'{num_images} images x {num_questions} questions: logprobs.npy takes {size / MB:.0f} MB')
@@ -245,21 +268,86 @@ def report_shards(path: Path, num_images: int, num_questions: int) -> None:
     print(f'peak memory {peak / MB:.0f} MB, {peak / size:.2f} times the array')
 
 
+def measure_reading(path: Path) -> dict[str, float]:
+    """Open a folder, then all its partitions, and look up random images."""
+    keys = AspectTargets.open(path).keys
+    rows = np.random.default_rng(1).integers(len(keys), size=LOOKUPS)
+    chosen = [keys[row] for row in rows.tolist()]
+    everywhere = [keys[row] for row in range(0, len(keys), len(keys) // 100)]
+    del keys
+    (before,) = memory('self', 'RssAnon')
+    start = time.perf_counter()
+    targets = AspectTargets.open(path)
+    opened = time.perf_counter()
+    for key in everywhere:
+        targets.row(key)
+    used = time.perf_counter()
+    row, probability = microseconds(targets.row, chosen), microseconds(targets.probability, chosen)
+    return {
+        'open': (opened - start) * 1e3,
+        'all': used - start,
+        'row': row[1],
+        'probability': probability[1],
+        'memory': memory('self', 'RssAnon')[0] - before,
+    }
+
+
+def report_partitions(folder: Path, num_images: int, num_questions: int) -> None:
+    """Measure a folder of partitions against a single one, from the shards to the look-up."""
+    results = []
+    for count in (ONE_FOLDER, num_images):
+        path = folder / str(count)
+        arguments = path, count, num_questions, LARGE_SHARD
+        writing = in_fresh_process(write_shards, *arguments)
+        merging = in_fresh_process(merge_shards, *arguments)
+        partitions = len(list(path.glob('part-*'))) or 1
+        reading = in_fresh_process(measure_reading, path)
+        size = sum(file.stat().st_size for file in path.rglob('*') if file.is_file())
+        shutil.rmtree(path)
+        results.append(
+            {
+                'images': count,
+                'partitions': partitions,
+                'size on disk, MB': size / MB,
+                'writing the shards, s': writing[0],
+                'writing the shards, MB of memory': writing[1] / MB,
+                'joining them, s': merging[0],
+                'joining them, MB of memory': merging[1] / MB,
+                'opening, ms': reading['open'],
+                'opening and a key in each partition, s': reading['all'],
+                'AspectTargets.row, us': reading['row'],
+                'AspectTargets.probability, us': reading['probability'],
+                'private memory of reading, MB': reading['memory'] / MB,
+            }
+        )
+    one, many = results
+    print(f'{num_questions} questions, shards of {LARGE_SHARD} images, partitions of {PARTITION_SIZE}')
+    print(f'{"":40} {"one folder":>12} {"partitions":>12} {"ratio":>8}')
+    for name, value in one.items():
+        print(f'{name:40} {value:12.6g} {many[name]:12.6g} {many[name] / value:8.3g}')
+
+
 def main() -> None:
     """Write a folder, measure, and delete it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--images', type=int, default=200_000)
-    parser.add_argument('--questions', type=int, default=50)
-    parser.add_argument('--shards', action='store_true', help='measure merging the shards of an annotation')
+    parser.add_argument('--images', type=int, help='default: 200,000, and with --partitions 20,000,000')
+    parser.add_argument('--questions', type=int, help='default: 50, and with --partitions 2')
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument('--shards', action='store_true', help='measure merging the shards of an annotation')
+    kinds.add_argument('--partitions', action='store_true', help='measure a folder of partitions')
     args = parser.parse_args()
+    images, questions = (20_000_000, 2) if args.partitions else (200_000, 50)
+    images, questions = args.images or images, args.questions or questions
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'targets'
-        if args.shards:
-            report_shards(path, args.images, args.questions)
-            return
-        # In its own process, so that its memory is released.
-        in_fresh_process(write_folder, path, args.images, args.questions)
-        report(path, args.images, args.questions)
+        if args.partitions:
+            report_partitions(Path(folder), images, questions)
+        elif args.shards:
+            report_shards(path, images, questions)
+        else:
+            # In its own process, so that its memory is released.
+            in_fresh_process(write_folder, path, images, questions)
+            report(path, images, questions)
 
 
 if __name__ == '__main__':

@@ -160,25 +160,34 @@ def write_text(path: Path, text: str) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder whose files replace the folder ``path`` once the block ends without an exception.
 
-    Until then ``path`` is unchanged. A folder cannot be renamed over another, so an existing ``path`` is first renamed
-    to a hidden sibling; a power cut between the two renames leaves both folders complete, but hidden.
+    Until then ``path`` is unchanged; :func:`replace_folder` says what a power cut leaves.
     """
-    temporary, previous = _hidden_sibling(path), _hidden_sibling(path)
+    temporary = _hidden_sibling(path)
     temporary.mkdir(parents=True)
     try:
         yield temporary
         for file in temporary.iterdir():
             _fsync(file)
         _fsync(temporary)
-        if path.exists():
-            os.rename(path, previous)
-        try:
-            os.rename(temporary, path)
-        except BaseException:
-            if previous.exists():
-                os.rename(previous, path)
-            raise
+        replace_folder(path, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(path: Path, finished: Path) -> None:
+    """Give a finished folder of the same file system the name ``path``, and remove the folder that had it.
+
+    A folder cannot be renamed over another, so an existing ``path`` is first renamed to a hidden sibling; a power cut
+    between the two renames leaves both folders complete, but hidden.
+    """
+    previous = _hidden_sibling(path)
+    if path.exists():
+        os.rename(path, previous)
+    try:
+        os.rename(finished, path)
+    except BaseException:
+        if previous.exists():
+            os.rename(previous, path)
+        raise
     _fsync(path.parent)
     shutil.rmtree(previous, ignore_errors=True)

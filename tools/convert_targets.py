@@ -4,6 +4,7 @@ Examples:
     python tools/convert_targets.py from-json answers.json targets/mllm --questions questions.txt \
         --images data/cars --split cars_train
     python tools/convert_targets.py to-parquet targets/mllm answers.parquet
+    python tools/convert_targets.py to-parquet targets/mllm answers  # a data set of several files
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from makd.cli.main import run
 from makd.questions import QuestionSet
-from makd.targets import AspectTargets, exchange
+from makd.targets import AspectTargets, exchange, parquet
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,8 +22,14 @@ def parse_args() -> argparse.Namespace:
     for name, source, destination, does in (
         ('from-json', 'json', 'folder', "{image stem: [p_1, ..., p_Q]}, as the paper's authors release, to targets"),
         ('to-json', 'folder', 'json', 'targets to {image stem: [p_1, ..., p_Q]} and a text file of questions'),
-        ('from-parquet', 'parquet', 'folder', 'Parquet written by to-parquet to targets'),
-        ('to-parquet', 'folder', 'parquet', 'targets to Parquet: key, a column for each question, log-probabilities'),
+        ('from-parquet', 'parquet', 'folder', 'Parquet written by to-parquet, a file or a folder of files, to targets'),
+        (
+            'to-parquet',
+            'folder',
+            'parquet',
+            'targets to Parquet: key, a column for each question, log-probabilities; to one file if its name ends with '
+            '.parquet, else to a folder of files of 500,000 images',
+        ),
     ):
         command = commands.add_parser(name, help=does, description=does)
         command.add_argument('source', metavar=source.upper(), type=Path)
@@ -57,12 +64,12 @@ def convert(args: argparse.Namespace) -> str:
         )
         return str(report)
     if args.command == 'from-parquet':
-        return f'wrote {exchange.import_parquet(args.source, args.destination, overwrite=args.overwrite)}'
+        return f'wrote {parquet.import_parquet(args.source, args.destination, overwrite=args.overwrite)}'
     targets = AspectTargets.open(args.source)
     if args.command == 'to-json':
         exchange.export_json(targets, args.destination, args.questions, overwrite=args.overwrite)
     else:
-        exchange.export_parquet(targets, args.destination, overwrite=args.overwrite)
+        parquet.export_parquet(targets, args.destination, overwrite=args.overwrite)
     return f'wrote {args.destination}'
 
 

@@ -20,14 +20,19 @@ from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, 
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
-from makd.targets.aspect_targets import AspectTargets, check_replaceable
+from makd.targets.aspect_targets import AspectTargets
+from makd.targets.description import Description
 from makd.targets.fingerprints import FINGERPRINT, UNKNOWN, find_changed
+from makd.targets.folder import Content
+from makd.targets.key_index import lines_of
 from makd.targets.logprobs import LOGPROBS, find_damage, open_array, write_blocks
+from makd.targets.partitions import PARTITION_SIZE, check_replaceable, partition_rows, write_answers
 
 MANIFEST = 'manifest.json'
 LOCK = 'lock'
 FORMAT = 'makd-shards 1'
 _SHOWN = 5
+JOINED = 'joined'  # in DIR.partial, the partitions that are finished
 _LISTED = 10  # keys in a message
 _CHECKED = 4096  # images that are compared with their fingerprints at a time
 
@@ -63,10 +68,14 @@ class ShardWriter:
     One process calls :meth:`open`, :meth:`begin` and, at the end, :meth:`finish`; any process on the same file system
     may call :meth:`write` in between.
 
+    A folder of more than ``partition_size`` images consists of partitions, which wait in ``DIR.partial/joined`` for
+    each other: after an interruption, those that are there are not written again.
+
     Args:
         out_dir: The targets folder to write.
         shard_size: S, images per shard: the most that a killed process loses.
         resume: Continue an interrupted run. False discards its shards, and replaces its folder.
+        partition_size: The most images that the folder holds itself, and that are joined at a time.
 
     Attributes:
         finished: After :meth:`open`, whether the folder exists and its shards are gone, so nothing is left to do.
@@ -75,13 +84,21 @@ class ShardWriter:
         num_bounded: After :meth:`finish`, how many of the values are only bounds.
     """
 
-    def __init__(self, out_dir: str | os.PathLike[str], shard_size: Count = 256, resume: bool = True) -> None:
-        if shard_size < 1:
-            raise TargetsError(f'shard_size={shard_size} must be at least 1')
+    def __init__(
+        self,
+        out_dir: str | os.PathLike[str],
+        shard_size: Count = 256,
+        resume: bool = True,
+        partition_size: Count = PARTITION_SIZE,
+    ) -> None:
+        for name, size in (('shard_size', shard_size), ('partition_size', partition_size)):
+            if size < 1:
+                raise TargetsError(f'{name}={size} must be at least 1')
         self.out_dir = Path(out_dir).absolute()
         self.partial = self.out_dir.with_name(f'{self.out_dir.name}.partial')
         self.shard_size = shard_size
         self.resume = resume
+        self.partition_size = partition_size
         self.finished = False
         self.changed: list[str] = []
         self.num_unchecked = 0
@@ -125,9 +142,13 @@ class ShardWriter:
             return []
         self._take_lock()
         if not (self.resume and manifest.exists()):  # shards without a manifest may be from any run
-            for name in set(os.listdir(self.partial)) - {LOCK}:
-                (self.partial / name).unlink()
+            for path in self.partial.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != LOCK:
+                    path.unlink()
         tasks = self._left_to_do()
+        self._discard_partitions(tasks)
         self._check_room(tasks)
         return tasks
 
@@ -218,23 +239,20 @@ class ShardWriter:
         """
         os.listdir(self.partial)  # makes network file systems look for the other machines' files
         manifest = _read_json(self.partial / MANIFEST)
-        missing = list(self._failures())
-        failures = {self._keys[row]: reason for row, reason, _ in missing}
         notes = (note for shard in range(self._num_shards) for note in self._read_notes(shard).values())
         self.num_bounded = sum(note['bounded'] for note in notes)
         with self._keeping_the_shards():
-            targets = AspectTargets.write(
+            write_answers(
                 self.out_dir,
-                questions=self._questions,
-                keys=self._keys,
-                logprobs=(self._read_or_raise(shard) for shard in range(self._num_shards)),
-                meta={**self._manifest['identity'], **manifest['notes']},
-                failures=failures,
-                fingerprints=(self._fingerprints_or_unknown(shard) for shard in range(self._num_shards)),
-                has_label_mass=has_label_mass,
+                Description(self._questions, {**self._manifest['identity'], **manifest['notes']}, has_label_mass),
+                len(self._keys),
+                self._content,
+                partition_size=self.partition_size,
                 overwrite=True,
+                unfinished=self.partial / JOINED,
             )
-        if all(refused for _, _, refused in missing):
+        targets = AspectTargets.open(self.out_dir)
+        if not targets.failures or all(refused for _, _, refused in self._failures(range(len(self._keys)))):
             (self.partial / MANIFEST).unlink()  # first: shards without a manifest are discarded, not resumed
             shutil.rmtree(self.partial)
         return targets
@@ -245,6 +263,28 @@ class ShardWriter:
 
     def _rows(self, shard: int) -> range:
         return range(shard * self.shard_size, min((shard + 1) * self.shard_size, len(self._keys)))
+
+    def _shards_of(self, rows: range) -> Iterator[tuple[int, slice]]:
+        """Yield the shards that hold some of the rows, with the part of the shard that these are."""
+        for shard in range(rows.start // self.shard_size, -(-rows.stop // self.shard_size)):
+            first = shard * self.shard_size
+            yield shard, slice(max(rows.start - first, 0), rows.stop - first)
+
+    def _content(self, rows: range) -> Content:
+        """Return what the folder is to hold about the rows, with one shard in memory at a time."""
+        return Content(
+            lines_of(self._keys, rows, self.out_dir),
+            (self._read_or_raise(shard)[part] for shard, part in self._shards_of(rows)),
+            ((self._keys[row], reason) for row, reason, _ in self._failures(rows)),
+            (self._fingerprints_or_unknown(shard)[part] for shard, part in self._shards_of(rows)),
+        )
+
+    def _discard_partitions(self, tasks: Sequence[Task]) -> None:
+        """Remove the finished partitions whose answers will change."""
+        for name, rows in partition_rows(len(self._keys), self.partition_size):
+            shards = range(rows.start // self.shard_size, -(-rows.stop // self.shard_size))
+            if any(task.shard in shards for task in tasks):
+                shutil.rmtree(self.partial / JOINED / name, ignore_errors=True)
 
     def _path(self, shard: int, suffix: str) -> Path:
         return self.partial / f'shard-{shard:06d}.{suffix}'
@@ -289,13 +329,13 @@ class ShardWriter:
         missing = np.isnan(self._read(shard)).any(axis=(1, 2))
         return [self._rows(shard)[index] for index in np.flatnonzero(missing)]
 
-    def _failures(self) -> Iterator[tuple[int, str, bool]]:
+    def _failures(self, rows: range) -> Iterator[tuple[int, str, bool]]:
         """Yield each image without all answers, in order: row, reason, and whether the model refused."""
-        for shard in range(self._num_shards):
-            if rows := self._without_answer(shard):
+        for shard, _ in self._shards_of(rows):
+            if lacking := [row for row in self._without_answer(shard) if row in rows]:
                 notes = self._read_notes(shard)
                 # A kill between notes and shard of a second try leaves the notes ahead of the answers.
-                for row in rows:
+                for row in lacking:
                     note = notes.get(row, {})
                     yield row, note.get('reason') or 'interrupted', note.get('refused', False)
 
@@ -332,9 +372,9 @@ class ShardWriter:
         if files is None:
             self.num_unchecked = len(targets)
             return
-        self.num_unchecked = int((files['hash'] == 0).sum())
         for start in range(0, len(files), _CHECKED):
             block = files[start : start + _CHECKED]
+            self.num_unchecked += int((block['hash'] == 0).sum())
             self.changed += [self._keys[row] for row in self._changed(range(start, start + len(block)), block)]
         if self.changed:
             listed = '\n  '.join(self.changed[:_LISTED] + ['...'] * (len(self.changed) > _LISTED))

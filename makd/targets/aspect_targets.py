@@ -1,30 +1,21 @@
 """The answers of a multimodal LLM about the images of a dataset, on disk."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from makd.errors import QuestionsError, TargetsError
-from makd.files import atomic_folder, file_sha256, open_npy, parse_json, read_json, read_text
 from makd.questions import QuestionSet
-from makd.targets.fingerprints import FINGERPRINT
-from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words, encode_keys, keys_hash
-from makd.targets.logprobs import LOGPROBS, chunks, find_damage, open_array, sigmoid_of_pair, write_blocks
-
-FORMAT = 'makd-targets'
-FORMAT_VERSION = 1
-META_FILE = 'meta.json'
-ARRAY_FILE = 'logprobs.npy'
-FAILED_FILE = 'failed.jsonl'
-FINGERPRINTS_FILE = 'fingerprints.npy'
-_REQUIRED_FILES = (META_FILE, KEYS_FILE, ARRAY_FILE)
-_FILES = {*_REQUIRED_FILES, INDEX_FILE, FAILED_FILE, FINGERPRINTS_FILE}
+from makd.targets.chained import ChainedArray
+from makd.targets.description import Description
+from makd.targets.folder import ARRAY_FILE, Content, TargetsFolder
+from makd.targets.key_index import KEYS_FILE, lines_of
+from makd.targets.logprobs import RowStream, check_fit, checked_blocks, chunks, find_damage, sigmoid_of_pair
+from makd.targets.partitions import PARTITION_SIZE, PartitionedFolder, open_folder, write_answers
 
 
 class AspectTargets:
@@ -49,22 +40,15 @@ class AspectTargets:
     """
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        questions: QuestionSet,
-        meta: Mapping[str, Any],
-        has_label_mass: bool,
-        keys: KeyIndex,
-        array: np.ndarray,
-        columns: slice | np.ndarray,
+        self, folder: TargetsFolder | PartitionedFolder, questions: QuestionSet, columns: slice | np.ndarray
     ) -> None:
-        self.path = path
+        self.path = folder.path
         self.questions = questions
-        self.meta = dict(meta)
-        self.has_label_mass = has_label_mass
-        self._keys = keys
-        self._array = array
+        self.meta = dict(folder.description.meta)
+        self.has_label_mass = folder.description.has_label_mass
+        self._folder = folder
+        self._keys = folder.keys
+        self._array = folder.array
         self._columns = columns
 
     @classmethod
@@ -74,31 +58,9 @@ class AspectTargets:
         Raises:
             TargetsError: The folder is missing, incomplete or damaged, or has a newer format.
         """
-        folder = Path(path).absolute()
-        _check_files(folder)
-        meta = _read_meta(folder / META_FILE)
-        questions = meta.questions
-        array = open_array(folder / ARRAY_FILE)
-        keys = KeyIndex.open(folder, meta.keys_hash)
-        if len(keys) != len(array):
-            raise TargetsError(
-                f'{folder}: {KEYS_FILE} lists {len(keys)} images, {ARRAY_FILE} has answers for {len(array)}; '
-                'the files do not belong together'
-            )
-        if len(questions) != array.shape[1]:
-            raise TargetsError(
-                f'{folder}: {META_FILE} has {len(questions)} questions, {ARRAY_FILE} has answers to {array.shape[1]}; '
-                'the files do not belong together'
-            )
-        return cls(
-            folder,
-            questions=questions,
-            meta=meta.meta,
-            has_label_mass=meta.has_label_mass,
-            keys=keys,
-            array=array,
-            columns=slice(0, len(questions)),
-        )
+        folder = open_folder(Path(path).absolute())
+        questions = folder.description.questions
+        return cls(folder, questions, slice(0, len(questions)))
 
     @classmethod
     def write(
@@ -112,6 +74,7 @@ class AspectTargets:
         failures: Mapping[str, str] | None = None,
         fingerprints: Iterable[np.ndarray] | None = None,
         has_label_mass: bool = True,
+        partition_size: int = PARTITION_SIZE,
         overwrite: bool = False,
     ) -> 'AspectTargets':
         """Write a folder and open it. It appears whole or not at all.
@@ -128,41 +91,31 @@ class AspectTargets:
             fingerprints: What files the images were: blocks of N ``FINGERPRINT`` in all, see
                 :mod:`makd.targets.fingerprints`. None if it is not known.
             has_label_mass: False if only P(yes) is known, and the values are log P(yes) and log(1 - P(yes)).
+            partition_size: The most images that a folder holds itself; more are written as partitions of this size.
             overwrite: Replace an existing folder of targets.
 
         Raises:
             TargetsError: A shape, a key or the path is invalid.
         """
-        folder, keys = Path(path).absolute(), list(keys)
+        folder = Path(path).absolute()
+        keys = keys if isinstance(keys, Sequence) else list(keys)
         shape = (len(keys), len(questions), 2)
         if isinstance(logprobs, np.ndarray):
-            _check_fit(folder, shape, logprobs.shape, logprobs.dtype)
+            check_fit(folder, shape, logprobs.shape, logprobs.dtype)
             logprobs = (block for _, block in chunks(logprobs))
-        if folder.exists():
-            check_replaceable(folder, overwrite)
-        text = encode_keys(keys, folder / KEYS_FILE)
-        words = build_words(text, folder / KEYS_FILE)
-        content = {
-            'format': FORMAT,
-            'format_version': FORMAT_VERSION,
-            'keys_hash': keys_hash(text),
-            'question_hash': questions.hash,
-            'question_set': questions.to_dict(),
-            'meta': dict(meta or {}),
-            **({} if has_label_mass else {'has_label_mass': False}),
-        }
-        with atomic_folder(folder) as temporary:
-            (temporary / META_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + '\n', 'utf-8')
-            (temporary / KEYS_FILE).write_bytes(text)
-            np.save(temporary / INDEX_FILE, words)
-            if failures:
-                lines = (json.dumps({'key': key, 'reason': failures[key]}, ensure_ascii=False) for key in failures)
-                (temporary / FAILED_FILE).write_text(''.join(f'{line}\n' for line in lines), 'utf-8')
-            with (temporary / ARRAY_FILE).open('wb') as file:
-                write_blocks(file, LOGPROBS, shape, _checked(logprobs, folder, shape))
-            if fingerprints is not None:
-                with (temporary / FINGERPRINTS_FILE).open('wb') as file:
-                    write_blocks(file, FINGERPRINT, (len(keys),), fingerprints)
+        answers = RowStream(checked_blocks(logprobs, folder, shape))
+        files = None if fingerprints is None else RowStream(fingerprints)
+
+        def content(rows: range) -> Content:
+            return Content(
+                lines_of(keys, rows, folder / KEYS_FILE),
+                answers.take(len(rows)),
+                ((key, failures[key]) for key in keys[rows.start : rows.stop] if key in failures) if failures else (),
+                None if files is None else files.take(len(rows)),
+            )
+
+        description = Description(questions, meta or {}, has_label_mass)
+        write_answers(folder, description, len(keys), content, partition_size=partition_size, overwrite=overwrite)
         return cls.open(folder)
 
     def __len__(self) -> int:
@@ -187,62 +140,41 @@ class AspectTargets:
     def logprobs(self) -> np.ndarray:
         """(N, Q, 2) float32, [log p(yes), log p(no)], read-only and memory-mapped.
 
-        For a selection of scattered questions, each access makes a copy in memory.
+        For a selection of scattered questions, and for a folder of partitions, each access makes a copy in memory.
+        :meth:`blocks` and :meth:`logprobs_at` do not read everything at once.
         """
-        return self._array[:, self._columns]
+        return self._array[:][:, self._columns]
 
     @cached_property
     def num_missing(self) -> int:
         """The number of missing answers (NaN) among the N x Q. The first access reads the whole array."""
         return sum(int(np.isnan(block).all(axis=-1).sum()) for _, block in self.blocks())
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
         """SHA-256, as 64 hex digits, of the folder's question hash, keys and answers, whatever is selected.
 
         The first access reads every answer.
         """
-        question_hash = read_json(self.path / META_FILE, TargetsError)['question_hash']
-        parts = [question_hash, *(file_sha256(self.path / name) for name in (KEYS_FILE, ARRAY_FILE))]
-        return hashlib.sha256(' '.join(parts).encode()).hexdigest()
+        return self._folder.content_hash
 
-    @cached_property
+    @property
     def failures(self) -> dict[str, str]:
         """The reason why answers are missing, for each image with a known reason.
 
         Raises:
             TargetsError: The file is damaged.
         """
-        path = self.path / FAILED_FILE
-        if not path.exists():
-            return {}
-        try:
-            lines = [line for line in read_text(path, TargetsError).split('\n') if line]
-            entries = [parse_json(line, path, TargetsError) for line in lines]
-            return {entry['key']: entry['reason'] for entry in entries}
-        except (KeyError, TypeError) as error:
-            raise TargetsError(f'{path} is damaged ({error}): annotate again, or remove it') from None
+        return self._folder.failures
 
-    @cached_property
-    def fingerprints(self) -> np.ndarray | None:
+    @property
+    def fingerprints(self) -> np.ndarray | ChainedArray | None:
         """What files the images were, (N,) ``FINGERPRINT``, memory-mapped; None if the folder does not say.
 
         Raises:
             TargetsError: The file is damaged.
         """
-        path = self.path / FINGERPRINTS_FILE
-        if not path.exists():
-            return None
-        try:
-            fingerprints = open_npy(path, TargetsError)
-        except TargetsError as error:
-            raise TargetsError(f'{error}: copy the folder again, or remove the file') from None
-        if fingerprints.dtype != FINGERPRINT or fingerprints.shape != (len(self),):
-            raise TargetsError(
-                f'{path} has {fingerprints.dtype} of shape {fingerprints.shape}, expected {FINGERPRINT} of shape '
-                f'({len(self)},): copy the folder again, or remove the file'
-            )
-        return fingerprints
+        return self._folder.fingerprints
 
     def mass_of(self, logprobs: np.ndarray) -> np.ndarray:
         """Return the label mass p(yes) + p(no) of answers of this folder.
@@ -331,15 +263,8 @@ class AspectTargets:
         position = {id_: column for column, id_ in enumerate(self.questions.ids)}
         columns = np.arange(self._array.shape[1])[self._columns][[position[id_] for id_ in questions.ids]]
         run = slice(int(columns[0]), int(columns[0]) + len(columns))
-        return AspectTargets(
-            self.path,
-            questions=questions,
-            meta=self.meta,
-            has_label_mass=self.has_label_mass,
-            keys=self._keys,
-            array=self._array,
-            columns=run if np.array_equal(columns, np.arange(run.start, run.stop)) else columns,
-        )
+        is_run = np.array_equal(columns, np.arange(run.start, run.stop))
+        return AspectTargets(self._folder, questions, run if is_run else columns)
 
     def validate(self) -> None:
         """Read every answer to the selected questions, a few megabytes at a time, and look for impossible values.
@@ -350,29 +275,36 @@ class AspectTargets:
 
         Raises:
             TargetsError: The index is damaged, or answers are impossible, see :func:`find_damage`. The message names
-                each kind of damage with its count and its first image and question.
+                each kind of damage with its count and its first image and question; of several partitions, the first
+                that has any.
         """
-        self._keys.validate(self.path)
+        self._folder.validate_keys()
+        for _, part in self._folder.parts():
+            self._validate_answers(part)
+
+    def _validate_answers(self, part: TargetsFolder) -> None:
         counts: dict[str, int] = {}
         first: dict[str, str] = {}
-        for start, block in self.blocks():
+        for start, block in chunks(part.array):
+            block = block[:, self._columns]
             for damage, mask in find_damage(block).items():
                 if count := int(mask.sum()):
                     counts[damage] = counts.get(damage, 0) + count
                     row, column = np.argwhere(mask)[0]
                     first.setdefault(
                         damage,
-                        f'image {self.keys[start + int(row)]!r}, question {self.questions[int(column)].id!r}: '
+                        f'image {part.keys[start + int(row)]!r}, question {self.questions[int(column)].id!r}: '
                         f'{block[row, column].tolist()}',
                     )
         if counts:
             listed = '; '.join(f'{damage}: {count} answers, first {first[damage]}' for damage, count in counts.items())
-            raise TargetsError(f'{self.path / ARRAY_FILE} is damaged: {listed}. Annotate these images again')
+            raise TargetsError(f'{part.path / ARRAY_FILE} is damaged: {listed}. Annotate these images again')
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield all answers as (first row, (n, Q, 2) float32), a few megabytes at a time."""
-        for start, block in chunks(self._array):
-            yield start, block[:, self._columns]
+        for first, part in self._folder.parts():
+            for start, block in chunks(part.array):
+                yield first + start, block[:, self._columns]
 
     def _explain_missing(self, key: str) -> str:
         message = f'{self.path} has no answers for the image {key!r}'
@@ -383,76 +315,3 @@ class AspectTargets:
 
 def _reopen(path: Path, question_ids: tuple[str, ...]) -> AspectTargets:
     return AspectTargets.open(path).select(question_ids)
-
-
-def _check_files(folder: Path) -> None:
-    if not folder.exists():
-        raise TargetsError(f'there is no folder {folder}: check the path, or annotate the dataset first')
-    absent = [name for name in _REQUIRED_FILES if not (folder / name).is_file()]
-    if len(absent) == len(_REQUIRED_FILES):
-        raise TargetsError(f'{folder} is not a folder of targets: it has none of {", ".join(_REQUIRED_FILES)}')
-    if absent:
-        raise TargetsError(f'{folder} is incomplete: {", ".join(absent)} is absent; copy or write the folder again')
-
-
-class _Meta(NamedTuple):
-    """The content of ``meta.json``; an older one has no hash of the keys."""
-
-    questions: QuestionSet
-    meta: dict[str, Any]
-    keys_hash: str | None
-    has_label_mass: bool
-
-
-def _read_meta(path: Path) -> _Meta:
-    content = read_json(path, TargetsError)
-    if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise TargetsError(f'{path} does not describe targets: it lacks "format": "{FORMAT}"')
-    if (version := content.get('format_version')) != FORMAT_VERSION:
-        newer = isinstance(version, int) and version > FORMAT_VERSION
-        raise TargetsError(
-            f'{path}: format_version is {version!r}, this makd reads {FORMAT_VERSION}; '
-            + ('install a newer makd' if newer else 'write the folder again')
-        )
-    try:
-        questions = QuestionSet.from_dict(content.get('question_set'))
-    except QuestionsError as error:
-        raise TargetsError(f'{path}, question_set: {error}') from None
-    if (stored := content.get('question_hash')) != questions.hash:
-        raise TargetsError(
-            f'{path}: question_hash is {stored!r}, but its questions have the hash {questions.hash!r}: they were '
-            'changed after the annotator answered them. Restore them, or store the new hash if the meaning is the same'
-        )
-    if not isinstance(meta := content.get('meta', {}), dict):
-        raise TargetsError(f'{path}: "meta" must be a JSON object, got {meta!r}')
-    return _Meta(questions, meta, content.get('keys_hash'), content.get('has_label_mass', True) is not False)
-
-
-def check_replaceable(folder: Path, overwrite: bool) -> None:
-    """Raise a TargetsError unless the existing ``folder`` may be replaced: with ``overwrite``, and no other files."""
-    if not overwrite:
-        raise TargetsError(f'{folder} exists: choose another path, or overwrite it (overwrite=True, --overwrite)')
-    if not folder.is_dir():
-        raise TargetsError(f'{folder} is a file, not a folder of targets, and is not replaced: choose another path')
-    if foreign := {file.name for file in folder.iterdir()} - _FILES:
-        raise TargetsError(
-            f'{folder} also holds {min(foreign)!r} and would lose it: move it away or choose another path'
-        )
-
-
-def _check_fit(folder: Path, expected: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if shape != expected or dtype.kind != 'f' or not expected[0]:
-        raise TargetsError(
-            f'{folder}: {expected[0]} keys and {expected[1]} questions need floating-point logprobs of shape '
-            f'{expected} with at least one image, got {dtype} {shape}'
-        )
-
-
-def _checked(blocks: Iterable[np.ndarray], folder: Path, expected: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Yield the blocks; raise a TargetsError if one has another shape, or there are too many or too few rows."""
-    rows, dtype = 0, np.dtype(np.float32)
-    for block in blocks:
-        rows, dtype = rows + len(block), block.dtype
-        _check_fit(folder, expected, (max(rows, expected[0]), *block.shape[1:]), dtype)
-        yield block
-    _check_fit(folder, expected, (rows, *expected[1:]), dtype)

@@ -1,4 +1,4 @@
-"""Import and export of targets: the JSON of the paper's authors, and Parquet."""
+"""Import and export of targets: the JSON of the paper's authors."""
 
 import json
 import os
@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_file, parse_json, read_json, read_text
+from makd.files import atomic_file, read_json, read_text
 from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
 from makd.targets.aspect_targets import AspectTargets
-from makd.targets.logprobs import find_damage, sigmoid_of_pair
+from makd.targets.logprobs import sigmoid_of_pair
 
 ALL = 'all'  # instead of the name of a split
-_SCHEMA_KEY = b'makd'
-_PARQUET_OWN_COLUMNS = ('key', 'logprobs')
 
 PathLike = str | os.PathLike[str]
 
@@ -154,7 +152,7 @@ def export_json(
         TargetsError: Two images have the same stem, or a file exists and ``overwrite`` is False.
     """
     for path in (destination, questions_destination):
-        _check_writable(path, overwrite)
+        check_writable(path, overwrite)
     stems = list(_key_of_stem(targets.keys, targets.path))
     with atomic_file(Path(questions_destination)) as file:
         file.write(''.join(f'{text}\n' for text in targets.questions.texts).encode('utf-8'))
@@ -166,94 +164,6 @@ def export_json(
                 file.write(f'{separator}{json.dumps(stems[row])}: {json.dumps(values)}'.encode())
                 separator = ',\n'
         file.write(b'\n}\n')
-
-
-def export_parquet(targets: AspectTargets, destination: PathLike, *, overwrite: bool = False) -> None:
-    """Write Parquet: ``key``, a column of P(yes) per question id, and ``logprobs`` for an exact import.
-
-    ``logprobs`` is a list of 2 Q float32: log p(yes), log p(no) of the first question, then of the second. The schema's
-    metadata has questions, meta and whether there is a label mass under ``makd``.
-
-    Raises:
-        TargetsError: pyarrow is absent, a question's id is that of a column of ours, or the file exists and is not to
-            be overwritten.
-    """
-    pa, pq = _import_pyarrow()
-    _check_writable(destination, overwrite)
-    questions = targets.questions
-    if taken := set(questions.ids) & set(_PARQUET_OWN_COLUMNS):
-        raise TargetsError(f'{targets.path}: the question id {min(taken)!r} is the name of another column; rename it')
-    content = json.dumps(
-        {'question_set': questions.to_dict(), 'meta': targets.meta, 'has_label_mass': targets.has_label_mass}
-    )
-    schema = pa.schema(
-        [
-            pa.field('key', pa.string()),
-            *(pa.field(id_, pa.float32()) for id_ in questions.ids),
-            pa.field('logprobs', pa.list_(pa.float32(), 2 * len(questions))),
-        ],
-        metadata={_SCHEMA_KEY: content.encode()},
-    )
-    with atomic_file(Path(destination)) as file, pq.ParquetWriter(file, schema) as writer:
-        for start, block in targets.blocks():
-            probability = sigmoid_of_pair(block).astype(np.float32)
-            columns = [pa.array(targets.keys[start : start + len(block)], pa.string())]
-            columns += [pa.array(column) for column in probability.T]
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), 2 * len(questions)))
-            writer.write_table(pa.table(columns, schema=schema))
-
-
-def import_parquet(source: PathLike, destination: PathLike, *, overwrite: bool = False) -> AspectTargets:
-    """Turn a Parquet file of :func:`export_parquet` into a folder equal to the exported one, without fingerprints.
-
-    Only the columns ``key`` and ``logprobs`` and the schema's metadata are read; P(yes) follows from them.
-
-    Raises:
-        TargetsError: pyarrow is missing, or the file is damaged or not from makd.
-    """
-    pa, pq = _import_pyarrow()
-    try:
-        with pq.ParquetFile(source) as file:
-            schema = file.schema_arrow
-            content = parse_json((schema.metadata or {}).get(_SCHEMA_KEY, b'null'), source, TargetsError)
-            if not isinstance(content, dict) or not {*_PARQUET_OWN_COLUMNS} <= {*schema.names}:
-                raise TargetsError(
-                    f'{source} is not Parquet from makd: it needs the columns {" and ".join(_PARQUET_OWN_COLUMNS)}, '
-                    'and the questions under "makd" in the metadata of its schema'
-                )
-            questions = QuestionSet.from_dict(content.get('question_set'))
-            logprobs = np.empty((file.metadata.num_rows, len(questions), 2), np.float32)
-            keys: list[str] = []
-            for batch in file.iter_batches(columns=list(_PARQUET_OWN_COLUMNS)):
-                rows = slice(len(keys), len(keys) + len(batch))
-                keys += batch.column('key').to_pylist()
-                lists = batch.column('logprobs')
-                lengths = pa.compute.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
-                if len(uneven := np.flatnonzero(lengths != 2 * len(questions))):
-                    row = int(uneven[0])
-                    raise TargetsError(
-                        f'{source}: the column logprobs has {lengths[row]} values for {keys[rows.start + row]!r}, '
-                        f'expected {2 * len(questions)}, log p(yes) and log p(no) of each question; export the answers '
-                        'again'
-                    )
-                values = lists.flatten().to_numpy(zero_copy_only=False)
-                logprobs[rows] = values.reshape(len(batch), len(questions), 2)
-            if len(keys) < len(logprobs):
-                raise TargetsError(f'{source} is damaged: {len(keys)} of its {len(logprobs)} rows can be read')
-    except (OSError, UnicodeError, pa.ArrowException) as error:
-        raise TargetsError(f'cannot read {source} as Parquet: {error}') from None
-    for damage, mask in find_damage(logprobs).items():
-        if len(damaged := np.flatnonzero(mask.any(axis=1))):
-            raise TargetsError(f'{source}: {damage}, first of {keys[damaged[0]]!r}; export the answers again')
-    return AspectTargets.write(
-        destination,
-        questions=questions,
-        keys=keys,
-        logprobs=logprobs,
-        meta=content.get('meta') or {},
-        has_label_mass=content.get('has_label_mass', True) is not False,
-        overwrite=overwrite,
-    )
 
 
 def _read_answers(path: Path) -> dict[str, Any]:
@@ -309,16 +219,7 @@ def _key_of_stem(keys: Iterable[str], source: object) -> dict[str, str]:
     return key_of
 
 
-def _check_writable(path: PathLike, overwrite: bool) -> None:
+def check_writable(path: PathLike, overwrite: bool) -> None:
+    """Raise a TargetsError if the file exists and is not to be replaced."""
     if Path(path).exists() and not overwrite:
         raise TargetsError(f'{path} exists: choose another path, or overwrite it (overwrite=True, --overwrite)')
-
-
-def _import_pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.parquet
-    except ImportError:
-        raise TargetsError('Parquet needs the package pyarrow: pip install pyarrow') from None
-    return pyarrow, pyarrow.parquet

@@ -3,9 +3,10 @@
 import logging
 import mmap
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
 from typing import Any, overload
 
@@ -159,6 +160,27 @@ class KeyIndex(Sequence[str]):
                 return self._text[self._text.rfind(b'\n', 0, start) + 1 : end].decode('utf-8')
         return None
 
+    @property
+    def hashes(self) -> np.ndarray:
+        """(N,) uint64, the sorted hashes of the keys."""
+        return self._words[1 : 1 + len(self)]
+
+    def with_hash(self, hashed: int) -> list[str]:
+        """Return the keys that have this hash."""
+        first, last = bisect_left(self._hashes, hashed), bisect_right(self._hashes, hashed)
+        return [self[row] for row in self._rows[first:last]]
+
+    def extremes(self) -> tuple[str, str]:
+        """Return the smallest and the largest key. This reads all keys."""
+        # A newline is smaller than every character of a key, so lines are sorted as keys are.
+        lines = self._text[:]
+        found = (find(BytesIO(lines)).removesuffix(NEWLINE).decode('utf-8') for find in (min, max))
+        return next(found), next(found)
+
+    def text(self, rows: range) -> bytes:
+        """Return the lines of some consecutive rows, as ``images.txt`` has them."""
+        return self._text[self._offsets[rows.start] : self._offsets[rows.stop] - 1] + NEWLINE
+
     def _line(self, row: int) -> bytes:
         return self._text[self._offsets[row] : self._offsets[row + 1] - 1]
 
@@ -176,35 +198,44 @@ def build_words(text: bytes, path: Path) -> np.ndarray:
     Raises:
         TargetsError: The text is not UTF-8, or a line is not a key or occurs twice.
     """
-    lines = text.removesuffix(b'\n').split(b'\n')
-    try:
-        text.decode('utf-8')
-    except UnicodeDecodeError as error:
-        number = text.count(b'\n', 0, error.start) + 1
-        raise TargetsError(f'{path}, line {number} is not UTF-8: save the file as UTF-8') from None
-    for number, line in enumerate(lines, start=1):
-        if _NOT_A_KEY.search(line):
+    count = text.count(NEWLINE) + (text[-1:] not in (NEWLINE, b''))
+    words = np.empty(3 * count + 2, np.uint64)
+    words[0] = int(keys_hash(text), 16)
+    hashes, rows, offsets = words[1 : 1 + count], words[1 + count : 1 + 2 * count], words[1 + 2 * count :]
+    unsorted = np.fromiter(map(hash64, _checked_lines(text, path)), np.uint64, count)
+    rows[:] = np.argsort(unsorted, kind='stable')
+    hashes[:] = unsorted[rows]
+    offsets[0] = 0
+    # Only the last line may lack its newline, and its offset counts it all the same.
+    np.cumsum(np.fromiter((len(line) for line in BytesIO(text)), np.uint64, count), out=offsets[1:])
+    offsets[-1] += text[-1:] not in (NEWLINE, b'')
+    _check_unique(KeyIndex(text, words), rows, np.flatnonzero(hashes[1:] == hashes[:-1]), path)
+    return words
+
+
+def _checked_lines(text: bytes, path: Path) -> Iterator[bytes]:
+    """Yield the lines without newlines; raise a TargetsError at one that is not a key."""
+    for number, line in enumerate(BytesIO(text), start=1):
+        key = line.removesuffix(NEWLINE)
+        try:
+            decoded = key.decode('utf-8')
+        except UnicodeDecodeError:
+            raise TargetsError(f'{path}, line {number} is not UTF-8: save the file as UTF-8') from None
+        if _NOT_A_KEY.search(key):
             raise TargetsError(
-                f'{path}, line {number}: {line.decode()!r} is not a key. A key is the POSIX path of the image relative '
+                f'{path}, line {number}: {decoded!r} is not a key. A key is the POSIX path of the image relative '
                 "to the dataset's root: no leading '/', no backslash, no empty, '.' or '..' part, no control character"
             )
-    hashes = np.fromiter(map(hash64, lines), np.uint64, len(lines))
-    rows = np.argsort(hashes, kind='stable')
-    hashes = hashes[rows]
-    _check_unique(lines, rows, np.flatnonzero(hashes[1:] == hashes[:-1]), path)
-    offsets = np.zeros(len(lines) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1, out=offsets[1:])
-    digest = np.array([int(keys_hash(text), 16)], np.uint64)
-    return np.concatenate([digest, hashes, rows.astype(np.int64).view(np.uint64), offsets.view(np.uint64)])
+        yield key
 
 
-def _check_unique(lines: list[bytes], rows: np.ndarray, collisions: np.ndarray, path: Path) -> None:
+def _check_unique(keys: KeyIndex, rows: np.ndarray, collisions: np.ndarray, path: Path) -> None:
     """Compare neighbours in hash order that have the same hash; raise a TargetsError if their keys are the same."""
-    first_row: dict[bytes, int] = {}
+    first_row: dict[str, int] = {}
     for row in sorted({int(row) for position in collisions for row in rows[position : position + 2]}):
-        if (first := first_row.setdefault(lines[row], row)) != row:
+        if (first := first_row.setdefault(keys[row], row)) != row:
             raise TargetsError(
-                f'{path}: duplicate key {lines[row].decode()!r} in lines {first + 1} and {row + 1}; '
+                f'{path}: duplicate key {keys[row]!r} in lines {first + 1} and {row + 1}; '
                 'an image has one row of answers: drop one of the lines'
             )
 
@@ -222,13 +253,18 @@ def _load_words(path: Path, text: mmap.mmap, expected_hash: str) -> np.ndarray |
     return words if in_range and int(words[0]) == int(expected_hash, 16) else None
 
 
-def encode_keys(keys: Sequence[str], path: Path) -> bytes:
+def encode_keys(keys: Sequence[str], path: Path, first: int = 0) -> bytes:
     """Return the content of ``images.txt`` for ``keys``.
+
+    Args:
+        keys: The keys.
+        path: Its path, for messages.
+        first: The row of the first of the keys, for messages.
 
     Raises:
         TargetsError: A key cannot be a line of a UTF-8 file.
     """
-    for row, key in enumerate(keys):
+    for row, key in enumerate(keys, start=first):
         if not isinstance(key, str) or '\n' in key:
             raise TargetsError(f'{path}: the key of row {row} must be a string of one line, got {key!r}')
     try:
@@ -236,5 +272,12 @@ def encode_keys(keys: Sequence[str], path: Path) -> bytes:
     except UnicodeEncodeError as error:
         row = error.object.count('\n', 0, error.start)
         raise TargetsError(
-            f'{path}: the key {keys[row]!r} of row {row} is not valid Unicode; rename the image'
+            f'{path}: the key {keys[row]!r} of row {first + row} is not valid Unicode; rename the image'
         ) from None
+
+
+def lines_of(keys: Sequence[str], rows: range, path: Path) -> bytes:
+    """Return the content of ``images.txt`` for some consecutive keys; see :func:`encode_keys` for what is raised."""
+    if isinstance(keys, KeyIndex):
+        return keys.text(rows)
+    return encode_keys(keys[rows.start : rows.stop], path, first=rows.start)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 import numpy as np
 from scipy.special import expit
@@ -13,6 +13,7 @@ LOGPROBS = np.dtype('<f4')
 # Some log-probabilities come from softmaxes in half precision, whose sum is only about 1.
 _TOLERANCE = 1e-3
 _CHUNK_BYTES = 1 << 24
+_Block = TypeVar('_Block', np.ndarray, list[str])
 
 
 def sigmoid_of_pair(logprobs: np.ndarray) -> np.ndarray:
@@ -82,3 +83,46 @@ def write_blocks(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks
     np.lib.format.write_array_header_1_0(file, header)
     for block in blocks:
         file.write(np.ascontiguousarray(block, dtype=dtype).data)
+
+
+class RowStream(Generic[_Block]):
+    """Blocks of rows one after the other, read in other portions.
+
+    Args:
+        blocks: Arrays that agree in all but the number of rows, or lists.
+    """
+
+    def __init__(self, blocks: Iterable[_Block]) -> None:
+        self._blocks: Iterator[_Block] = iter(blocks)
+        self._rest: _Block | None = next(self._blocks, None)
+
+    def take(self, count: int) -> Iterator[_Block]:
+        """Yield the next ``count`` rows, as far as there are any.
+
+        The block after them is fetched, too, which may raise that there are too many.
+        """
+        while count and self._rest is not None:
+            taken, self._rest = self._rest[:count], self._rest[count:]
+            count -= len(taken)
+            if not len(self._rest):
+                self._rest = next(self._blocks, None)
+            yield taken
+
+
+def check_fit(folder: Path, expected: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raise a TargetsError if log-probabilities have another shape than the folder needs, or are no such numbers."""
+    if shape != expected or dtype.kind != 'f' or not expected[0]:
+        raise TargetsError(
+            f'{folder}: {expected[0]} keys and {expected[1]} questions need floating-point logprobs of shape '
+            f'{expected} with at least one image, got {dtype} {shape}'
+        )
+
+
+def checked_blocks(blocks: Iterable[np.ndarray], folder: Path, expected: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield the blocks; raise a TargetsError if one has another shape, or there are too many or too few rows."""
+    rows, dtype = 0, np.dtype(np.float32)
+    for block in blocks:
+        rows, dtype = rows + len(block), block.dtype
+        check_fit(folder, expected, (max(rows, expected[0]), *block.shape[1:]), dtype)
+        yield block
+    check_fit(folder, expected, (rows, *expected[1:]), dtype)

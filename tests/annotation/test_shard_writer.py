@@ -4,18 +4,21 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from makd import files
 from makd.annotation.answers import Answers
 from makd.annotation.shard_writer import ShardWriter
 from makd.errors import TargetsError
 from makd.files import atomic_file
 from makd.questions import Question, QuestionSet
-from makd.targets import AspectTargets
+from makd.targets import AspectTargets, partitions
 from makd.targets.fingerprints import fingerprint
+from makd.targets.key_index import KeyIndex, build_words, encode_keys
 
 KEYS = [f'{index:02d}.png' for index in range(7)]
 IDENTITY = {'teacher': {'model': 'm', 'prompt': '{question}', 'ids': [3, 4]}}
@@ -49,8 +52,8 @@ def fingerprint_of(path):
     return fingerprint(Path(path).read_bytes(), os.stat(path).st_mtime_ns)
 
 
-def open_writer(out_dir, questions, keys=KEYS, identity=IDENTITY, resume=True, shard_size=3):
-    writer = ShardWriter(out_dir, shard_size, resume)
+def open_writer(out_dir, questions, keys=KEYS, identity=IDENTITY, resume=True, shard_size=3, partition_size=100_000):
+    writer = ShardWriter(out_dir, shard_size, resume, partition_size)
     return writer, writer.open(questions, keys, identity, os.path.join(writer.out_dir.parent, 'images', ''))
 
 
@@ -64,7 +67,7 @@ def annotate(out_dir, questions, missing=(), **kwargs):
 
 
 def contents(folder):
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob('*') if file.is_file()}
 
 
 def test_all_shards_become_a_folder_and_go(tmp_path, questions):
@@ -361,6 +364,15 @@ def test_a_folder_that_is_something_else_is_refused(tmp_path, questions):
         open_writer(tmp_path / 't', questions, resume=False)
 
 
+def test_foreign_files_are_not_lost_at_the_end(tmp_path, questions):
+    annotate(tmp_path / 't', questions, missing=(1,))
+    (tmp_path / 't' / 'notes.txt').touch()
+    with pytest.raises(TargetsError, match=r"holds 'notes\.txt'"):
+        annotate(tmp_path / 't', questions)
+    (tmp_path / 't' / 'notes.txt').unlink()
+    assert annotate(tmp_path / 't', questions)[1] == []
+
+
 def test_a_full_disk_keeps_what_is_done(tmp_path, questions, monkeypatch):
     writer, tasks = open_writer(tmp_path / 't', questions)
     writer.begin(NOTES)
@@ -375,7 +387,7 @@ def test_a_full_disk_keeps_what_is_done(tmp_path, questions, monkeypatch):
     for task in tasks[1:]:
         write(writer, task)
     with monkeypatch.context() as patch:
-        patch.setattr('makd.targets.aspect_targets.write_blocks', _no_space)
+        patch.setattr('makd.targets.folder.write_blocks', _no_space)
         with pytest.raises(TargetsError, match='No space left on device'):
             writer.finish()
     assert os.listdir(tmp_path) == ['t.partial']
@@ -398,6 +410,7 @@ def test_too_little_room_is_said_before_the_start(tmp_path, questions, monkeypat
 def test_two_runs_at_once_are_refused(tmp_path, questions):
     writer, _ = open_writer(tmp_path / 't', questions)
     code = f"""
+from makd import files
 from makd.annotation.shard_writer import ShardWriter
 from makd.questions import Question, QuestionSet
 try:
@@ -426,6 +439,132 @@ def test_finishing_holds_a_shard_in_memory_not_all(tmp_path):
     size = (tmp_path / 't' / 'logprobs.npy').stat().st_size
     assert size > 8e6
     assert peak < size / 2 + 200 * len(keys)
+
+
+@pytest.mark.parametrize('shard_size', [1, 2, 3, 4, 7, 9])
+@pytest.mark.parametrize('partition_size', [1, 2, 3, 5])
+def test_many_images_become_partitions(tmp_path, questions, shard_size, partition_size):
+    """Shards and partitions need not end at the same image."""
+    one = annotate(tmp_path / 'one', questions, missing=(1, 4))[2]
+    _, _, targets = annotate(
+        tmp_path / 't', questions, missing=(1, 4), shard_size=shard_size, partition_size=partition_size
+    )
+    assert len(list(targets.path.glob('part-*'))) == -(-7 // partition_size)
+    np.testing.assert_array_equal(targets.logprobs, one.logprobs)
+    assert (list(targets.keys), targets.failures, targets.meta) == (KEYS, one.failures, one.meta)
+    np.testing.assert_array_equal(targets.fingerprints[:], one.fingerprints)
+    targets.validate()
+    writer, _, targets = annotate(tmp_path / 't', questions, shard_size=shard_size, partition_size=partition_size)
+    assert (targets.failures, targets.num_missing) == ({}, 0)
+    assert not writer.partial.exists()
+    assert open_writer(tmp_path / 't', questions)[0].finished
+
+
+def test_a_finished_folder_of_partitions_of_replaced_images_is_refused(tmp_path, questions, images, monkeypatch):
+    monkeypatch.setattr('makd.annotation.shard_writer._CHECKED', 2)
+    annotate(tmp_path / 't', questions, partition_size=3)
+    (images / KEYS[6]).write_bytes(b'another image')
+    with pytest.raises(TargetsError, match=r'(?s)1 of its 7 images .*:\n  06.png\n'):
+        open_writer(tmp_path / 't', questions)
+
+
+@pytest.fixture
+def kill_at(monkeypatch):
+    """Return a context manager in which the process is killed when it gives a file or folder this name."""
+
+    @contextmanager
+    def kill_at(name):
+        def killed(function):
+            def kill(path, *arguments):
+                if path.name == name:
+                    raise KeyboardInterrupt
+                return function(path, *arguments)
+
+            return kill
+
+        with monkeypatch.context() as patch:
+            for module, function in ((files, 'replace_folder'), (partitions, 'replace_folder')):
+                patch.setattr(module, function, killed(getattr(module, function)))
+            patch.setattr(partitions, 'write_text', killed(partitions.write_text))
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return kill_at
+
+
+@pytest.mark.parametrize(
+    ('name', 'done'),
+    [('part-00000', 0), ('part-00001', 1), ('part-00002', 2), ('partitions.json', 3), ('t', 3)],
+)
+def test_partitions_that_are_finished_are_not_written_again(tmp_path, questions, kill_at, name, done):
+    expected = contents(annotate(tmp_path / 'at_once', questions, partition_size=3)[2].path)
+    with kill_at(name):
+        annotate(tmp_path / 't', questions, partition_size=3)
+    assert sorted(os.listdir(tmp_path)) == ['at_once', 't.partial']
+    joined = tmp_path / 't.partial' / 'joined'
+    half_written = joined / '.part-00002.0123456789ab.tmp'
+    half_written.mkdir()
+    (half_written / 'images.txt').touch()
+    before = {path.name: path.stat().st_ino for path in joined.glob('part-*')}
+    assert len(before) == done
+    writer, tasks = open_writer(tmp_path / 't', questions, partition_size=3)
+    assert tasks == []
+    targets = writer.finish()
+    assert contents(targets.path) == expected
+    assert sorted(os.listdir(tmp_path)) == ['at_once', 't']
+    after = {path.name: path.stat().st_ino for path in targets.path.glob('part-*')}
+    assert {name: after[name] for name in before} == before
+
+
+def test_finished_partitions_of_another_size_are_not_taken(tmp_path, questions, kill_at):
+    with kill_at('partitions.json'):
+        annotate(tmp_path / 't', questions, partition_size=2)
+    expected = contents(annotate(tmp_path / 'at_once', questions, partition_size=3)[2].path)
+    _, tasks, targets = annotate(tmp_path / 't', questions, partition_size=3)
+    assert tasks == []
+    assert contents(targets.path) == expected
+
+
+def test_finished_partitions_whose_answers_change_are_written_again(tmp_path, questions, kill_at):
+    with kill_at('part-00002'):
+        annotate(tmp_path / 't', questions, missing=(1,), partition_size=3)
+    joined = tmp_path / 't.partial' / 'joined'
+    assert sorted(path.name for path in joined.glob('part-*')) == ['part-00000', 'part-00001']
+    writer, tasks = open_writer(tmp_path / 't', questions, partition_size=3)
+    assert [list(task.rows) for task in tasks] == [[1]]
+    assert [path.name for path in joined.glob('part-*')] == ['part-00001']
+    for task in tasks:
+        write(writer, task)
+    targets = writer.finish()
+    assert (targets.failures, targets.num_missing) == ({}, 0)
+    np.testing.assert_array_equal(targets.logprobs, answers(range(7)).astype(np.float32))
+
+
+def test_starting_anew_discards_finished_partitions(tmp_path, questions, kill_at):
+    with kill_at('part-00002'):
+        annotate(tmp_path / 't', questions, partition_size=3)
+    open_writer(tmp_path / 't', questions, resume=False)
+    assert os.listdir(tmp_path / 't.partial') == ['lock']
+
+
+def test_joining_holds_a_partition_in_memory_not_all(tmp_path):
+    questions = QuestionSet([Question('a', 'a?')])
+    keys = [f'{"x" * 90}/{index:06d}' for index in range(40_000)]
+    text = encode_keys(keys, tmp_path)
+    peaks = {}
+    for partition_size in (4_000, 40_000):
+        out_dir = tmp_path / str(partition_size)
+        writer, tasks = open_writer(
+            out_dir, questions, KeyIndex(text, build_words(text, tmp_path)), {}, True, 1_000, partition_size
+        )
+        writer.begin({})
+        for task in tasks:
+            writer.write(task, [Answers(np.full((1, 2), -1, np.float32))] * 1000, [FILE] * 1000)
+        tracemalloc.start()
+        writer.finish()
+        peaks[partition_size] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[4_000] < peaks[40_000] / 4
 
 
 def test_importing_it_does_not_import_torch():

@@ -78,3 +78,33 @@ def test_mistakes_are_named(folder):
         LoadAspectTargets(folder, 'r').key('elsewhere/1.png')
     with pytest.raises(TargetsError, match='absent'):
         LoadAspectTargets('absent', 'r')
+
+
+class Images(torch.utils.data.Dataset):
+    """The answers about images of a folder, by number."""
+
+    def __init__(self, transform, keys):
+        self.transform, self.keys = transform, keys
+
+    def __len__(self):
+        return len(self.keys)
+
+    def __getitem__(self, index):
+        return self.transform(packed(f'r/{self.keys[index]}'))['data_samples'].gt_aspects
+
+
+def test_loader_workers_read_a_folder_of_partitions(tmp_path):
+    keys = [f'{index:02d}.png' for index in range(10)]
+    p = np.random.default_rng(0).uniform(0.01, 0.99, (10, 3))
+    AspectTargets.write(
+        tmp_path / 'targets',
+        questions=QUESTIONS,
+        keys=keys,
+        logprobs=np.log(np.stack([p, 1 - p], axis=-1)),
+        partition_size=3,
+    )
+    transform = LoadAspectTargets(str(tmp_path / 'targets'), 'r', question_ids=['q2', 'q0'])
+    loader = torch.utils.data.DataLoader(Images(transform, keys), batch_size=4, num_workers=2)
+    np.testing.assert_allclose(torch.cat(list(loader)), p[:, [2, 0]], rtol=1e-5)
+    with pytest.raises(TargetsError, match=r"no answers for the image 'x/07.png', but for '07.png'"):
+        transform(packed('r/x/07.png'))

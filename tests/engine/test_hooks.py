@@ -52,14 +52,15 @@ class Model(nn.Module):
             self.head.num_aspects = num_aspects
 
 
-@pytest.fixture
-def transform(tmp_path):
+@pytest.fixture(params=[100, 2], ids=['one folder', 'partitions'])
+def transform(tmp_path, request):
     probability = np.arange(len(KEYS))[:, None] / 10 + np.array([[0.05, 0.06]])
     AspectTargets.write(
         tmp_path / 'targets',
         questions=QuestionSet([Question('q0', 'Is it big?', None), Question('q1', 'Is it red?', None)]),
         keys=KEYS,
         logprobs=np.log(np.stack([probability, 1 - probability], axis=-1)),
+        partition_size=request.param,
     )
     return LoadAspectTargets(str(tmp_path / 'targets'), 'root')
 
@@ -158,10 +159,11 @@ def test_check_reads_each_part_of_a_concatenation_by_its_own_root(transform):
 
 
 def test_check_finds_damaged_answers(transform):
-    array = np.load(transform.targets.path / 'logprobs.npy')
-    array[2, 1, 0] = np.nan  # one of a pair
-    np.save(transform.targets.path / 'logprobs.npy', array)
-    with pytest.raises(TargetsError):
+    *_, file = sorted(transform.targets.path.rglob('logprobs.npy'))
+    array = np.load(file)
+    array[1, 1, 0] = np.nan  # one of a pair
+    np.save(file, array)
+    with pytest.raises(TargetsError, match=f'{file} is damaged'):
         AspectTargetCheckHook().before_train(runner(transform))
 
 

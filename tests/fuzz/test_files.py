@@ -17,7 +17,8 @@ from makd.checkpoints import read_checkpoint
 from makd.errors import MakdError, QuestionsError
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
-from makd.targets.exchange import export_parquet, import_json, import_parquet
+from makd.targets.exchange import import_json
+from makd.targets.parquet import export_parquet, import_parquet
 
 FILES = ('meta.json', 'images.txt', 'index.npy', 'logprobs.npy', 'failed.jsonl')
 

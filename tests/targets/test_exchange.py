@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -116,96 +115,6 @@ def test_json_export_needs_unique_stems(targets, tmp_path):
     with pytest.raises(TargetsError, match=r"'1' is ambiguous, both 'cat/1.png' and 'dog/1.png'"):
         exchange.export_json(targets, tmp_path / 'o.json', tmp_path / 'q.txt')
     assert not (tmp_path / 'o.json').exists()
-
-
-@pytest.mark.parametrize('select', [None, ['pet', 'wings']])
-def test_parquet_round_trip_is_exact(tmp_path, targets, select):
-    logprobs = targets.logprobs.copy()
-    logprobs[0, 0] = np.nan
-    logprobs[1, 0] = (-np.inf, 0)
-    source = AspectTargets.write(
-        tmp_path / 's', questions=targets.questions, keys=targets.keys, logprobs=logprobs, meta={'model': 'm'}
-    ).select(select)
-    exchange.export_parquet(source, tmp_path / 'o.parquet')
-    back = exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'back')
-    np.testing.assert_array_equal(back.logprobs.view(np.uint32), np.ascontiguousarray(source.logprobs).view(np.uint32))
-    assert list(back.keys) == list(source.keys)
-    assert list(back.questions) == list(source.questions)
-    assert back.meta == {'model': 'm'}
-
-
-def test_parquet_has_a_column_a_question(tmp_path, targets):
-    parquet = pytest.importorskip('pyarrow.parquet')
-    exchange.export_parquet(targets, tmp_path / 'o.parquet')
-    table = parquet.read_table(tmp_path / 'o.parquet')
-    assert table.column_names == ['key', 'wings', 'fur', 'pet', 'logprobs']
-    expected = [float(targets.probability(key)[1]) for key in targets.keys]
-    # Close and not equal: sigmoids of all images in one array, against those of one image after the other.
-    assert table['fur'].to_pylist() == pytest.approx(expected, rel=1e-6)
-
-
-def test_parquet_in_several_blocks(tmp_path, monkeypatch, targets):
-    monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)
-    exchange.export_parquet(targets, tmp_path / 'o.parquet')
-    back = exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'back')
-    np.testing.assert_array_equal(back.logprobs, targets.logprobs)
-
-
-def test_parquet_errors(tmp_path, monkeypatch, targets, logprobs):
-    pa = pytest.importorskip('pyarrow')
-    import pyarrow.parquet
-
-    with pytest.raises(TargetsError, match=r'cannot read .*absent.parquet as Parquet'):
-        exchange.import_parquet(tmp_path / 'absent.parquet', tmp_path / 'out')
-    (tmp_path / 'text.parquet').write_text('hello')
-    with pytest.raises(TargetsError, match=r'cannot read .*text.parquet as Parquet'):
-        exchange.import_parquet(tmp_path / 'text.parquet', tmp_path / 'out')
-    pyarrow.parquet.write_table(pa.table({'key': ['a'], 'wings': [0.5]}), tmp_path / 'foreign.parquet')
-    with pytest.raises(TargetsError, match=r'foreign.parquet is not Parquet from makd: .*key and logprobs'):
-        exchange.import_parquet(tmp_path / 'foreign.parquet', tmp_path / 'out')
-    taken = AspectTargets.write(
-        tmp_path / 't', questions=QuestionSet([Question('key', 'Key?')]), keys=['a'], logprobs=logprobs[:1, :1]
-    )
-    with pytest.raises(TargetsError, match="question id 'key' is the name of another column"):
-        exchange.export_parquet(taken, tmp_path / 'o.parquet')
-    exchange.export_parquet(targets, tmp_path / 'o.parquet')
-    with pytest.raises(TargetsError, match=r'o.parquet exists'):
-        exchange.export_parquet(targets, tmp_path / 'o.parquet')
-    monkeypatch.setitem(sys.modules, 'pyarrow', None)
-    with pytest.raises(TargetsError, match='pip install pyarrow'):
-        exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
-
-
-def test_parquet_lists_of_another_length_are_refused_by_their_image(tmp_path, two_questions):
-    """Lists of 2, 6 and 4 values have 12 in all, as three of 4 would have."""
-    pa = pytest.importorskip('pyarrow')
-    import pyarrow.parquet
-
-    def write(lists, kind=None):
-        content = json.dumps({'question_set': two_questions.to_dict(), 'meta': {}})
-        schema = pa.schema(
-            [('key', pa.string()), ('logprobs', kind or pa.list_(pa.float32()))], metadata={b'makd': content.encode()}
-        )
-        keys = ['a.png', 'b.png', 'c.png'][: len(lists)]
-        pyarrow.parquet.write_table(pa.table({'key': keys, 'logprobs': lists}, schema), tmp_path / 'o.parquet')
-
-    for lists, key, count in (
-        ([[-1.0] * 4, [-1.0] * 2, [-1.0] * 6], 'b.png', 2),
-        ([[-1.0] * 2] * 2, 'a.png', 2),
-        ([[-1.0] * 4, None, [-1.0] * 4], 'b.png', 0),
-    ):
-        write(lists)
-        with pytest.raises(TargetsError, match=f"o.parquet: .* has {count} values for '{key}', expected 4"):
-            exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
-    write([[-1.0] * 2] * 2, pa.list_(pa.float32(), 2))
-    with pytest.raises(TargetsError, match=r"has 2 values for 'a.png', expected 4"):
-        exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
-    write([[-1.0] * 4, None], pa.list_(pa.float32(), 4))
-    with pytest.raises(TargetsError, match=r"has 0 values for 'b.png', expected 4"):
-        exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
-    write([[-1.0, -2.0, -3.0, -4.0], [-5.0, -6.0, -7.0, -8.0]])
-    back = exchange.import_parquet(tmp_path / 'o.parquet', tmp_path / 'out')
-    assert back.logprobs[1].tolist() == [[-5, -6], [-7, -8]]
 
 
 @pytest.mark.parametrize('stems', [['00001', '00002'], ['image_1', 'image_27'], ['7']])

@@ -8,7 +8,8 @@ import pytest
 
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
-from makd.targets.exchange import export_parquet, import_json, import_parquet
+from makd.targets.exchange import import_json
+from makd.targets.parquet import export_parquet, import_parquet
 
 QUESTIONS = QuestionSet([Question('a', 'A?'), Question('b', 'B?')])
 

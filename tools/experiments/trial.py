@@ -185,6 +185,7 @@ class Trial:
                 node.get('teacher_checkpoint'),
                 node.get('checkpoint'),
                 f'{node.get("targets")}/logprobs.npy',
+                f'{node.get("targets")}/partitions.json',
                 annotations,
             ):
                 if isinstance(file, str) and Path(file).is_file():

@@ -52,9 +52,16 @@ def test_a_result_counts_only_for_the_very_config_overrides_and_seed(make_trial)
     assert trial.result() is not None  # nothing is deleted
 
 
-@pytest.mark.parametrize('content', ["teacher_checkpoint = 'FILE'", "targets = 'FOLDER'"])
-def test_a_result_counts_only_for_the_very_teacher_and_targets(make_trial, tmp_path, content):
-    file = tmp_path / 'logprobs.npy'
+@pytest.mark.parametrize(
+    ('content', 'name'),
+    [
+        ("teacher_checkpoint = 'FILE'", 'weights.pth'),
+        ("targets = 'FOLDER'", 'logprobs.npy'),
+        ("targets = 'FOLDER'", 'partitions.json'),
+    ],
+)
+def test_a_result_counts_only_for_the_very_teacher_and_targets(make_trial, tmp_path, content, name):
+    file = tmp_path / name
     file.write_bytes(b'1')
     make_trial.config.write_text(content.replace('FILE', str(file)).replace('FOLDER', str(tmp_path)))
     make_trial().run(print, {})
