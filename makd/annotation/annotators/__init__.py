@@ -6,6 +6,7 @@ from makd.annotation.annotators.hf_annotator import HFAnnotator
 from makd.annotation.annotators.hf_class_annotator import HFClassAnnotator
 from makd.annotation.annotators.openai_annotator import OpenAIAnnotator
 from makd.annotation.annotators.probability_annotator import REFUSED, ProbabilityAnnotator
+from makd.annotation.annotators.vllm_annotator import VLLMAnnotator
 
 __all__ = [
     'REFUSED',
@@ -16,4 +17,5 @@ __all__ = [
     'HFClassAnnotator',
     'OpenAIAnnotator',
     'ProbabilityAnnotator',
+    'VLLMAnnotator',
 ]
