@@ -1,4 +1,4 @@
-# InternVL3-38B in vLLM, in 8-bit floats on two GPUs of 80 GB; vLLM has an environment of its own: requirements/vllm.txt.
+# InternVL3-38B in vLLM, in 8-bit floats on two GPUs of 80 GB, in an environment of its own: requirements/vllm.txt.
 model = dict(
     type='makd.VLLMAnnotator',
     model='OpenGVLab/InternVL3-38B-hf',
