@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from makd.annotation.answers import Answers
 from makd.annotation.shard_writer import ShardWriter
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
-from makd.targets.key_index import KeyIndex, build_words
+from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words
 from makd.targets.partitions import PARTITION_SIZE
 
 LOOKUPS = 10_000
@@ -198,14 +198,27 @@ def report(path: Path, num_images: int, num_questions: int) -> None:
     print(f'in total: {held["targets"]:.2f} times the size of the array; with copies {held["copies"]:.2f} times')
 
 
-def index_keys(count: int) -> KeyIndex:
-    """Return the keys as an annotation run holds them."""
-    text = b''.join(f'{key}\n'.encode() for key in make_keys(count))
-    return KeyIndex(text, build_words(text, Path()))
+def index_keys(out_dir: Path, count: int) -> KeyIndex:
+    """Return the keys of a run; the first process stores them for the next."""
+    folder = out_dir.with_suffix('.keys')
+    if not folder.exists():
+        folder.mkdir()
+        text = b''.join(f'{key}\n'.encode() for key in make_keys(count))
+        (folder / KEYS_FILE).write_bytes(text)
+        np.save(folder / INDEX_FILE, build_words(text, folder))
+    return KeyIndex.open(folder, None)
 
 
-def measure(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds that the work takes, and its peak memory besides mapped files and what there was before."""
+class Cost(NamedTuple):
+    """What some work takes: seconds, of these seconds on the CPU, and the peak of its own memory in bytes."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def measure(work: Callable[[], object]) -> Cost:
+    """Do the work; its memory is that besides mapped files and what there was before."""
     (before,) = memory('self', 'RssAnon')
     peak, done = before, threading.Event()
 
@@ -216,18 +229,18 @@ def measure(work: Callable[[], object]) -> tuple[float, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     work()
-    duration = time.perf_counter() - start
+    duration, cpu = time.perf_counter() - start, time.process_time() - start_cpu
     done.set()
     watcher.join()
-    return duration, peak - before
+    return Cost(duration, cpu, peak - before)
 
 
-def write_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> tuple[float, float]:
-    """Write the shards of an annotation run without merging them; return seconds and peak memory."""
+def write_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> Cost:
+    """Write the shards of an annotation run without merging them."""
     writer = ShardWriter(out_dir, shard_size)
-    tasks = writer.open(make_questions(num_questions), index_keys(num_images), {}, '')
+    tasks = writer.open(make_questions(num_questions), index_keys(out_dir, num_images), {}, '')
     writer.begin({})
     probability = np.random.default_rng(0).random((shard_size, num_questions), np.float32)
     logprobs = np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6))
@@ -241,10 +254,10 @@ def write_shards(out_dir: Path, num_images: int, num_questions: int, shard_size:
     return measure(write)
 
 
-def merge_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> tuple[float, float]:
-    """Merge the shards; return seconds and peak memory."""
+def merge_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> Cost:
+    """Merge the shards."""
     writer = ShardWriter(out_dir, shard_size)
-    writer.open(make_questions(num_questions), index_keys(num_images), {}, '')
+    writer.open(make_questions(num_questions), index_keys(out_dir, num_images), {}, '')
     return measure(writer.finish)
 
 
@@ -260,12 +273,12 @@ def copy(path: Path) -> float:
 def report_shards(path: Path, num_images: int, num_questions: int) -> None:
     """Measure merging the shards and print the results."""
     in_fresh_process(write_shards, path, num_images, num_questions, SHARD_SIZE)
-    duration, peak = in_fresh_process(merge_shards, path, num_images, num_questions, SHARD_SIZE)
+    cost = in_fresh_process(merge_shards, path, num_images, num_questions, SHARD_SIZE)
     array = path / 'logprobs.npy'
     size, copied = array.stat().st_size, copy(array)
     print(f'{num_images} images x {num_questions} questions: logprobs.npy takes {size / MB:.0f} MB')
-    print(f'merged in {duration:.1f} s, {duration / copied:.1f} times as long as a copy ({copied:.1f} s)')
-    print(f'peak memory {peak / MB:.0f} MB, {peak / size:.2f} times the array')
+    print(f'merged in {cost.seconds:.1f} s, {cost.seconds / copied:.1f} times as long as a copy ({copied:.1f} s)')
+    print(f'peak memory {cost.memory / MB:.0f} MB, {cost.memory / size:.2f} times the array')
 
 
 def measure_reading(path: Path) -> dict[str, float]:
@@ -304,15 +317,18 @@ def report_partitions(folder: Path, num_images: int, num_questions: int) -> None
         reading = in_fresh_process(measure_reading, path)
         size = sum(file.stat().st_size for file in path.rglob('*') if file.is_file())
         shutil.rmtree(path)
+        shutil.rmtree(path.with_suffix('.keys'))
         results.append(
             {
                 'images': count,
                 'partitions': partitions,
                 'size on disk, MB': size / MB,
-                'writing the shards, s': writing[0],
-                'writing the shards, MB of memory': writing[1] / MB,
-                'joining them, s': merging[0],
-                'joining them, MB of memory': merging[1] / MB,
+                'writing the shards, s': writing.seconds,
+                'writing the shards, s of CPU': writing.cpu,
+                'writing the shards, MB of memory': writing.memory / MB,
+                'joining them, s': merging.seconds,
+                'joining them, s of CPU': merging.cpu,
+                'joining them, MB of memory': merging.memory / MB,
                 'opening, ms': reading['open'],
                 'opening and a key in each partition, s': reading['all'],
                 'AspectTargets.row, us': reading['row'],

@@ -26,9 +26,11 @@ class AspectTargets:
     Q, 2) float32, [log p(yes), log p(no)] of the annotator's full softmax; NaN where there is no answer), the derived
     ``index.npy`` (see :class:`~makd.targets.key_index.KeyIndex`), for missing answers with a known reason
     ``failed.jsonl`` (``{"key": ..., "reason": ...}``, one image per line) and, if the answers are from an annotation
-    run, ``fingerprints.npy``, which says what files the images were. All processes that open the folder share the page
-    cache. A pickled ``AspectTargets`` has the path and the selection, and opens the folder again. Reading is thread-
-    safe.
+    run, ``fingerprints.npy``, which says what files the images were. A folder of many million images consists of
+    partitions, which are such folders (see :mod:`makd.targets.partitions`).
+
+    All processes that open the folder share the page cache. A pickled ``AspectTargets`` has the path and the selection,
+    and opens the folder again. Reading is thread-safe.
 
     Attributes:
         path: The folder.

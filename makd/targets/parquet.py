@@ -37,6 +37,7 @@ def export_parquet(
 ) -> None:
     """Write Parquet: ``key``, a column of P(yes) per question id, and ``logprobs`` for an exact import.
 
+    A missing answer is null in the question's column, so that means and comparisons of databases pass over it.
     ``logprobs`` is a list of 2 Q float32: log p(yes), log p(no) of the first question, then of the second. The schema's
     metadata has questions, meta and whether there is a label mass under ``makd``.
 
@@ -75,7 +76,7 @@ def export_parquet(
             for block in blocks.take(len(rows)):
                 probability = sigmoid_of_pair(block).astype(np.float32)
                 columns = [pa.array(targets.keys[start : start + len(block)], pa.string())]
-                columns += [pa.array(column) for column in probability.T]
+                columns += [pa.array(column, from_pandas=True) for column in probability.T]  # NaN is null
                 columns.append(pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), 2 * len(questions)))
                 writer.write_table(pa.table(columns, schema=schema))
                 start += len(block)

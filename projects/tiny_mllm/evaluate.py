@@ -97,7 +97,7 @@ def evaluate(
         raise TargetsError(f'{targets.path} and {reference.path} have no {"image" if ids else "question"} in common')
     targets, reference = targets.select(ids), reference.select(ids)
     truth = np.stack([reference.probability(key) for key in keys]) > 0.5
-    logprobs = np.asarray(targets.logprobs)[[targets.row(key) for key in keys]]
+    logprobs = targets.logprobs_at(np.array([targets.row(key) for key in keys]))
     known_style = np.array([key.split('/')[0] in styles for key in keys])
     known_emoji = np.array([Path(key).stem not in held_out for key in keys])
     groups = {

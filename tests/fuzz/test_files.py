@@ -79,6 +79,30 @@ def test_a_targets_folder_with_other_metadata(data, folder):
     assert targets.questions == AspectTargets.open(folder()).questions
 
 
+@given(data=st.data())
+def test_a_folder_of_partitions_with_a_damaged_file(data, targets, tmp_path):
+    whole = tmp_path / 'whole'
+    if not whole.exists():
+        AspectTargets.write(
+            whole, questions=targets.questions, keys=targets.keys, logprobs=targets.logprobs, partition_size=2
+        )
+    copy = tmp_path / 'copy'
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(whole, copy)
+    name = data.draw(st.sampled_from(['partitions.json', 'part-00001/meta.json', 'part-00001/images.txt']))
+    content = (copy / name).read_bytes()
+    if name.endswith('.json') and data.draw(st.booleans()):
+        (copy / name).write_text(json.dumps(data.draw(damaged_json(json.loads(content)))))
+    else:
+        (copy / name).write_bytes(data.draw(damaged(content)))
+    try:
+        read = read_all(copy)
+    except MakdError:
+        return
+    assert list(read.keys) == list(targets.keys)
+    np.testing.assert_array_equal(read.logprobs, targets.logprobs)
+
+
 @given(shape=st.lists(st.integers(0, 2**62), max_size=4), dtype=st.sampled_from(['<f4', '<f2', '<i8', '|O', '|b1']))
 def test_arrays_of_other_and_huge_shapes(shape, dtype, folder):
     copy = folder()

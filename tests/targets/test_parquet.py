@@ -43,6 +43,18 @@ def test_has_a_column_a_question(tmp_path, targets):
     assert table['fur'].to_pylist() == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_missing_answer_is_null(tmp_path, targets):
+    """A database takes NaN for larger than all numbers, and a mean with it for NaN."""
+    logprobs = targets.logprobs.copy()
+    logprobs[1, 0] = np.nan
+    source = AspectTargets.write(tmp_path / 's', questions=targets.questions, keys=targets.keys, logprobs=logprobs)
+    parquet.export_parquet(source, tmp_path / 'o.parquet')
+    column = pq.read_table(tmp_path / 'o.parquet')['wings']
+    assert [value is None for value in column.to_pylist()] == [False, True, False, False, False]
+    back = parquet.import_parquet(tmp_path / 'o.parquet', tmp_path / 'back')
+    np.testing.assert_array_equal(back.logprobs, logprobs)
+
+
 def test_in_several_blocks(tmp_path, monkeypatch, targets):
     monkeypatch.setattr('makd.targets.logprobs._CHUNK_BYTES', 2 * 3 * 8)
     parquet.export_parquet(targets, tmp_path / 'o.parquet')
