@@ -1,8 +1,9 @@
 """Run a tool in reduced form: ``reduced.py TOOL ARGUMENTS``; see ``test_commands.py``.
 
 Reduced means: a run of mmengine's Runner sees a few images, once, and its checkpoint has the name that the complete run
-would give it; the bundled MLLM replaces those of a hub, a scripted server that of OpenAI; trials of compare.py and
-reproduce.py are checked, but their result is made up; nothing is downloaded.
+would give it; the bundled MLLM replaces those of a hub, a scripted server that of OpenAI, and both answer about as many
+images as the reader has; a page and a prediction show a part of their folder; questions are chosen for a part of the
+classes; trials of compare.py and reproduce.py are checked, but their result is made up; nothing is downloaded.
 """
 
 import copy
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import makd  # noqa: F401, before mmdet: it replaces mmcv's operators
 
-IMAGES, BATCH, ANALYSED = 12, 4, 64
+IMAGES, BATCH, ANALYSED, CLASSES = 12, 4, 64, 64
+ANNOTATED = 24  # the number of the reader's own images in the test
 
 
 def reduce(cfg):
@@ -30,7 +32,7 @@ def reduce(cfg):
         while 'dataset' in dataset:
             dataset = dataset.dataset
         if dataset.type == 'makd.AnnotationImages':
-            dataset.setdefault('limit', ANALYSED)  # the number of the reader's own images in the test
+            dataset.setdefault('limit', ANNOTATED)
         else:
             dataset.indices = IMAGES
     if cfg.get('model', {}).get('type') == 'makd.HFAnnotator':
@@ -69,10 +71,14 @@ def install():
     import dataset_converters
     from experiments.teacher_training import TeacherTraining
     from experiments.trial import Result, Trial
+    from makd import images
+    from makd.analysis import QuestionSelector
     from makd.annotation.annotation_runner import AnnotationRunner
     from makd.cli import analysis
 
     split_loader = analysis._evaluation_loader
+    find_images = images.find_images
+    select_questions = QuestionSelector.__init__
     read = cache(Config.fromfile)  # a table has a config for each seed
     train = Runner.train
 
@@ -110,7 +116,16 @@ def install():
         loader['dataset']['indices'] = ANALYSED
         return loader
 
+    def select_for_few_classes(self, probability, labels):
+        few = labels < CLASSES
+        select_questions(self, probability[few], labels[few])
+
     analysis._evaluation_loader = split_of_few
+    QuestionSelector.__init__ = select_for_few_classes
+    if sys.argv[0].endswith('browse.py') and '--limit' not in sys.argv:
+        sys.argv += ['--limit', str(ANALYSED)]
+    if sys.argv[0].endswith('predict.py'):
+        images.find_images = lambda folder: find_images(folder)[:BATCH]
     Config.fromfile = staticmethod(lambda *arguments, **options: copy.deepcopy(read(*arguments, **options)))
     for kind in (Runner, AnnotationRunner):
         reduce_runs_of(kind)

@@ -57,7 +57,7 @@ def repository(tmp_path_factory):
     shutil.copytree(ROOT / 'data/emoji/aspects/cldr', folder / 'work_dirs/targets/emoji_tiny_mllm')
     for split, style in (('train', 'noto'), ('test', 'twemoji')):
         for name in ('animal-bird', 'clothing', 'food-fruit', 'music'):
-            pictures = sorted((ROOT / 'data/emoji/images' / style / name).iterdir())[:8]
+            pictures = sorted((ROOT / 'data/emoji/images' / style / name).iterdir())[:3]
             (folder / 'my_images' / split / name).mkdir(parents=True)
             for picture in pictures:
                 shutil.copy(picture, folder / 'my_images' / split / name)
