@@ -8,8 +8,9 @@ import functools
 import gc
 
 
+@functools.cache
 def install():
-    """Install the shortcuts in this process and its forks, which have imported everything."""
+    """Install the shortcuts, once, in this process and its forks, which have imported everything."""
     import mmengine.runner.runner
     import mmengine.utils.dl_utils
     from mmengine.config import Config, utils

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 BASELINE, MAKD = 'configs/baseline/resnet18_emoji.py', 'configs/makd/resnet18_emoji.py'
 ANSWERS = 'data/emoji/aspects/cldr'
 COMMANDS = {
+    '_job': (['no.py', '--seed=0', '--root=OUT', '--tools=tools', '--gpus=1', '--overrides'], "no config file 'no.py'"),
     'analyze_log': (['data'], 'holds no log'),
     'browse': ([ANSWERS, '--images', 'no'], "there is no folder 'no'"),
     'compare': ([BASELINE, BASELINE], 'listed twice'),

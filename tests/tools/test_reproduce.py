@@ -3,10 +3,12 @@
 import csv
 import re
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
+import shortcuts
 from stand_in_tools import write_tools
 
 from experiments.tables import TABLES, Arm, Block, Table
@@ -173,7 +175,14 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', f'{tmp_path / "bin"}:{"/usr/bin"}:/bin')
 
 
-def test_on_slurm_a_trial_is_a_job(reproduce, slurm):
+@pytest.fixture
+def jobs(slurm, warm_python, monkeypatch):
+    """Let jobs begin without importing what they need; the name of a trial's folder is a hash of its config's text."""
+    shortcuts.install()
+    monkeypatch.setattr(sys, 'executable', warm_python)
+
+
+def test_on_slurm_a_trial_is_a_job(reproduce, jobs):
     (out, _), end = reproduce('--launcher', 'slurm', '--slurm-args', '--partition=gpu --time=1:00:00')
     assert end is None
     assert 'makd/student seed 1 is job 7' in out
@@ -183,7 +192,7 @@ def test_on_slurm_a_trial_is_a_job(reproduce, slurm):
     assert all('--parsable' in line and '--partition=gpu --time=1:00:00' in line for line in submitted)
 
 
-def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, slurm):
+def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, jobs):
     Path('hold').touch()
     (out, _), end = reproduce('--launcher', 'slurm')
     assert end is None  # everything has been submitted
