@@ -31,7 +31,6 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def build(checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, 'vllm', stand_in_vllm)
-    monkeypatch.setattr('makd.annotation.annotators.vllm_annotator.metadata.version', lambda name: '0.33.0')
     monkeypatch.setattr(stand_in_vllm.LLM, 'faulty', False)
     return lambda **arguments: VLLMAnnotator(checkpoint, QUESTIONS, **arguments)
 

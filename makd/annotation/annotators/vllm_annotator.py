@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from itertools import count
 from logging import WARNING
 from typing import Any
@@ -115,7 +114,7 @@ class VLLMAnnotator(Annotator):
             )
         except (ValueError, TypeError, RuntimeError, OSError) as error:
             raise ConfigError(
-                f'vLLM {metadata.version("vllm")} cannot load model={model!r} (revision={revision!r}): {error}\n'
+                f'vLLM {vllm.__version__} cannot load model={model!r} (revision={revision!r}): {error}\n'
                 'Its own log above has the cause; `engine` has its further arguments, such as max_model_len.'
             ) from error
         self._sampling = vllm.SamplingParams(
@@ -134,6 +133,7 @@ class VLLMAnnotator(Annotator):
         }
         self._processor = dict(processor or {})
         self._salts = count()
+        self._version = vllm.__version__
         self.shares_prefixes = True
 
     @property
@@ -191,7 +191,7 @@ class VLLMAnnotator(Annotator):
             'noise': noise,
             'tolerance': tolerance,
             'error': error,
-            'vllm': metadata.version('vllm'),
+            'vllm': self._version,
         }
 
     def answer(self, inputs: list[Image.Image]) -> list[Answers]:
@@ -202,9 +202,7 @@ class VLLMAnnotator(Annotator):
             if len(inputs) == 1:
                 return [Answers.missing(len(self.questions), str(error).split('\n', 1)[0])]
             return [answers for image in inputs for answers in self.answer([image])]
-        return [
-            Answers(logprobs, 'the model gave NaN' if np.isnan(logprobs).any() else None) for logprobs in answered
-        ]
+        return [Answers(logprobs, 'the model gave NaN' if np.isnan(logprobs).any() else None) for logprobs in answered]
 
     def _answer_all(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Return log p(yes) and log p(no), (N, Q, 2): of the first question first, then of the others together."""
