@@ -29,7 +29,7 @@ from makd.annotation.answers import Answers
 from makd.annotation.shard_writer import ShardWriter
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
-from makd.targets.key_index import INDEX_FILE, KEYS_FILE, KeyIndex, build_words
+from makd.targets.key_index import KeyIndex, build_words
 from makd.targets.partitions import PARTITION_SIZE
 
 LOOKUPS = 10_000
@@ -198,15 +198,10 @@ def report(path: Path, num_images: int, num_questions: int) -> None:
     print(f'in total: {held["targets"]:.2f} times the size of the array; with copies {held["copies"]:.2f} times')
 
 
-def index_keys(out_dir: Path, count: int) -> KeyIndex:
-    """Return the keys of a run; the first process stores them for the next."""
-    folder = out_dir.with_suffix('.keys')
-    if not folder.exists():
-        folder.mkdir()
-        text = b''.join(f'{key}\n'.encode() for key in make_keys(count))
-        (folder / KEYS_FILE).write_bytes(text)
-        np.save(folder / INDEX_FILE, build_words(text, folder))
-    return KeyIndex.open(folder, None)
+def index_keys(count: int) -> KeyIndex:
+    """Return the keys as an annotation run holds them."""
+    text = b''.join(f'{key}\n'.encode() for key in make_keys(count))
+    return KeyIndex(text, build_words(text, Path()))
 
 
 class Cost(NamedTuple):
@@ -237,10 +232,10 @@ def measure(work: Callable[[], object]) -> Cost:
     return Cost(duration, cpu, peak - before)
 
 
-def write_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> Cost:
-    """Write the shards of an annotation run without merging them."""
+def annotate(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> tuple[Cost, Cost]:
+    """Write the shards of an annotation run, and join them; return the costs of both."""
     writer = ShardWriter(out_dir, shard_size)
-    tasks = writer.open(make_questions(num_questions), index_keys(out_dir, num_images), {}, '')
+    tasks = writer.open(make_questions(num_questions), index_keys(num_images), {}, '')
     writer.begin({})
     probability = np.random.default_rng(0).random((shard_size, num_questions), np.float32)
     logprobs = np.log(np.stack([probability, 1 - probability], axis=-1).clip(1e-6))
@@ -251,14 +246,7 @@ def write_shards(out_dir: Path, num_images: int, num_questions: int, shard_size:
             count = len(task.rows)
             writer.write(task, answers[:count], [(1, 1, 1)] * count)
 
-    return measure(write)
-
-
-def merge_shards(out_dir: Path, num_images: int, num_questions: int, shard_size: int) -> Cost:
-    """Merge the shards."""
-    writer = ShardWriter(out_dir, shard_size)
-    writer.open(make_questions(num_questions), index_keys(out_dir, num_images), {}, '')
-    return measure(writer.finish)
+    return measure(write), measure(writer.finish)
 
 
 def copy(path: Path) -> float:
@@ -272,8 +260,7 @@ def copy(path: Path) -> float:
 
 def report_shards(path: Path, num_images: int, num_questions: int) -> None:
     """Measure merging the shards and print the results."""
-    in_fresh_process(write_shards, path, num_images, num_questions, SHARD_SIZE)
-    cost = in_fresh_process(merge_shards, path, num_images, num_questions, SHARD_SIZE)
+    _, cost = in_fresh_process(annotate, path, num_images, num_questions, SHARD_SIZE)
     array = path / 'logprobs.npy'
     size, copied = array.stat().st_size, copy(array)
     print(f'{num_images} images x {num_questions} questions: logprobs.npy takes {size / MB:.0f} MB')
@@ -310,14 +297,11 @@ def report_partitions(folder: Path, num_images: int, num_questions: int) -> None
     results = []
     for count in (ONE_FOLDER, num_images):
         path = folder / str(count)
-        arguments = path, count, num_questions, LARGE_SHARD
-        writing = in_fresh_process(write_shards, *arguments)
-        merging = in_fresh_process(merge_shards, *arguments)
+        writing, joining = in_fresh_process(annotate, path, count, num_questions, LARGE_SHARD)
         partitions = len(list(path.glob('part-*'))) or 1
         reading = in_fresh_process(measure_reading, path)
         size = sum(file.stat().st_size for file in path.rglob('*') if file.is_file())
         shutil.rmtree(path)
-        shutil.rmtree(path.with_suffix('.keys'))
         results.append(
             {
                 'images': count,
@@ -326,9 +310,9 @@ def report_partitions(folder: Path, num_images: int, num_questions: int) -> None
                 'writing the shards, s': writing.seconds,
                 'writing the shards, s of CPU': writing.cpu,
                 'writing the shards, MB of memory': writing.memory / MB,
-                'joining them, s': merging.seconds,
-                'joining them, s of CPU': merging.cpu,
-                'joining them, MB of memory': merging.memory / MB,
+                'joining them, s': joining.seconds,
+                'joining them, s of CPU': joining.cpu,
+                'joining them, MB of memory': joining.memory / MB,
                 'opening, ms': reading['open'],
                 'opening and a key in each partition, s': reading['all'],
                 'AspectTargets.row, us': reading['row'],
