@@ -174,14 +174,38 @@ def test_the_stand_in_has_the_signatures_of_vllm():
     assert set(inspect.signature(stand_in_vllm.SamplingParams).parameters) <= set(parameters)
 
 
+def wide():
+    """Qwen2.5-VL with heads of 64 channels: vLLM has no attention for the narrow ones of other tests."""
+    config, processor = tiny_models.qwen2_5_vl()
+    text = config.text_config
+    text.hidden_size, text.num_attention_heads, text.num_key_value_heads, text.head_dim = 128, 2, 1, 64
+    text.rope_parameters['mrope_section'] = [8, 12, 12]
+    config.vision_config.out_hidden_size = 128
+    return config, processor
+
+
 @real
-def test_vllm_answers_as_transformers(checkpoint):
-    engine = dict(max_model_len=512, enforce_eager=True, seed=0)
-    annotator = VLLMAnnotator(checkpoint, QUESTIONS, dtype='float32', engine=engine)
+def test_vllm_answers_as_transformers(tmp_path):
+    folder = tiny_models.save_model('wide', tmp_path, families={'wide': wide})
+    # Prefixes are shared in whole blocks, of 32 tokens or more on a CPU: the system's turn makes them long enough.
+    engine = dict(max_model_len=512, enforce_eager=True, max_num_seqs=8, max_num_batched_tokens=512, block_size=32)
+    long = 'Look closely at the picture. ' * 2
+    annotator = VLLMAnnotator(folder, QUESTIONS, dtype='float32', system_prompt=long, engine=engine)
+    image_id = annotator.llm.get_tokenizer().convert_tokens_to_ids('<|image_pad|>')
+    generate, cached = annotator.llm.generate, []
+
+    def counted(*arguments, **options):
+        outputs = generate(*arguments, **options)
+        cached.extend(output.num_cached_tokens > output.prompt_token_ids.index(image_id) for output in outputs)
+        return outputs
+
+    annotator.llm.generate = counted
     report = annotator.start(picture(0))
     assert report['scoring'] == 'prefix caching', report
-    plain = HFAnnotator(checkpoint, QUESTIONS, dtype='float32')
+    plain = HFAnnotator(folder, QUESTIONS, dtype='float32', system_prompt=long)
     plain.start(picture(0))
-    images = [picture(seed) for seed in range(3)]
+    images = [picture(seed) for seed in (1, 2, 3)]
+    cached.clear()
     for ours, theirs in zip(annotator.answer(images), plain.answer([plain.preparer(image) for image in images])):
         np.testing.assert_allclose(ours.logprobs, theirs.logprobs, atol=1e-3)
+    assert cached == [False] * len(images) + [True] * (len(cached) - len(images))  # the image is in the cache
