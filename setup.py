@@ -63,6 +63,7 @@ setup(
             'onnxruntime>=1.20',
             'onnxscript>=0.5',
         ],
+        'ray': ['ray>=2.60,<3'],  # tools/annotate.py --launcher ray
         'dev': [
             'furo>=2024.8.6; python_version >= "3.11"',
             'hypothesis>=6.100',
@@ -80,6 +81,7 @@ setup(
             'pytest>=8',
             'pytest-cov>=7',
             'pytest-xdist>=3.6',
+            'ray>=2.60,<3',
             'ruff>=0.6',
             'sphinx>=8.1; python_version >= "3.11"',
             'sphinx-copybutton>=0.5; python_version >= "3.11"',

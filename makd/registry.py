@@ -87,13 +87,14 @@ TRANSFORMS = StagedRegistry(
 MODELS = StagedRegistry(
     root.MODELS, light=('makd.annotation.annotators',), heavy=('makd.models',), mmdet=('makd.models.detectors',)
 )
-RUNNERS = StagedRegistry(root.RUNNERS, light=('makd.annotation.annotation_runner',))
-# mmengine has no registry for what annotation writes its answers with.
+RUNNERS = StagedRegistry(root.RUNNERS, light=('makd.annotation.annotation_runner', 'makd.annotation.ray_runner'))
+# mmengine has no registry for what annotation writes its answers with, and for processes that share the work.
 WRITERS = StagedRegistry(Registry('writer', scope='mmengine'), light=('makd.annotation.shard_writer',))
+POOLS = StagedRegistry(Registry('pool', scope='mmengine'), light=('makd.annotation.ray_pool',))
 HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))
 METRICS = StagedRegistry(root.METRICS, heavy=('makd.evaluation',))
 
-_ALL = (DATASETS, TRANSFORMS, RUNNERS, WRITERS, MODELS, HOOKS, METRICS)
+_ALL = (DATASETS, TRANSFORMS, RUNNERS, WRITERS, POOLS, MODELS, HOOKS, METRICS)
 
 
 def find(key: str) -> type | None:
@@ -118,6 +119,7 @@ __all__ = [
     'HOOKS',
     'METRICS',
     'MODELS',
+    'POOLS',
     'RUNNERS',
     'TRANSFORMS',
     'WRITERS',

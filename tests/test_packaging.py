@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 REGISTERED = {
     'DATASETS': ['AnnotationImages', 'EmojiDataset'],
     'TRANSFORMS': ['LoadAspectTargets', 'LoadTeacherLogits'],
-    'RUNNERS': ['AnnotationRunner'],
+    'RUNNERS': ['AnnotationRunner', 'RayAnnotationRunner'],
     'MODELS': ['DistillImageClassifier', 'DKDLoss', 'KDLoss', 'MaKDKLLoss', 'MaKDLinearClsHead', 'MaKDLoss'],
     'HOOKS': ['AspectTargetCheckHook', 'DistillWarmupHook', 'TeacherLogitsHook'],
     'METRICS': ['AspectMetric'],

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from makd.cli.arguments import config_parser, parse
+from makd.cli.arguments import LAUNCHERS, config_parser, parse
 from makd.cli.main import run
 from makd.cli.runner import build_runner
 from makd.config import load_config
@@ -16,6 +16,7 @@ EXAMPLES = f"""examples:
   python tools/annotate.py CONFIG --estimate             what all images will take, from three of them
   python tools/annotate.py CONFIG --cfg-options dataloader.batch_size=4 writer.out_dir=data/emoji/aspects/x
   bash tools/dist_annotate.sh CONFIG 8                   on 8 GPUs; with NNODES, on several machines
+  python tools/annotate.py CONFIG --launcher ray         on whatever is in the Ray cluster, also what joins later
 
 To resume an interrupted run, give the same command again, on any number of GPUs. Images without answers are listed in
 failed.jsonl of the folder; the same command retries only those.
@@ -25,7 +26,7 @@ exit status: 0 all images have answers; {FAILED} some answers are missing (1 und
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    p = config_parser(__doc__, EXAMPLES)
+    p = config_parser(__doc__, EXAMPLES, launchers=(*LAUNCHERS, 'ray'))
     p.add_argument(
         '--resume',
         action=argparse.BooleanOptionalAction,
@@ -51,8 +52,10 @@ def main() -> None:
         args.cfg_options,
         loaders=('dataloader',),
         work_dir=args.work_dir,
-        launcher=args.launcher,
+        launcher='none' if args.launcher == 'ray' else args.launcher,
     )
+    if args.launcher == 'ray':
+        cfg.runner_type = 'makd.RayAnnotationRunner'
     for key in ('runner_type', 'model', 'dataloader', 'writer'):
         if key not in cfg:
             raise ConfigError(f'{args.config} has no {key}: an annotation config inherits configs/_base_/annotate.py.')

@@ -5,6 +5,8 @@ default_scope = 'mmengine'
 
 runner_type = 'makd.AnnotationRunner'
 writer = dict(type='makd.ShardWriter', shard_size=256)
+# Read with --launcher ray only, see makd.RayPool.
+ray = dict(type='makd.RayPool', num_actors=None, num_gpus=None, num_cpus=1, address=None)
 
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine import dump
@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from makd.annotation.annotation_images import AnnotationImages
 from makd.annotation.annotators import Annotator
 from makd.annotation.progress import Progress, already_finished, changed_images, summary
-from makd.annotation.shard_annotator import ShardAnnotator
+from makd.annotation.shard_annotator import ShardAnnotator, build_annotator
 from makd.annotation.shard_writer import ShardWriter, Task
 from makd.config import without_secrets
 from makd.errors import ConfigError
@@ -56,6 +56,7 @@ class AnnotationRunner(Runner):
     """
 
     model: Annotator
+    _fields: ClassVar[tuple[str, ...]] = ('dataloader', 'writer', *_RUNNER_FIELDS)
 
     def __init__(self, model: Any, dataloader: Mapping[str, Any], writer: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(model, **kwargs)
@@ -63,23 +64,23 @@ class AnnotationRunner(Runner):
         for key in ('sampler', 'batch_sampler', 'shuffle', 'drop_last', 'collate_fn'):
             if key in loader:
                 raise ConfigError(f'dataloader.{key} has no meaning: makd.AnnotationRunner takes each image once.')
-        self.images = _build('dataloader.dataset', DATASETS, loader.pop('dataset'), AnnotationImages)
-        self.writer = _build('writer', WRITERS, writer, ShardWriter)
-        self._shards = ShardAnnotator(self.model, self.images, self.writer, loader)
+        self.images = build('dataloader.dataset', DATASETS, loader.pop('dataset'), AnnotationImages)
+        self.writer = build('writer', WRITERS, writer, ShardWriter)
+        self._shards = self._build_shards(loader)
 
     @classmethod
     def from_cfg(cls, cfg: Config | Mapping[str, Any]) -> 'AnnotationRunner':
         """Build the runner of a config."""
         cfg = copy.deepcopy(cfg)
-        fields = ('dataloader', 'writer', *_RUNNER_FIELDS)
-        return cls(**{field: cfg[field] for field in fields if field in cfg}, cfg=without_secrets(cfg))
+        return cls(**{field: cfg[field] for field in cls._fields if field in cfg}, cfg=without_secrets(cfg))
 
     def build_model(self, model: Any) -> Annotator:
         """Return the annotator of a config; an annotator is returned as it is."""
-        annotator = model if isinstance(model, Annotator) else super().build_model(model)
-        if not isinstance(annotator, Annotator):
-            raise ConfigError(f'model.type={type(annotator).__name__!r} is not an annotator; annotation needs one.')
-        return annotator
+        return model if isinstance(model, Annotator) else build_annotator(model)
+
+    def _build_shards(self, loader: dict[str, Any]) -> ShardAnnotator:
+        """Return what asks about the images and writes the shards."""
+        return ShardAnnotator(self.model, self.images, self.writer, loader)
 
     def wrap_model(self, model_wrapper_cfg: None, model: Annotator) -> Annotator:
         """Return the annotator as it is: DistributedDataParallel refuses a model without trainable parameters."""
@@ -150,7 +151,7 @@ class AnnotationRunner(Runner):
     def _store(self, notes: dict[str, Any]) -> None:
         """Store the notes of the first process that is ready; warn where they are not those of an earlier run."""
         first = self.writer.begin(notes)
-        self.logger.info(f'Self-check of {type(self.model).__name__}: {notes["self_check"]}')
+        self.logger.info(f'Self-check: {notes["self_check"]}')
         if first['versions'] != notes['versions']:
             self.logger.warning(
                 f'The first shards were made with other versions: {first["versions"]}, now {notes["versions"]}.'
@@ -188,7 +189,7 @@ class AnnotationRunner(Runner):
         return metrics
 
 
-def _build(field: str, registry: Any, config: Mapping[str, Any], kind: type) -> Any:
+def build(field: str, registry: Any, config: Mapping[str, Any], kind: type) -> Any:
     """Build what a field of the config describes; raise a ConfigError if it is of another kind."""
     built = registry.build(config)
     if not isinstance(built, kind):

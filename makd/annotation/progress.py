@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from logging import Logger
 
 import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.visualization import Visualizer
 from tqdm import tqdm
 
@@ -117,7 +117,7 @@ def summary(
         num_asked: How many of the images this run asked about.
         figures: ``seconds``, and those of :meth:`Progress.figures`.
         bounded: How many values are only bounds.
-        usage: The annotator's costs on this rank, if they are more than time.
+        usage: The annotator's costs on this rank or in all actors, if they are more than time.
     """
     rows = [
         ('folder', targets.path),
@@ -138,7 +138,7 @@ def summary(
     if bounded:
         rows.append(('bounded', f'{bounded} values are only bounds'))
     if usage:
-        rows.append(('usage', f'{usage} (by this rank)'))
+        rows.append(('usage', f'{usage} (by this rank)' if get_world_size() > 1 else str(usage)))
     return '\n'.join(['Summary', *(f'{name:>12}  {text}' for name, text in rows)])
 
 

@@ -17,7 +17,8 @@ from makd.annotation.annotators import Annotator
 from makd.annotation.answers import Answers
 from makd.annotation.estimate import Estimate
 from makd.annotation.shard_writer import ShardWriter, Task
-from makd.errors import AnnotatorStopped, DataError
+from makd.errors import AnnotatorStopped, ConfigError, DataError
+from makd.registry import MODELS
 from makd.targets.fingerprints import UNKNOWN
 from makd.version import __version__
 
@@ -41,7 +42,6 @@ class ShardAnnotator:
         self.annotator, self.images, self.writer = annotator, images, writer
         self._settings = dict(loader)
         self._batch_size = self._settings.pop('batch_size', 1)
-        images.prepare = annotator.preparer
 
     def start(self) -> dict[str, Any]:
         """Let the annotator check itself; return the notes for :meth:`ShardWriter.begin`.
@@ -49,6 +49,7 @@ class ShardAnnotator:
         Raises:
             DataError: No image can be read.
         """
+        self.images.prepare = self.annotator.preparer
         (first,) = self._readable(1)
         report = self.annotator.start(self.images.image(first['index']))
         self.images.prepare = self.annotator.preparer
@@ -140,6 +141,14 @@ class ShardAnnotator:
                 f'{first["key"]}: {first["error"]}. Is dataloader.dataset right?'
             )
         return found
+
+
+def build_annotator(config: Any) -> Annotator:
+    """Return the annotator of a config."""
+    annotator = MODELS.build(config)
+    if not isinstance(annotator, Annotator):
+        raise ConfigError(f'model.type={type(annotator).__name__!r} is not an annotator; annotation needs one.')
+    return annotator
 
 
 def _versions() -> dict[str, str]:

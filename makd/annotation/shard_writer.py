@@ -105,6 +105,10 @@ class ShardWriter:
         self.num_bounded = 0
         self._lock: BinaryIO | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the lock with this process: copies in others only :meth:`write`."""
+        return {**vars(self), '_lock': None}
+
     def open(
         self, questions: QuestionSet, keys: Sequence[str], identity: Mapping[str, Any], data_root: str
     ) -> list[Task]:

@@ -47,6 +47,10 @@ class Usage:
         """Return what was added to a former state."""
         return replace(self, **{name: count - former.counts[name] for name, count in self.counts.items()})
 
+    def __add__(self, other: 'Usage') -> 'Usage':
+        """Return the sum of what two clients with one price were sent."""
+        return replace(self, **{name: count + other.counts[name] for name, count in self.counts.items()})
+
     def __str__(self) -> str:
         text = (
             f'{self.requests:,} requests ({self.repeated:,} of them repeated), '

@@ -3,10 +3,12 @@
 import argparse
 import ast
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmengine.config import DictAction
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 class OptionsAction(DictAction):
@@ -60,7 +62,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def config_parser(description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+def config_parser(
+    description: str, epilog: str | None = None, launchers: Sequence[str] = LAUNCHERS
+) -> argparse.ArgumentParser:
     """Return a parser with the arguments of every tool that runs a config."""
     parser = argparse.ArgumentParser(
         description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -68,9 +72,7 @@ def config_parser(description: str, epilog: str | None = None) -> argparse.Argum
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/FOLDER/CONFIG')
     add_options(parser)
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher (default: none)'
-    )
+    parser.add_argument('--launcher', choices=launchers, default='none', help='job launcher (default: none)')
     # torch.distributed.launch passes --local-rank, older versions --local_rank.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser

@@ -14,56 +14,15 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from mmengine.config import Config
 from PIL import Image
 
 from makd.annotation.annotation_runner import AnnotationRunner
 from makd.annotation.shard_writer import ShardWriter
 from makd.cli.runner import initialize_gloo
 from makd.errors import ConfigError, DataError, MakdError
-from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
 
-QUESTIONS = QuestionSet(Question(id_, f'Is it {id_}?') for id_ in ('bright', 'dark', 'round'))
-NUM_IMAGES = 23
-
-
-@pytest.fixture
-def stand_in(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    # Which asks the compiler for its version.
-    monkeypatch.setattr(AnnotationRunner, '_log_env', lambda self, env_cfg: None)
-    import stand_in_annotator
-
-    return stand_in_annotator
-
-
-@pytest.fixture
-def config(tmp_path, stand_in):
-    """Annotation of 23 images in shards of 4 and batches of 3."""
-    generator = random.Random(0)
-    (tmp_path / 'images' / 'a').mkdir(parents=True)
-    for index in range(NUM_IMAGES):
-        colour = tuple(generator.choices(range(1, 255), k=3))
-        Image.new('RGB', (2, 2), colour).save(tmp_path / 'images' / ('a' * (index % 2)) / f'{index:02d}.png')
-    QUESTIONS.save(tmp_path / 'questions.json')
-    cfg = Config.fromfile('configs/_base_/annotate.py')
-    cfg.merge_from_dict(
-        dict(
-            model=dict(
-                type='makd.StandInAnnotator',
-                questions=str(tmp_path / 'questions.json'),
-                log=str(tmp_path / 'log'),
-            ),
-            dataloader=dict(
-                batch_size=3, dataset=dict(type='makd.AnnotationImages', data_root=str(tmp_path / 'images'))
-            ),
-            writer=dict(out_dir=str(tmp_path / 'out' / 't'), shard_size=4),
-            work_dir=str(tmp_path / 'work_dir'),
-            log_level='ERROR',
-        )
-    )
-    return cfg
+NUM_IMAGES = 23  # see the fixture config
 
 
 class Kill:

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from makd.cli.arguments import add_options, parse_options
+from makd.cli.arguments import LAUNCHERS, add_options, config_parser, parse_options
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_a_mistake_is_one_message(option, capsys):
     error = capsys.readouterr().err
     assert f'--cfg-options: {option!r}' in error
     assert 'Traceback' not in error
+
+
+def test_a_launcher_that_a_tool_does_not_have_is_refused(capsys):
+    """Training has no Ray, annotation has."""
+    assert config_parser('', launchers=(*LAUNCHERS, 'ray')).parse_args(['c.py', '--launcher', 'ray']).launcher == 'ray'
+    with pytest.raises(SystemExit):
+        config_parser('').parse_args(['c.py', '--launcher', 'ray'])
+    assert "invalid choice: 'ray'" in capsys.readouterr().err

@@ -1,8 +1,8 @@
 """Every command in the README and the documentation works: page by page, in order, as a reader would type it.
 
-Bash itself expands a page's blocks, in which ``python``, ``make``, ``pip`` and ``srun`` only write down how they were
-called. The tools are then run in reduced form (``reduced.py``), in a folder that has the repository's data and trained
-students.
+Bash itself expands a page's blocks, in which ``python``, ``make``, ``pip``, ``ray`` and ``srun`` only write down how
+they were called. The tools are then run in reduced form (``reduced.py``), in a folder that has the repository's data
+and trained students.
 """
 
 import json
@@ -83,11 +83,11 @@ def run(repository, python):
 
 
 def calls(page, folder):
-    """Return the calls of python, make, pip and srun in a page's blocks, each as a list of words."""
+    """Return the calls of python, make, pip, ray and srun in a page's blocks, each as a list of words."""
     log = folder / 'calls'
     stubs = folder / 'stubs'
     stubs.mkdir()
-    for name in ('python', 'make', 'pip', 'srun'):
+    for name in ('python', 'make', 'pip', 'ray', 'srun'):
         (stubs / name).write_text(
             f'#!{sys.executable}\nimport json, sys\n'
             f'open({str(log)!r}, "a").write(json.dumps([{name!r}, *sys.argv[1:]]) + "\\n")\n'
@@ -126,6 +126,9 @@ def test_commands(page, repository, run, tmp_path):
         elif words[0] == 'pip':
             named = [word for word in words if word.endswith('.txt')]
             assert all((ROOT / word).is_file() for word in named), line
+        elif words[0] == 'ray':
+            ray = pytest.importorskip('ray.scripts.scripts').cli
+            ray.commands[words[1]].make_context(words[1], words[2:])  # raises an error for an unknown option
         else:
             done = run(of_tool(words), folder)
             status, printed = done.returncode, done.stdout + done.stderr

@@ -130,12 +130,22 @@ def test_a_config_and_options_from_before_the_runner_resume_what_they_began(anno
     assert contents(tmp_path / 'aspects' / 't').keys() == contents(tmp_path / 'now').keys()
 
 
+def test_without_ray_its_launcher_says_how_to_install_it(annotate, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    status, _, err = annotate('--launcher', 'ray')
+    assert status == 1
+    assert err.startswith("error: --launcher ray needs Ray, which is not installed: pip install 'makd[ray]'\n")
+    assert not (tmp_path / 'aspects').exists()
+
+
 MISTAKES = {
     'no out_dir': (('--cfg-options', 'writer.out_dir=None'), 'writer.out_dir'),
     'unknown annotator': (('--cfg-options', 'model.type=makd.HFAnotator'), 'HFAnnotator'),
     'unknown key': (('--cfg-options', 'model.promt=x'), 'model.promt'),
     'no data': (('--cfg-options', 'dataloader.dataset.data_root=no'), "dataloader.dataset.data_root='no'"),
     'no images': (('--limit', '0'), '--limit 0'),
+    'unknown field of ray': (('--launcher', 'ray', '--cfg-options', 'ray.num_gpu=1'), 'ray.num_gpu: makd.RayPool has'),
+    'no whole GPUs': (('--launcher', 'ray', '--cfg-options', 'ray.num_gpus=1.5'), 'ray.num_gpus=1.5'),
     'a sampler': (('--cfg-options', 'dataloader.sampler.type=DefaultSampler'), 'dataloader.sampler'),
 }
 
