@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from annotation import stand_in_vllm, tiny_models
 from PIL import Image, ImageOps
+from transformers import AutoProcessor
 
 from makd.annotation.annotators import HFAnnotator, VLLMAnnotator
 from makd.errors import ConfigError
@@ -187,11 +188,14 @@ def wide():
 @real
 def test_vllm_answers_as_transformers(tmp_path):
     folder = tiny_models.save_model('wide', tmp_path, families={'wide': wide})
-    # Prefixes are shared in whole blocks, of 32 tokens or more on a CPU: the system's turn makes them long enough.
+    # Prefixes are shared in whole blocks, of 32 tokens or more on a CPU: one has to end in the middle of the image.
+    tokenizer = AutoProcessor.from_pretrained(folder).tokenizer
+    before = '<|im_start|>system\n{}<|im_end|>\n<|im_start|>user\n<|vision_start|>'
+    texts = ('Look closely at the picture.' + ' Yes' * count for count in range(32))
+    long = next(text for text in texts if len(tokenizer(before.format(text)).input_ids) % 32 == 24)
     engine = dict(max_model_len=512, enforce_eager=True, max_num_seqs=8, max_num_batched_tokens=512, block_size=32)
-    long = 'Look closely at the picture. ' * 2
     annotator = VLLMAnnotator(folder, QUESTIONS, dtype='float32', system_prompt=long, engine=engine)
-    image_id = annotator.llm.get_tokenizer().convert_tokens_to_ids('<|image_pad|>')
+    image_id = tokenizer.convert_tokens_to_ids('<|image_pad|>')
     generate, cached = annotator.llm.generate, []
 
     def counted(*arguments, **options):
