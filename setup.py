@@ -67,7 +67,7 @@ setup(
         'dev': [
             'furo>=2024.8.6; python_version >= "3.11"',
             'hypothesis>=6.100',
-            'import-linter>=2.17',
+            'import-linter>=2.15',
             'mypy>=1.11',
             'myst-parser>=4; python_version >= "3.11"',
             'num2words>=0.5',
