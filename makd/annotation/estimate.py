@@ -29,19 +29,15 @@ class Estimate:
     def describe(self, num_images: int) -> str:
         """Return what so many images will take, as a line of text."""
         factor = num_images / self.images
-        parts = [f'{num_images:,} images will take']
+        parts = []
         if self.usage is not None:
-            parts += [
-                f'{self.usage.requests * factor:,.0f} requests,',
-                f'{self.usage.prompt_tokens * factor:,.0f} tokens,',
-            ]
+            requests, tokens = self.usage.requests * factor, self.usage.prompt_tokens * factor
+            parts += [f'{requests:,.0f} requests', f'{tokens:,.0f} tokens']
         if (dollars := self.dollars(num_images)) is not None:
-            parts.append(f'${format_dollars(dollars)},')
-        time = datetime.timedelta(seconds=round(self.seconds * factor))
-        parts.append(f'and at most {time} on one process: estimated from {self.images}, asked at once')
+            parts.append(f'${format_dollars(dollars)}')
+        parts.append(f'at most {datetime.timedelta(seconds=round(self.seconds * factor))} on one process')
+        text = f'{num_images:,} images will take {", ".join(parts)}: estimated from {self.images}, asked at once'
         limit = None if self.usage is None else self.usage.max_dollars
         if dollars and limit is not None and limit < dollars:
-            parts.append(
-                f'(the budget, max_dollars={limit}, ends after about {limit / dollars * num_images:,.0f} of them)'
-            )
-        return ' '.join(parts)
+            text += f' (the budget, max_dollars={limit}, ends after about {limit / dollars * num_images:,.0f} of them)'
+        return text

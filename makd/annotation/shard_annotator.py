@@ -154,7 +154,7 @@ def build_annotator(config: Any) -> Annotator:
 def _versions() -> dict[str, str]:
     """Return the versions of the packages that take part in an answer and are installed."""
     versions = {'makd': __version__}
-    for name in ('torch', 'transformers', 'openai', 'numpy', 'pillow'):
+    for name in ('torch', 'transformers', 'vllm', 'openai', 'numpy', 'pillow'):
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
