@@ -186,7 +186,8 @@ class OpenAIClient:
         """
         try:
             # Not `decisions.create`, whose fields are those of one vendor; retries and time-outs are the same.
-            return self._sdk.post('/decisions', body={'model': self.model, **fields}, cast_to=dict[str, Any])
+            reply: Any = self._sdk.post('/decisions', body={'model': self.model, **fields}, cast_to=object)
+            return reply
         except self._openai.OpenAIError as error:
             raise self._makd_error(error) from None
 
