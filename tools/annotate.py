@@ -1,6 +1,7 @@
 """Ask an annotator about every image of a dataset, and write the answers as a targets folder."""
 
 import argparse
+import signal
 import sys
 
 from makd.cli.arguments import LAUNCHERS, config_parser, parse
@@ -68,9 +69,11 @@ def main() -> None:
         cfg.dataloader.dataset.limit = args.limit
         cfg.writer.out_dir += f'.trial-{args.limit}'
 
+    # As Ctrl-C does: torchrun and Slurm end the other ranks so, and their answers may have been paid for.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     runner = build_runner(cfg)
     if args.estimate:
-        print(runner.estimate())
+        runner.logger.info(runner.estimate())
     elif runner.annotate()['failed']:
         sys.exit(FAILED)
 

@@ -77,7 +77,7 @@ def main() -> None:
     images = read_answers(cfg)
     answers = images.annotated()
     questions, mass = answers.questions, _mean(answers.mass)
-    if args.by == 'mass' and np.isnan(mass).any():
+    if args.by == 'mass' and np.isnan(mass).all():
         raise ConfigError(
             '--by mass: the targets do not say what the label mass is. Annotators of decision models and imported JSON '
             'give P(yes) only; choose --by evidence.'

@@ -27,6 +27,7 @@ _RUNNER_FIELDS = (
     *('model', 'work_dir', 'launcher', 'env_cfg', 'randomness', 'default_scope'),
     *('experiment_name', 'log_level', 'log_processor', 'visualizer'),
 )  # fmt: skip
+FEWEST_ESTIMATED = 30  # images; of fewer, the sample would be a large part
 
 
 @RUNNERS.register_module()
@@ -96,7 +97,7 @@ class AnnotationRunner(Runner):
             The figures of the summary. ``failed`` is the number of images that lack answers.
 
         Raises:
-            AnnotatorStopped: The annotator cannot go on. Finished shards are kept.
+            AnnotatorStopped: The annotator cannot go on. All answers so far are kept.
             MakdError: See :meth:`ShardWriter.open`; or no image can be read.
         """
         # 'teacher' is the annotator's name in the file format.
@@ -145,13 +146,17 @@ class AnnotationRunner(Runner):
         """Let the annotator check itself on each rank, and store its report before any shard is written."""
         notes = self._shards.start()
         on_main_rank(lambda: self._store(notes))
-        if self.model.usage is not None and self.model.usage.dollars is not None:
+        if num_images >= FEWEST_ESTIMATED and self.model.usage is not None and self.model.usage.dollars is not None:
             on_main_rank(lambda: self.logger.info(self._shards.estimate().describe(num_images)))
 
     def _store(self, notes: dict[str, Any]) -> None:
         """Store the notes of the first process that is ready; warn where they are not those of an earlier run."""
         first = self.writer.begin(notes)
         self.logger.info(f'Self-check: {notes["self_check"]}')
+        for field in ('served_by', 'server_model'):
+            former, now = (of['self_check'].get(field) for of in (first, notes))
+            if former is not None and former != now:
+                self.logger.warning(f'The first shards were answered by {former}, and now answers {now}.')
         if first['versions'] != notes['versions']:
             self.logger.warning(
                 f'The first shards were made with other versions: {first["versions"]}, now {notes["versions"]}.'

@@ -29,15 +29,17 @@ class Estimate:
     def describe(self, num_images: int) -> str:
         """Return what so many images will take, as a line of text."""
         factor = num_images / self.images
-        parts = []
-        if self.usage is not None:
-            requests, tokens = self.usage.requests * factor, self.usage.prompt_tokens * factor
-            parts += [f'{requests:,.0f} requests', f'{tokens:,.0f} tokens']
+        if self.usage is None:
+            amount = f'{datetime.timedelta(seconds=round(self.seconds * factor))} on one process'
+        else:
+            requests = (self.usage.requests - self.usage.repeated) * factor
+            amount = f'{requests:,.0f} requests, {self.usage.prompt_tokens * factor:,.0f} tokens'
         if (dollars := self.dollars(num_images)) is not None:
-            parts.append(f'${format_dollars(dollars)}')
-        parts.append(f'at most {datetime.timedelta(seconds=round(self.seconds * factor))} on one process')
-        text = f'{num_images:,} images will take {", ".join(parts)}: estimated from {self.images}, asked at once'
+            amount += f', ${format_dollars(dollars)}'
+        text = f'{num_images:,} images will take about {amount}, estimated from {self.images}'
         limit = None if self.usage is None else self.usage.max_dollars
         if dollars and limit is not None and limit < dollars:
-            text += f' (the budget, max_dollars={limit}, ends after about {limit / dollars * num_images:,.0f} of them)'
+            text += (
+                f'. The budget of a process, max_dollars={limit}, ends after about {limit / dollars * num_images:,.0f}'
+            )
         return text

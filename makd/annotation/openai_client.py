@@ -6,11 +6,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from logging import WARNING
 from typing import Any
 from urllib.parse import urlsplit
 
 from mmengine.logging import print_log
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
+from pydantic_core import from_json
 
 from makd.annotation.usage import Usage
 from makd.errors import ConfigError, RequestRefused, ServerError
@@ -83,6 +85,7 @@ class OpenAIClient:
     Attributes:
         usage: Requests, tokens and dollars so far.
         served_by: The models that the replies name: an alias stands for a dated one.
+        interrupt: What :meth:`stop` was called with.
 
     Raises:
         ConfigError: The key is missing, an argument is invalid, or ``max_dollars`` is given without a price.
@@ -139,6 +142,7 @@ class OpenAIClient:
         )
         self._lock = threading.Lock()
         self._fatal: ServerError | None = None
+        self.interrupt: KeyboardInterrupt | None = None
 
     def __repr__(self) -> str:
         return f'OpenAIClient(model={self.model!r}, base_url={self.base_url!r})'
@@ -152,6 +156,11 @@ class OpenAIClient:
                 "with the answers, is for you to read in the service's terms.",
                 'current',
             )
+
+    def stop(self, interrupt: KeyboardInterrupt) -> None:
+        """Send nothing more, because of Ctrl-C."""
+        self.interrupt = interrupt
+        self._fatal = ServerError('The run was stopped.')
 
     def chat(
         self, messages: Sequence[Mapping[str, Any]], form: type | None = None, **parameters: Any
@@ -241,20 +250,33 @@ class OpenAIClient:
         response.read()
         if response.is_success and (form := _form(response)):
             try:
-                reply = form[0].model_validate_json(response.content)
-            except ValidationError:
+                content = from_json(response.content)
+                self._count(content)  # also if it is of another form: it has to be paid for
+                form[0].model_validate(content)
+            except ValueError:
                 response.status_code = _MALFORMED
-            else:
-                usage = reply.usage
-                with self._lock:
-                    self.served_by.add(str(reply.model))
-                    self.usage.prompt_tokens += _count(usage, *_PROMPT)
-                    self.usage.completion_tokens += _count(usage, *_COMPLETION)
-                    self.usage.cached_tokens += _cached(usage)
         if response.is_error:
             _logger.info('%s: status %d: %s', self, response.status_code, self._shown(response.text))
             if 'insufficient_quota' in response.text or _refuses_form(response):
                 response.headers['x-should-retry'] = 'false'
+
+    def _count(self, reply: Any) -> None:
+        """Count the tokens of a reply, and note which model it is from."""
+        if not isinstance(reply, dict):
+            return
+        usage, model = reply.get('usage'), str(reply.get('model'))
+        with self._lock:
+            if self.served_by and model not in self.served_by:
+                print_log(f'{self}: a reply is from {model}, the former were from {self.served_by}', 'current', WARNING)
+            self.served_by.add(model)
+            self.usage.prompt_tokens += (sent := _tokens(usage, *_PROMPT))
+            self.usage.completion_tokens += _tokens(usage, *_COMPLETION)
+            self.usage.cached_tokens += _cached(usage)
+            if not sent and self._fatal is None and {'max_dollars', 'max_tokens_total'} & self.limits.keys():
+                self._fatal = ServerError(
+                    f'{self} does not say how many tokens were sent, so max_dollars and max_tokens_total cannot be '
+                    'kept: remove them; max_requests is a limit that can.'
+                )
 
     def _makd_error(self, error: Any) -> ServerError:
         """Return what to raise for an error of the SDK; all but a refusal stop the client for good."""
@@ -294,7 +316,7 @@ def _form(response: Any) -> tuple[type[_Reply], str] | None:
     return next((form for end, form in _FORMS.items() if path.endswith(end)), None)
 
 
-def _count(usage: Any, *fields: str) -> int:
+def _tokens(usage: Any, *fields: str) -> int:
     """Return a count of a reply's usage; 0 if the server does not give it as a number."""
     values = (usage.get(field) if isinstance(usage, dict) else None for field in fields)
     return next((value for value in values if isinstance(value, int)), 0)
@@ -303,7 +325,7 @@ def _count(usage: Any, *fields: str) -> int:
 def _cached(usage: Any) -> int:
     """Return how many of the sent tokens the server had in its cache."""
     details = (f'{field}_details' for field in _PROMPT)
-    return sum(_count(usage.get(field), 'cached_tokens') for field in details) if isinstance(usage, dict) else 0
+    return sum(_tokens(usage.get(field), 'cached_tokens') for field in details) if isinstance(usage, dict) else 0
 
 
 def _refuses_form(response: Any) -> bool:

@@ -17,7 +17,7 @@ from makd.annotation.annotators import Annotator
 from makd.annotation.answers import Answers
 from makd.annotation.estimate import Estimate
 from makd.annotation.shard_writer import ShardWriter, Task
-from makd.errors import AnnotatorStopped, ConfigError, DataError
+from makd.errors import AnnotatorStopped, ConfigError, DataError, TargetsError
 from makd.registry import MODELS
 from makd.targets.fingerprints import UNKNOWN
 from makd.version import __version__
@@ -60,9 +60,11 @@ class ShardAnnotator:
         inputs = [item['inputs'] for item in self._readable(SAMPLED)]
         before = copy.copy(self.annotator.usage)
         start = time.perf_counter()
-        self.annotator.answer(inputs)
+        answers = self.annotator.answer(inputs)
         seconds, usage = time.perf_counter() - start, self.annotator.usage
-        return Estimate(len(inputs), seconds, usage and before and usage.since(before))
+        # One that the server did not even take costs nothing, and would make the others cheap.
+        answered = sum(answer.refused or bool(np.isfinite(answer.logprobs).any()) for answer in answers)
+        return Estimate(answered or len(inputs), seconds, usage and before and usage.since(before))
 
     def annotate(self, tasks: Sequence[Task], advance: Callable[[int, float], None]) -> Iterator[Task]:
         """Do the tasks, and yield each as soon as its shard is written.
@@ -89,11 +91,13 @@ class ShardAnnotator:
                     items = next(loader)
                     fingerprints += [item['fingerprint'] for item in items]
                     answers += self._answer(items, advance)
-            except (AnnotatorStopped, KeyboardInterrupt) as error:
+                self.writer.write(task, answers, fingerprints)
+            except TargetsError:
+                raise
+            except BaseException as error:
                 answers += getattr(error, 'answers', [])
                 self._keep(task, answers, fingerprints[: len(answers)])
                 raise
-            self.writer.write(task, answers, fingerprints)
             yield task
 
     def _keep(self, task: Task, answers: list[Answers], fingerprints: list[tuple[int, int, int]]) -> None:
@@ -115,11 +119,14 @@ class ShardAnnotator:
         start = time.perf_counter()
         try:
             answered = self.annotator.answer(inputs) if inputs else []
-        except AnnotatorStopped as error:
-            raise AnnotatorStopped(
-                f'{error}\nAll answers so far are kept in {self.writer.partial}: give the same command again.',
-                self._with_unreadable(items, error.answers) if error.answers else (),
-            ) from error
+        except (AnnotatorStopped, KeyboardInterrupt) as error:
+            arrived = getattr(error, 'answers', [])
+            kept = self._with_unreadable(items, arrived) if arrived else []
+            if isinstance(error, AnnotatorStopped):
+                text = f'{error}\nAll answers so far are kept in {self.writer.partial}: give the same command again.'
+                raise AnnotatorStopped(text, kept) from error
+            error.answers = kept  # type: ignore[attr-defined]
+            raise
         advance(len(items), time.perf_counter() - start)
         return self._with_unreadable(items, answered)
 

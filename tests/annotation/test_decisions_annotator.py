@@ -1,6 +1,9 @@
 """The annotator on a scripted server that speaks the Decisions API by the types of OpenAI's own client."""
 
+import os
+import signal
 import threading
+import time
 from contextlib import ExitStack
 
 import numpy as np
@@ -43,6 +46,14 @@ def ask(annotator, *images):
 def test_the_replies_of_these_tests_are_of_the_documented_form():
     reply = decision([('red', 0.25), ('big', REFUSAL)])
     TypeAdapter(Decision).validate_python(reply.body, strict=True)
+
+
+def test_an_answer_without_a_name_is_none(serve):
+    reply = decision([('red', 0.1), ('big', 0.2)])
+    del reply.body['answers'][1]['name']
+    _, annotator = serve(lambda request: reply)
+    (given,) = ask(annotator, RED)
+    np.testing.assert_allclose(np.exp(given.logprobs[:, 0]), [0.1, np.nan, np.nan], rtol=1e-6)
 
 
 def test_an_image_is_one_request_with_all_questions(serve):
@@ -92,6 +103,7 @@ def test_answers_are_matched_by_name(serve):
         ([('red', 0.1), ('big', {'type': 'predicate', 'probability': True}), ('old', 0.3)], 'True is not a'),
         ([('red', 0.1), ('big', {'type': 'predicate'}), ('old', 0.3)], 'None is not a probability'),
         ([('red', 0.1), ('big', {'type': 'choice', 'choice': 'a'}), ('old', 0.3)], 'the answer is of the type'),
+        ([('red', 0.1), (['big'], 0.2), ('old', 0.3)], 'the reply lacks an answer'),
         ([('red', 0.1), ('big', REFUSAL), ('old', 0.3)], REFUSED),
     ],
 )
@@ -284,3 +296,50 @@ def test_it_says_once_that_images_leave_the_machine(serve, logged, monkeypatch):
 def test_limits_without_meaning(serve, client, message):
     with pytest.raises(ConfigError, match=message):
         serve(client=client)
+
+
+def test_a_service_that_counts_no_tokens_has_no_budget_in_dollars(serve):
+    def uncounted(request):
+        reply = half(request)
+        del reply.body['usage']
+        return reply
+
+    server, annotator = serve(uncounted, client={'price_per_million_tokens': 0.1, 'max_dollars': 5.0}, concurrency=1)
+    with pytest.raises(AnnotatorStopped, match='does not say how many tokens were sent'):
+        ask(annotator, *[RED] * 3)
+    assert len(server.requests) == 1
+    _, annotator = serve(uncounted)
+    assert ask(annotator, RED)[0].reason is None
+
+
+def test_replies_of_another_form_have_to_be_paid_for(serve):
+    broken = Reply({'answers': None, 'usage': {'input_tokens': 700}})
+    _, annotator = serve(faults=[broken])
+    ask(annotator, RED)
+    assert annotator.usage.prompt_tokens == 700 + 1000
+
+
+def test_a_request_that_a_vendor_surprises_is_a_missing_answer(serve, monkeypatch):
+    def surprised(annotator, image, questions):
+        raise AttributeError('a list has no items')
+
+    _, annotator = serve()
+    monkeypatch.setattr(DecisionsAnnotator, 'request', surprised)
+    (given,) = ask(annotator, RED)
+    assert np.isnan(given.logprobs).all()
+    assert given.reason == 'a list has no items'
+
+
+def test_ctrl_c_sends_nothing_more_and_keeps_what_has_arrived(serve):
+    def answer(request):
+        if len(server.requests) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # the main thread gets it meanwhile
+        return half(request)
+
+    server, annotator = serve(answer, concurrency=1)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        ask(annotator, *[RED] * 8)
+    assert len(server.requests) <= 4
+    answered = [bool(np.isfinite(answers.logprobs).all()) for answers in stopped.value.answers]
+    assert answered == [True] * len(server.requests) + [False] * (8 - len(server.requests))

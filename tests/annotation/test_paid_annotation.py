@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 from scripted_decisions import REFUSAL, decision, image_of, names
-from scripted_server import ScriptedServer
+from scripted_server import Reply, ScriptedServer
 
 from makd.annotation.annotation_runner import AnnotationRunner
 from makd.errors import AnnotatorStopped
@@ -26,6 +26,7 @@ def answer(request):
 @pytest.fixture
 def service(tmp_path, waits, monkeypatch):
     monkeypatch.setattr(AnnotationRunner, '_log_env', lambda self, env_cfg: None)  # asks the compiler for its version
+    monkeypatch.setattr('makd.annotation.annotation_runner.FEWEST_ESTIMATED', 1)
     QuestionSet([Question('a', 'A?'), Question('b', 'B?')]).save(tmp_path / 'questions.json')
     (tmp_path / 'images').mkdir()
     for index in range(NUM_IMAGES):
@@ -103,14 +104,23 @@ def test_the_budget_keeps_what_was_paid_for(build, service, tmp_path):
 
 def test_an_estimate_writes_nothing(build, service, tmp_path):
     text = build().estimate()
-    assert text.startswith('10 images will take 10 requests, 5,000 tokens, $0.01, at most 0:00:0')
-    assert 'estimated from 3' in text
+    assert text.startswith('10 images will take about 10 requests, 5,000 tokens, $0.01, estimated from 3')
     assert asked_about(service, 4) == [0, 5, 9]
     assert not list(tmp_path.glob('targets*'))
 
 
+def test_an_image_that_the_service_does_not_take_makes_the_others_no_cheaper(build, service):
+    def but_the_last(request):
+        black = image_of(request).getpixel((0, 0))[0] == 90
+        return Reply({'error': {'message': 'not this one'}}, 400) if black else answer(request)
+
+    service.answer = but_the_last
+    assert '7,500 tokens' not in (text := build().estimate())
+    assert '5,000 tokens' in text
+
+
 def test_an_estimate_beyond_the_budget_says_where_it_ends(build):
-    assert 'the budget, max_dollars=0.008, ends after about 8 of them' in build(max_dollars=0.008).estimate()
+    assert 'The budget of a process, max_dollars=0.008, ends after about 8' in build(max_dollars=0.008).estimate()
 
 
 def test_prices_do_not_change_the_folder(build, tmp_path):
@@ -118,3 +128,38 @@ def test_prices_do_not_change_the_folder(build, tmp_path):
     meta = json.loads((tmp_path / 'targets' / 'meta.json').read_text())
     assert 'dollars' not in str(meta)
     assert 'price' not in str(meta)
+
+
+def test_a_few_images_are_not_worth_an_estimate(build, service, monkeypatch):
+    monkeypatch.setattr('makd.annotation.annotation_runner.FEWEST_ESTIMATED', NUM_IMAGES + 1)
+    build().annotate()
+    assert len(service.requests) == 2 + 2 + NUM_IMAGES
+
+
+def test_a_crash_in_the_middle_of_a_shard_keeps_what_was_paid_for(build, service):
+    runner = build()
+    ask, calls = runner.model.answer, []
+
+    def crash(inputs):
+        calls.append(len(inputs))
+        if len(calls) == 6:  # two before the run, one for the estimate, and the third batch of two
+            raise RuntimeError('a loader worker was killed')
+        return ask(inputs)
+
+    runner.model.answer = crash
+    with pytest.raises(RuntimeError, match='worker was killed'):
+        runner.annotate()
+    before = len(service.requests)
+    build().annotate()
+    assert asked_about(service, before + 7) == [4, 5, 6, 7, 8, 9]
+
+
+def test_another_model_behind_the_same_name_is_warned_about(build, service, monkeypatch):
+    with pytest.raises(AnnotatorStopped):
+        build(max_dollars=0.0139).annotate()
+    service.answer = lambda request: Reply({**answer(request).body, 'model': 'm-2027'})
+    warnings = []
+    runner = build()
+    monkeypatch.setattr(runner.logger, 'warning', warnings.append)
+    runner.annotate()
+    assert warnings == ["The first shards were answered by ['gpt-6-luna-2026-10-06'], and now answers ['m-2027']."]

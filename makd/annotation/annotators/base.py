@@ -1,15 +1,13 @@
 """What an annotator is: images in, log p(yes) and log p(no) of every question out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Any
 
 from PIL.Image import Image
 
 from makd.annotation.answers import Answers
 from makd.annotation.usage import Usage
-from makd.errors import AnnotatorStopped, RequestRefused, ServerError
 from makd.questions import QuestionSet
 
 # The file format keeps the names of the first release: answers from before and after the renaming may be mixed.
@@ -79,14 +77,6 @@ class Annotator(ABC):
         Raises:
             AnnotatorStopped: There is no point in going on to the next image.
         """
-
-
-def check_replies(replies: Iterable['Future[Any]'], answers: Sequence[Answers], usage: Usage) -> None:
-    """Raise an AnnotatorStopped that keeps the answers, if one of the replies says that no other will come."""
-    for reply in replies:
-        error = reply.exception()
-        if isinstance(error, ServerError) and not isinstance(error, RequestRefused):
-            raise AnnotatorStopped(f'{error}\nSo far: {usage}.', answers)
 
 
 def load_questions(questions: QuestionSet | str, top: int | None = None) -> QuestionSet:

@@ -50,10 +50,12 @@ class DecisionsAnnotator(ProbabilityAnnotator):
                 for question in questions
             ],
         )
-        answers = [answer for answer in reply['answers'] if isinstance(answer, dict)]
+        named = [
+            answer for answer in reply['answers'] if isinstance(answer, dict) and isinstance(answer.get('name'), str)
+        ]
         # Two answers of one name: nobody can say which is the right one.
-        times = Counter(str(answer.get('name')) for answer in answers)
-        return {answer['name']: _value(answer) for answer in answers if times[str(answer.get('name'))] == 1}
+        times = Counter(answer['name'] for answer in named)
+        return {answer['name']: _value(answer) for answer in named if times[answer['name']] == 1}
 
 
 def _value(answer: Mapping[str, Any]) -> object:

@@ -1,7 +1,7 @@
 """An annotator on a server: any model with an OpenAI-compatible interface that shows log-probabilities."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from logging import WARNING
 from typing import Any
 
@@ -9,9 +9,10 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from makd.annotation.annotators.base import Annotator, Answers, check_replies, load_questions
+from makd.annotation.annotators.base import Annotator, Answers, load_questions
 from makd.annotation.annotators.data_url import DataUrl, plain_image
 from makd.annotation.annotators.prompts import fill, resolve_prompt
+from makd.annotation.annotators.request_pool import check_replies, request_pool
 from makd.annotation.annotators.server_logprobs import Reading, by_id, by_text
 from makd.annotation.openai_client import OpenAIClient
 from makd.annotation.usage import Usage
@@ -158,9 +159,9 @@ class OpenAIAnnotator(Annotator):
         Raises:
             AnnotatorStopped: The server is gone, refuses the key, or the budget is spent.
         """
-        with ThreadPoolExecutor(self.concurrency) as pool:
+        replies: list[list[Future[Reading]]] = [[] for _ in inputs]
+        with request_pool(self.client, self.concurrency) as pool:
             firsts = {pool.submit(self._ask, url, self.questions[0].text): index for index, url in enumerate(inputs)}
-            replies: list[list[Future[Reading]]] = [[] for _ in inputs]
             for first in as_completed(firsts):
                 index = firsts[first]
                 replies[index].append(first)
@@ -168,7 +169,7 @@ class OpenAIAnnotator(Annotator):
                     replies[index] += [pool.submit(self._ask, inputs[index], text) for text in self.questions.texts[1:]]
         # Once the client has given up, queued requests fail immediately.
         answers = [self._collect(of_image) for of_image in replies]
-        check_replies((reply for of_image in replies for reply in of_image), answers, self.usage)
+        check_replies(self.client, (reply for of_image in replies for reply in of_image), answers)
         return answers
 
     def _collect(self, replies: Sequence['Future[Reading]']) -> Answers:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from logging import WARNING
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from makd.annotation.annotators.base import Annotator, Answers, check_replies, load_questions
+from makd.annotation.annotators.base import Annotator, Answers, load_questions
 from makd.annotation.annotators.data_url import DataUrl, plain_image
 from makd.annotation.annotators.prompts import resolve_prompt
+from makd.annotation.annotators.request_pool import check_replies, request_pool
 from makd.annotation.openai_client import OpenAIClient
 from makd.annotation.usage import Usage
-from makd.errors import ConfigError, ServerError
+from makd.errors import ConfigError
 from makd.questions import Question, QuestionSet
 from makd.ranges import Count, Probability
 from makd.targets.logprobs import sigmoid_of_pair
@@ -42,8 +43,8 @@ class ProbabilityAnnotator(Annotator):
         top: Ask only the first ``top`` questions.
         prompt: 'bare' (the question alone), 'yes_no', or a text with ``{question}`` in it.
         max_questions: Questions per request; more are split evenly.
-        resolution: The step that the service rounds probabilities to. 0 means P < ``resolution`` / 2, 1 the same for
-            1 - P, and these bounds are stored in their place.
+        resolution: The step that the service rounds probabilities to. A reply of 0 says that P is below half a step,
+            and half a step is stored; likewise for a reply of 1.
         limits: The lowest and the highest probability that the service gives.
         image_format: The format in which images are sent: 'jpeg' (quality 95) or 'png'.
         max_side: Larger images are shrunk to this many pixels on their longer side; None leaves all as they are.
@@ -164,11 +165,13 @@ class ProbabilityAnnotator(Annotator):
         Raises:
             AnnotatorStopped: The service is gone, refuses the key, or the budget is spent.
         """
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            replies = [[pool.submit(self.request, image, part) for part in self._parts] for image in inputs]
+        replies: list[list[Future[Mapping[str, object]]]] = [[] for _ in inputs]
+        with request_pool(self.client, self.concurrency) as pool:
+            for image, of_image in zip(inputs, replies):
+                of_image += [pool.submit(self.request, image, part) for part in self._parts]
         # Once the client has given up, queued requests fail immediately.
         answers = [self._collect(of_image) for of_image in replies]
-        check_replies((reply for of_image in replies for reply in of_image), answers, self.usage)
+        check_replies(self.client, (reply for of_image in replies for reply in of_image), answers)
         return answers
 
     def _collect(self, replies: Sequence['Future[Mapping[str, object]]']) -> Answers:
@@ -176,8 +179,8 @@ class ProbabilityAnnotator(Annotator):
         for part, reply in zip(self._parts, replies):
             try:
                 given |= reply.result()
-            except ServerError as error:
-                given |= {question.id: str(error) for question in part}
+            except Exception as error:  # of the service, or of a vendor's `request` that it surprises
+                given |= {question.id: str(error) or repr(error) for question in part}
         probability, reasons = np.full(len(self.questions), np.nan), Counter[str]()
         for index, id_ in enumerate(self.questions.ids):
             value = given.get(id_, _NO_ANSWER)
@@ -198,10 +201,10 @@ class ProbabilityAnnotator(Annotator):
         """Warn if answers have more digits than they should: 0 would then stand for a smaller bound."""
         inside = yes[(yes > self._bounds[0]) & (yes < self._bounds[1])]
         steps = inside / self.resolution
-        if len(inside) and (abs(steps - steps.round()) > 0.01).any():
+        if len(inside) and (abs(steps - steps.round()) > 0.01 + 1e-6 * steps).any():  # answers are float32
             print_log(
-                f'{self.client} gives probabilities such as {inside[0]:.6g}, finer than resolution={self.resolution}: '
-                'set it to their last digit, so that 0 and 1 are not taken for wider bounds than they are.',
+                f'{self.client} gives probabilities such as {inside[0]:.6g}, finer than resolution={self.resolution}. '
+                'Set it to the last digit that the service gives: half of it is the bound that stands for 0 and 1.',
                 'current',
                 WARNING,
             )

@@ -23,6 +23,12 @@ from makd.registry import MODELS
 _OLDEST = '0.20'  # the first with logprob_token_ids
 _EPSILON = {'float32': 1.2e-7, 'float16': 9.8e-4, 'bfloat16': 7.8e-3}
 
+# Arguments of the engine that set memory and speed. All others may change answers, and are part of the identity.
+_WITHOUT_EFFECT = {
+    *('block_size', 'cpu_offload_gb', 'disable_log_stats', 'enforce_eager', 'gpu_memory_utilization'),
+    *('kv_cache_memory_bytes', 'max_model_len', 'max_num_batched_tokens', 'max_num_seqs'),
+}
+
 
 @MODELS.register_module()
 class VLLMAnnotator(Annotator):
@@ -132,6 +138,7 @@ class VLLMAnnotator(Annotator):
             'quantization': config.quantization,
         }
         self._processor = dict(processor or {})
+        self._engine = {key: value for key, value in (engine or {}).items() if key not in _WITHOUT_EFFECT}
         self._salts = count()
         self._version = vllm.__version__
         self.shares_prefixes = True
@@ -144,6 +151,7 @@ class VLLMAnnotator(Annotator):
             **self._source,
             'prompt': self.prompts[0].replace(self.questions[0].text, '{question}'),
             'processor': self._processor,
+            'engine': self._engine,
             'answers': [dict(zip(map(str, ids), self._names(ids))) for ids in self.answer_ids],
         }
 
@@ -167,7 +175,7 @@ class VLLMAnnotator(Annotator):
         pairs = [(of, question) for of in images for question in checked]
         alone = np.concatenate([self._ask([pair], share=False) for pair in pairs])
         together = self._ask(pairs, share=False)
-        cached = np.stack([self._answer_all(images)[of, question] for of in range(2) for question in checked])
+        cached = self._answer_all(images)[:, checked].reshape(-1, 2)
         half = len(checked)
         if np.array_equal(alone[:half], alone[half:]):
             raise ConfigError(
