@@ -41,11 +41,16 @@ class ChainedArray:
         return len(self), *self._row_shape
 
     def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
-        """Return a row, or a copy of some rows; rows in one array that follow each other are not copied."""
+        """Return a row, or a copy of some rows; rows in one array that follow each other are not copied.
+
+        An array has the numbers of rows, (n,), or is a mask of all, (N,) bool.
+        """
         if isinstance(rows, slice):
             wanted = range(len(self))[rows]
             return self._run(wanted) if wanted.step == 1 else self._gather(np.array(wanted, np.int64))
         if isinstance(rows, np.ndarray):
+            if rows.dtype == bool:
+                rows = self._rows_of(rows)
             return self._gather(np.where(rows < 0, rows + len(self), rows))
         row = range(len(self))[rows]
         number = bisect_right(self._starts, row) - 1
@@ -61,6 +66,11 @@ class ChainedArray:
         if not rows:
             return np.empty((0, *self._row_shape), self.dtype)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _rows_of(self, mask: np.ndarray) -> np.ndarray:
+        if mask.shape != (len(self),):
+            raise IndexError(f'a boolean mask of shape {mask.shape} does not select from {len(self)} rows')
+        return np.flatnonzero(mask)
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         if len(outside := rows[(rows < 0) | (rows >= len(self))]):

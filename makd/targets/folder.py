@@ -48,16 +48,24 @@ class TargetsFolder:
         path: The folder.
         description: The questions, and how they were answered.
         keys_hash: Hash of the keys in the order of the rows; None in a folder of a makd that stored none.
+        answers_hash: Hash of the answers as they were written; None in a folder of a makd that stored none.
         keys: The N keys.
         array: (N, Q, 2) float32, [log p(yes), log p(no)].
     """
 
     def __init__(
-        self, path: Path, description: Description, keys_hash: str | None, keys: KeyIndex, array: np.ndarray
+        self,
+        path: Path,
+        description: Description,
+        keys_hash: str | None,
+        answers_hash: str | None,
+        keys: KeyIndex,
+        array: np.ndarray,
     ) -> None:
         self.path = path
         self.description = description
         self.keys_hash = keys_hash
+        self.answers_hash = answers_hash
         self.keys = keys
         self.array = array
 
@@ -82,7 +90,7 @@ class TargetsFolder:
                 f'{path}: {META_FILE} has {len(description.questions)} questions, {ARRAY_FILE} has answers to '
                 f'{array.shape[1]}; the files do not belong together'
             )
-        return cls(path, description, content.get('keys_hash'), keys, array)
+        return cls(path, description, content.get('keys_hash'), content.get('answers_hash'), keys, array)
 
     def parts(self) -> Iterator[tuple[int, 'TargetsFolder']]:
         """Yield the folders that it consists of with their first rows: itself."""
@@ -130,10 +138,7 @@ def write_folder(path: Path, description: Description, content: Content) -> None
     """
     words = build_words(content.text, path / KEYS_FILE)
     count = content.text.count(NEWLINE)
-    head = {'format': FORMAT, 'format_version': FORMAT_VERSION, 'keys_hash': keys_hash(content.text)}
     with atomic_folder(path) as temporary:
-        meta = json.dumps({**head, **description.to_dict()}, indent=2, ensure_ascii=False)
-        (temporary / META_FILE).write_text(meta + '\n', 'utf-8')
         (temporary / KEYS_FILE).write_bytes(content.text)
         np.save(temporary / INDEX_FILE, words)
         del words  # a partition's index takes 100 MB
@@ -142,10 +147,14 @@ def write_folder(path: Path, description: Description, content: Content) -> None
         ]:
             (temporary / FAILED_FILE).write_text(''.join(f'{line}\n' for line in lines), 'utf-8')
         with (temporary / ARRAY_FILE).open('wb') as file:
-            write_blocks(file, LOGPROBS, (count, len(description.questions), 2), content.logprobs)
+            answers_hash = write_blocks(file, LOGPROBS, (count, len(description.questions), 2), content.logprobs)
         if content.fingerprints is not None:
             with (temporary / FINGERPRINTS_FILE).open('wb') as file:
                 write_blocks(file, FINGERPRINT, (count,), content.fingerprints)
+        head = {'format': FORMAT, 'format_version': FORMAT_VERSION}
+        hashes = {'keys_hash': keys_hash(content.text), 'answers_hash': answers_hash}
+        meta = json.dumps({**head, **hashes, **description.to_dict()}, indent=2, ensure_ascii=False)
+        (temporary / META_FILE).write_text(meta + '\n', 'utf-8')
 
 
 def read_failures(folder: Path) -> dict[str, str]:

@@ -1,6 +1,9 @@
 """The log-probabilities of yes and no, (N, Q, 2) float32: their file, and what they can be."""
 
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
@@ -74,15 +77,28 @@ def chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield start, np.asarray(array[start : start + step])
 
 
-def write_blocks(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
+def write_blocks(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> str:
     """Write an array of this type and shape, given in blocks of its first axis, as one ``.npy``.
 
     ``np.save`` bypasses the file object, and does not report why writing failed (a full disk).
+
+    Returns:
+        BLAKE2b-64 of what was written, 16 hex digits.
     """
+    digest = blake2b(digest_size=8)
+    data = (np.ascontiguousarray(block, dtype).data for block in blocks)
+    for piece in chain[bytes | memoryview]([npy_header(dtype, shape)], data):
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest()
+
+
+def npy_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """Return how a ``.npy`` file of an array of this type and shape, in C order, begins."""
+    file = BytesIO()
     header = {'descr': np.lib.format.dtype_to_descr(dtype), 'fortran_order': False, 'shape': shape}
     np.lib.format.write_array_header_1_0(file, header)
-    for block in blocks:
-        file.write(np.ascontiguousarray(block, dtype=dtype).data)
+    return file.getvalue()
 
 
 class RowStream(Generic[_Block]):

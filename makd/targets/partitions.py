@@ -1,11 +1,11 @@
 """Answers about many millions of images: a folder of partitions, each a folder of targets."""
 
 import hashlib
-import io
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import accumulate
@@ -15,21 +15,20 @@ from typing import Any
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_folder, replace_folder, write_text
+from makd.files import atomic_folder, read_json, replace_folder, write_text
 from makd.targets.chained import ChainedArray, ChainedKeys
 from makd.targets.description import FORMAT, Description
 from makd.targets.fingerprints import FINGERPRINT
 from makd.targets.folder import (
     FILES,
-    FINGERPRINTS_FILE,
     META_FILE,
     Content,
     TargetsFolder,
     read_failures,
     write_folder,
 )
-from makd.targets.key_index import KEYS_FILE, hash64, keys_hash
-from makd.targets.logprobs import LOGPROBS, chunks
+from makd.targets.key_index import KeyIndex, hash64, keys_hash
+from makd.targets.logprobs import LOGPROBS, chunks, npy_header
 
 PARTITION_SIZE = 4_000_000
 MANIFEST_FILE = 'partitions.json'
@@ -47,6 +46,7 @@ class Partition:
         first_key: The smallest of its keys, by their UTF-8.
         last_key: The largest.
         keys_hash: Hash of its keys in the order of the rows.
+        answers_hash: Hash of its answers, which tells it from the same partition of another run.
     """
 
     name: str
@@ -54,10 +54,14 @@ class Partition:
     first_key: str
     last_key: str
     keys_hash: str
+    answers_hash: str
 
 
 class PartitionedFolder:
     """The partitions of a folder as one folder. Each is opened when it is needed, and checked against the manifest.
+
+    If another folder has taken the path by then, nothing of it is read: the partitions that are open stay as they were,
+    and those that are not raise a TargetsError.
 
     Attributes:
         path: The folder.
@@ -73,9 +77,13 @@ class PartitionedFolder:
         self._opened: dict[int, TargetsFolder] = {}
         self._starts = list(accumulate((partition.count for partition in partitions), initial=0))
         ranges = [(partition.first_key, partition.last_key) for partition in partitions]
-        self.keys = ChainedKeys(self._starts, ranges, lambda number: self._open(number).keys)
-        row_shape = (len(description.questions), 2)
-        self.array = ChainedArray(self._starts, lambda number: self._open(number).array, row_shape, LOGPROBS)
+        self.keys = ChainedKeys(self._starts, ranges, self._open_keys)
+        self.array = ChainedArray(self._starts, self._open_answers, (len(description.questions), 2), LOGPROBS)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open files with this process: a copy opens them when it needs them."""
+        read_on_access = ('failures', 'fingerprints')
+        return {name: value for name, value in vars(self).items() if name not in read_on_access} | {'_opened': {}}
 
     @classmethod
     def open(cls, path: Path) -> 'PartitionedFolder':
@@ -106,33 +114,30 @@ class PartitionedFolder:
     def failures(self) -> dict[str, str]:
         """The reason why answers are missing, for each image with a known reason."""
         found: dict[str, str] = {}
-        for partition in self._partitions:
-            found.update(read_failures(self.path / partition.name))
+        with self._not_replaced():
+            for partition in self._partitions:
+                found.update(read_failures(self.path / partition.name))
         return found
 
     @cached_property
     def fingerprints(self) -> ChainedArray | None:
         """What files the images were, (N,) ``FINGERPRINT``; None if no partition says."""
-        folders = [self.path / partition.name for partition in self._partitions]
-        if not any((folder / FINGERPRINTS_FILE).exists() for folder in folders):
+        with self._not_replaced():
+            found = [part.fingerprints for _, part in self.parts()]
+        if all(known is None for known in found):
             return None
-
-        def open_array(number: int) -> np.ndarray:
-            known = self._open(number).fingerprints
-            return np.zeros(self._partitions[number].count, FINGERPRINT) if known is None else known
-
-        return ChainedArray(self._starts, open_array, (), FINGERPRINT)
+        arrays = [
+            np.zeros(partition.count, FINGERPRINT) if known is None else known
+            for partition, known in zip(self._partitions, found)
+        ]
+        return ChainedArray(self._starts, arrays.__getitem__, (), FINGERPRINT)
 
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of the hashes of questions, keys and answers: that of a single folder of the same content."""
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {'descr': LOGPROBS.str, 'fortran_order': False, 'shape': self.array.shape}
-        )
-        keys, answers = hashlib.sha256(), hashlib.sha256(header.getvalue())
+        keys, answers = hashlib.sha256(), hashlib.sha256(npy_header(LOGPROBS, self.array.shape))
         for _, part in self.parts():
-            keys.update((part.path / KEYS_FILE).read_bytes())
+            keys.update(part.keys.text(range(len(part.keys))))
             for _, block in chunks(part.array):
                 answers.update(block.data)
         parts = [self.description.questions.hash, keys.hexdigest(), answers.hexdigest()]
@@ -156,10 +161,41 @@ class PartitionedFolder:
     def _open(self, number: int) -> TargetsFolder:
         if number not in self._opened:
             partition = self._partitions[number]
-            opened = TargetsFolder.open(self.path / partition.name)
-            _check_member(partition, self.description, opened)
+            with self._not_replaced():
+                opened = TargetsFolder.open(self.path / partition.name)
+                _check_member(partition, self.description, opened)
             self._opened[number] = opened
         return self._opened[number]
+
+    def _open_keys(self, number: int) -> KeyIndex:
+        return self._open(number).keys
+
+    def _open_answers(self, number: int) -> np.ndarray:
+        return self._open(number).array
+
+    @contextmanager
+    def _not_replaced(self) -> Iterator[None]:
+        """Raise a TargetsError if another folder has the path, whatever reading it gave.
+
+        The manifest is looked at afterwards: the folder may be replaced while it is read.
+        """
+        try:
+            yield
+        finally:
+            if not self._has_path():
+                raise TargetsError(
+                    f'{self.path} was replaced while it was open: open it again. Partitions are opened when they are '
+                    'first needed, and those of the former folder are no longer there'
+                ) from None
+
+    def _has_path(self) -> bool:
+        """Say whether the manifest on disk still names these partitions."""
+        try:
+            manifest = read_json(self.path / MANIFEST_FILE, TargetsError)
+        except TargetsError:
+            return False
+        listed = [asdict(partition) for partition in self._partitions]
+        return isinstance(manifest, dict) and manifest.get('partitions_hash') == _hash(listed)
 
     def check_distinct(self) -> None:
         """Raise a TargetsError if a key is in two partitions, which cannot be if their keys do not overlap."""
@@ -267,12 +303,11 @@ def _write_partitions(
     for path in whole.iterdir():  # of a former partition_size, or half-written by a killed process
         if path.name not in names:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    partitions = [_describe(TargetsFolder.open(whole / name)) for name in names]
-    PartitionedFolder(whole, description, partitions).check_distinct()
-    listed = [asdict(partition) for partition in partitions]
+    listed = [asdict(_describe(TargetsFolder.open(whole / name))) for name in names]
     head = {'format': FORMAT, 'format_version': MANIFEST_VERSION}
     manifest = {**head, **description.to_dict(), 'partitions_hash': _hash(listed), 'partitions': listed}
     write_text(whole / MANIFEST_FILE, json.dumps(manifest, indent=2, ensure_ascii=False) + '\n')
+    PartitionedFolder.open(whole).check_distinct()
 
 
 def _is_written(folder: Path, description: Description, content: Content) -> bool:
@@ -286,13 +321,17 @@ def _is_written(folder: Path, description: Description, content: Content) -> boo
 
 
 def _describe(part: TargetsFolder) -> Partition:
-    return Partition(part.path.name, len(part.keys), *part.keys.extremes(), str(part.keys_hash))
+    return Partition(part.path.name, len(part.keys), *part.keys.extremes(), str(part.keys_hash), str(part.answers_hash))
 
 
 def _check_member(partition: Partition, description: Description, found: TargetsFolder) -> None:
     """Raise a TargetsError if a partition is not the one that the manifest names."""
     different = _differences(found.description, description)
-    for field, value in (('keys_hash', found.keys_hash), ('count', len(found.keys))):
+    for field, value in (
+        ('keys_hash', found.keys_hash),
+        ('answers_hash', found.answers_hash),
+        ('count', len(found.keys)),
+    ):
         if value != (expected := getattr(partition, field)):
             different.append(f'its {field} is {value!r}, the manifest says {expected!r}')
     if different:

@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -94,6 +95,10 @@ def test_the_manifest(pair):
     ]
     part = json.loads((pair[1].path / 'part-00001' / 'meta.json').read_text('utf-8'))
     assert content['partitions'][1]['keys_hash'] == part['keys_hash']
+    answers = (pair[1].path / 'part-00001' / 'logprobs.npy').read_bytes()
+    assert (
+        content['partitions'][1]['answers_hash'] == part['answers_hash'] == blake2b(answers, digest_size=8).hexdigest()
+    )
 
 
 @pytest.mark.parametrize('size', [8, 9])
@@ -152,6 +157,16 @@ def test_selections_and_copies_of_the_object(pair, ids):
     check_same(one, parts)
     check_same(one, pickle.loads(pickle.dumps(parts)))
     assert len(pickle.dumps(parts)) < 1000
+
+
+def test_copies_of_the_keys(pair):
+    for targets in pair:
+        targets.keys.find('owl.png')
+        assert targets.fingerprints[0]['hash'] == 1
+        assert targets.failures == FAILURES
+        copy = pickle.loads(pickle.dumps(targets.keys))
+        assert list(copy) == KEYS
+        assert copy.find('owl.png') == 5
 
 
 @pytest.mark.parametrize('size', [1, 2, 7])
@@ -240,6 +255,9 @@ def test_rows_like_those_of_an_array(pair):
         np.testing.assert_array_equal(parts.fingerprints[rows], one.fingerprints[rows])
         assert parts.keys[rows] == one.keys[rows]
     np.testing.assert_array_equal(parts.logprobs_at(np.array([-1, 0])), one.logprobs_at(np.array([-1, 0])))
+    for mask in (np.arange(8) % 3 == 1, np.zeros(8, bool)):
+        np.testing.assert_array_equal(parts.logprobs_at(mask), one.logprobs_at(mask))
+        np.testing.assert_array_equal(parts.fingerprints[mask], one.fingerprints[mask])
     assert parts.keys[-1] == 'zebra/3.png'
     assert parts.fingerprints[np.int64(4)] == one.fingerprints[4]
     assert parts.logprobs_at(np.array([], np.int64)).shape == (0, 3, 2)
@@ -250,6 +268,9 @@ def test_rows_like_those_of_an_array(pair):
             parts.fingerprints[wrong]
         with pytest.raises(IndexError):
             parts.logprobs_at(np.array([0, wrong]))
+    for targets in pair:
+        with pytest.raises(IndexError, match='boolean'):
+            targets.logprobs_at(np.ones(7, bool))
 
 
 def test_the_controls(pair):
@@ -273,6 +294,44 @@ def test_a_folder_is_replaced_by_either_kind(write, tmp_path):
             write('t', 3, overwrite=True)
         (parts.path / place).unlink()
     assert [path.name for path in tmp_path.iterdir()] == ['t']
+
+
+@pytest.mark.parametrize('partition_size', [3, 2, 100, None])
+def test_a_folder_that_is_replaced_while_it_is_open(write, answers, tmp_path, partition_size):
+    """What has been read is of the former folder, and no partition of the new one is taken for one of it."""
+    parts = write('t', 3)
+    np.testing.assert_array_equal(parts.logprobs_of('owl.png'), answers[5])
+    copy = pickle.dumps(parts.keys)
+    if partition_size is None:
+        parts.path.rename(tmp_path / 'away')
+    else:
+        write('t', partition_size, logprobs=answers[::-1], overwrite=True)
+    np.testing.assert_array_equal(parts.logprobs_of('owl.png'), answers[5])
+    for read in (
+        lambda: parts.logprobs_of('bat.png'),
+        lambda: parts.failures,
+        lambda: parts.fingerprints,
+        lambda: parts.content_hash,
+        lambda: pickle.loads(copy).find('bat.png'),
+    ):
+        with pytest.raises(TargetsError, match='t was replaced while it was open: open it again'):
+            read()
+
+
+def test_a_folder_that_is_replaced_by_an_equal_one_is_read_on(write, answers):
+    parts = write('t', 3)
+    write('t', 3, overwrite=True)
+    np.testing.assert_array_equal(parts.logprobs, answers)
+    assert parts.failures == FAILURES
+
+
+def test_an_opened_folder_keeps_its_content_hash(write, answers):
+    parts = write('t', 3)
+    expected = parts.content_hash
+    again = AspectTargets.open(parts.path)
+    np.testing.assert_array_equal(again.logprobs, answers)
+    write('t', 3, SHUFFLED, answers[::-1], overwrite=True)
+    assert again.content_hash == expected
 
 
 # Damage
@@ -364,6 +423,7 @@ def replace_by(write, pair, name, **arguments):
             r"its meta.teacher is {'model': 'n'}, the manifest says {'model': 'm'",
         ),
         (dict(has_label_mass=False), 'its has_label_mass is False, the manifest says True'),
+        (dict(logprobs=np.full((8, 3, 2), -1.0)), "its answers_hash is '[0-9a-f]{16}', the manifest says '"),
     ],
 )
 def test_a_partition_of_other_targets_is_refused(write, pair, arguments, message):
