@@ -152,7 +152,9 @@ const questionButtons = questions.map((question, index) => {
     makeBar(question.yes, null),
     make('span', '', `yes ${number(question.yes)}`),
     make('span', '', `discrim. ${number(question.discrimination)}`),
-    make('span', question.mass !== null && question.mass < 1 - data.suspicious ? 'warn' : '', `mass ${massOf(question)}`),
+    ...(data.hasLabelMass
+      ? [make('span', question.mass !== null && question.mass < 1 - data.suspicious ? 'warn' : '', `mass ${massOf(question)}`)]
+      : []),
     make('span', question.suspicious ? 'warn' : '', `⚠ ${count(question.suspicious)}`),
   );
   numbers.lastChild.title = `${count(question.suspicious)} suspicious answers`;

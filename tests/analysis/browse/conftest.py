@@ -35,6 +35,7 @@ def make_page(picture):
         meta=None,
         failures=None,
         pictures=None,
+        has_label_mass=True,
     ):
         keys = keys or [f'{classes[label]}/{number}.png' for number, label in enumerate(labels)]
         questions = questions or [Question(f'q{number}', f'Is it {number}?') for number in range(yes.shape[1])]
@@ -45,6 +46,7 @@ def make_page(picture):
             logprobs=np.log(np.stack([yes, 1 - yes], axis=-1) * mass[..., None]),
             meta=meta,
             failures=failures,
+            has_label_mass=has_label_mass,
         )
         labels = np.asarray(labels)
         rows = np.arange(len(keys)) if rows is None else rows

@@ -201,6 +201,16 @@ def test_the_dialog_has_all_answers(show, html):
     assert page.locator('#question').inner_text() == 'Is it small?'
 
 
+def test_a_label_mass_that_is_not_known_is_not_shown_as_one(show, make_page, tmp_path):
+    yes = np.array([[0.9], [0.8], [0.1]])
+    page = show(make_page(tmp_path / 'targets', yes, np.ones_like(yes), [0, 0, 0], ['a'], has_label_mass=False))
+    assert page.locator('#questions', has_text='mass').count() == 0
+    choose(page, 'Is it 0?')
+    assert 'label mass not given' in page.locator('#about').inner_text()
+    page.locator('.card').first.click()
+    assert page.locator('#answers td').all_inner_texts()[-1] == 'not given'
+
+
 def test_the_dialog_says_why_there_is_no_answer(show, html):
     page = show(html, '#image=car/7.png')
     assert page.locator('#failure').inner_text() == 'No answer: a strange reason'
