@@ -156,6 +156,19 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode('utf-8'))
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, so that nobody takes what is left of it for the whole: it loses its name first.
+
+    :func:`remove_leftovers` finds the rest if the process is killed.
+
+    Raises:
+        OSError: It cannot be renamed, and is as it was; or not all of its files can be removed.
+    """
+    nameless = _hidden_sibling(path)
+    os.rename(path, nameless)
+    shutil.rmtree(nameless)
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder whose files replace the folder ``path`` once the block ends without an exception.

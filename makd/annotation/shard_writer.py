@@ -16,7 +16,7 @@ import numpy as np
 
 from makd.annotation.answers import Answers
 from makd.errors import TargetsError
-from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, remove_leftovers
+from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, remove_folder, remove_leftovers
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
@@ -26,13 +26,13 @@ from makd.targets.fingerprints import FINGERPRINT, UNKNOWN, find_changed
 from makd.targets.folder import Content
 from makd.targets.key_index import lines_of
 from makd.targets.logprobs import LOGPROBS, find_damage, open_array, write_blocks
-from makd.targets.partitions import PARTITION_SIZE, check_replaceable, partition_rows, write_answers
+from makd.targets.partitions import PARTITION_SIZE, check_replaceable, write_answers
 
 MANIFEST = 'manifest.json'
 LOCK = 'lock'
 FORMAT = 'makd-shards 1'
 _SHOWN = 5
-JOINED = 'joined'  # in DIR.partial, the partitions that are finished
+JOINED = 'joined'  # in DIR.partial, joined-4000000 has the partitions of this size that are finished
 _LISTED = 10  # keys in a message
 _CHECKED = 4096  # images that are compared with their fingerprints at a time
 
@@ -68,8 +68,9 @@ class ShardWriter:
     One process calls :meth:`open`, :meth:`begin` and, at the end, :meth:`finish`; any process on the same file system
     may call :meth:`write` in between.
 
-    A folder of more than ``partition_size`` images consists of partitions, which wait in ``DIR.partial/joined`` for
-    each other: after an interruption, those that are there are not written again.
+    A folder of more than ``partition_size`` images consists of partitions, which wait for each other in a folder of
+    ``DIR.partial`` with the size in its name, such as ``joined-4000000``. After an interruption, those that are there
+    are not written again, unless an answer is still to come.
 
     Args:
         out_dir: The targets folder to write.
@@ -145,12 +146,8 @@ class ShardWriter:
                 shutil.rmtree(self.partial)
             return []
         self._take_lock()
-        if not (self.resume and manifest.exists()):  # shards without a manifest may be from any run
-            for path in self.partial.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name != LOCK:
-                    path.unlink()
+        if not (self.resume and manifest.exists()):
+            self._discard_all()
         tasks = self._left_to_do()
         self._discard_partitions(tasks)
         self._check_room(tasks)
@@ -253,13 +250,17 @@ class ShardWriter:
                 self._content,
                 partition_size=self.partition_size,
                 overwrite=True,
-                unfinished=self.partial / JOINED,
+                unfinished=self._joined,
             )
         targets = AspectTargets.open(self.out_dir)
         if not targets.failures or all(refused for _, _, refused in self._failures(range(len(self._keys)))):
             (self.partial / MANIFEST).unlink()  # first: shards without a manifest are discarded, not resumed
             shutil.rmtree(self.partial)
         return targets
+
+    @property
+    def _joined(self) -> Path:
+        return self.partial / f'{JOINED}-{self.partition_size}'
 
     @property
     def _num_shards(self) -> int:
@@ -283,12 +284,24 @@ class ShardWriter:
             (self._fingerprints_or_unknown(shard)[part] for shard, part in self._shards_of(rows)),
         )
 
+    def _discard_all(self) -> None:
+        """Remove what another run has left, the manifest first: shards without one may be from any run."""
+        with self._keeping_the_shards():
+            for path in sorted(self.partial.iterdir(), key=lambda path: path.name != MANIFEST):
+                if path.is_dir():
+                    remove_folder(path)
+                elif path.name != LOCK:
+                    path.unlink()
+
     def _discard_partitions(self, tasks: Sequence[Task]) -> None:
-        """Remove the finished partitions whose answers will change."""
-        for name, rows in partition_rows(len(self._keys), self.partition_size):
-            shards = range(rows.start // self.shard_size, -(-rows.stop // self.shard_size))
-            if any(task.shard in shards for task in tasks):
-                shutil.rmtree(self.partial / JOINED / name, ignore_errors=True)
+        """Remove the finished partitions if answers will change, and always those of another size.
+
+        While the partitions of one size are used, the answers in those of another may change unnoticed.
+        """
+        with self._keeping_the_shards():
+            for path in self.partial.glob(f'{JOINED}*'):
+                if tasks or path != self._joined:
+                    remove_folder(path)
 
     def _path(self, shard: int, suffix: str) -> Path:
         return self.partial / f'shard-{shard:06d}.{suffix}'

@@ -49,9 +49,11 @@ def export_parquet(
         overwrite: Replace an existing file, or an existing folder with such files only.
 
     Raises:
-        TargetsError: pyarrow is absent, a question's id is that of a column of ours, or the destination exists and is
-            not to be replaced.
+        TargetsError: pyarrow is absent, a question's id is that of a column of ours, ``rows_per_file`` is below 1, or
+            the destination exists and is not to be replaced.
     """
+    if rows_per_file < 1:
+        raise TargetsError(f'rows_per_file={rows_per_file} must be at least 1')
     pa, pq = _import_pyarrow()
     path = Path(destination)
     questions = targets.questions
@@ -100,9 +102,10 @@ def export_parquet(
 def import_parquet(
     source: PathLike, destination: PathLike, *, partition_size: int = PARTITION_SIZE, overwrite: bool = False
 ) -> AspectTargets:
-    """Turn Parquet of :func:`export_parquet` into a folder equal to the exported one, without fingerprints.
+    """Turn Parquet of :func:`export_parquet` into a folder of the same keys, answers, questions and metadata.
 
-    Only the columns ``key`` and ``logprobs`` and the schema's metadata are read; P(yes) follows from them.
+    Parquet has neither the reasons for missing answers (``failed.jsonl``) nor the fingerprints of the images. Only the
+    columns ``key`` and ``logprobs`` and the schema's metadata are read; P(yes) follows from them.
 
     Args:
         source: A file, or a folder of files, which are read in the order of their names.

@@ -249,7 +249,8 @@ def write_answers(
         partition_size: The most images of a partition.
         overwrite: Replace an existing folder of targets.
         unfinished: A folder on the same disk, where partitions wait for the others. If the process is killed, the next
-            one finds them there and does not write them again. Defaults to None: nothing is kept.
+            one finds them there and does not write them again. Only partitions of these answers and this size may be
+            there. Defaults to None: nothing is kept.
 
     Raises:
         TargetsError: A key is invalid, or occurs twice; or the folder exists, and is not to be replaced.
@@ -267,12 +268,6 @@ def write_answers(
     else:
         _write_partitions(unfinished, description, count, content, partition_size)
         replace_folder(path, unfinished)
-
-
-def partition_rows(count: int, partition_size: int) -> Iterator[tuple[str, range]]:
-    """Yield the name of each partition with its rows."""
-    for number, start in enumerate(range(0, count, partition_size)):
-        yield f'part-{number:05d}', range(start, min(start + partition_size, count))
 
 
 def check_replaceable(folder: Path, overwrite: bool) -> None:
@@ -295,12 +290,12 @@ def _write_partitions(
     """Write the partitions that are absent, and the manifest."""
     whole.mkdir(exist_ok=True)
     names = []
-    for name, rows in partition_rows(count, partition_size):
-        part = content(rows)
+    for number, start in enumerate(range(0, count, partition_size)):
+        name, part = f'part-{number:05d}', content(range(start, min(start + partition_size, count)))
         if not _is_written(whole / name, description, part):
             write_folder(whole / name, description, part)
         names.append(name)
-    for path in whole.iterdir():  # of a former partition_size, or half-written by a killed process
+    for path in whole.iterdir():  # half-written by a killed process
         if path.name not in names:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     listed = [asdict(_describe(TargetsFolder.open(whole / name))) for name in names]

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -501,7 +502,7 @@ def test_partitions_that_are_finished_are_not_written_again(tmp_path, questions,
     with kill_at(name):
         annotate(tmp_path / 't', questions, partition_size=3)
     assert sorted(os.listdir(tmp_path)) == ['at_once', 't.partial']
-    joined = tmp_path / 't.partial' / 'joined'
+    joined = tmp_path / 't.partial' / 'joined-3'
     half_written = joined / '.part-00002.0123456789ab.tmp'
     half_written.mkdir()
     (half_written / 'images.txt').touch()
@@ -528,16 +529,50 @@ def test_finished_partitions_of_another_size_are_not_taken(tmp_path, questions, 
 def test_finished_partitions_whose_answers_change_are_written_again(tmp_path, questions, kill_at):
     with kill_at('part-00002'):
         annotate(tmp_path / 't', questions, missing=(1,), partition_size=3)
-    joined = tmp_path / 't.partial' / 'joined'
+    joined = tmp_path / 't.partial' / 'joined-3'
     assert sorted(path.name for path in joined.glob('part-*')) == ['part-00000', 'part-00001']
     writer, tasks = open_writer(tmp_path / 't', questions, partition_size=3)
     assert [list(task.rows) for task in tasks] == [[1]]
-    assert [path.name for path in joined.glob('part-*')] == ['part-00001']
+    assert not joined.exists()
     for task in tasks:
         write(writer, task)
     targets = writer.finish()
     assert (targets.failures, targets.num_missing) == ({}, 0)
     np.testing.assert_array_equal(targets.logprobs, answers(range(7)).astype(np.float32))
+
+
+def test_finished_partitions_are_not_taken_after_a_run_with_another_size(tmp_path, questions, kill_at):
+    """In between, the answers about their images may have changed."""
+    with kill_at('part-00002'):
+        annotate(tmp_path / 't', questions, missing=(2,), shard_size=1, partition_size=3)
+    with kill_at('part-00000'):
+        annotate(tmp_path / 't', questions, shard_size=1, partition_size=2)
+    _, tasks, targets = annotate(tmp_path / 't', questions, shard_size=1, partition_size=3)
+    assert tasks == []
+    assert (targets.failures, targets.num_missing) == ({}, 0)
+    np.testing.assert_array_equal(targets.logprobs, answers(range(7)).astype(np.float32))
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_partitions_that_cannot_be_removed_are_not_taken(tmp_path, questions, kill_at, monkeypatch, resume):
+    """Neither is what is left of a partition: without its reasons, it would look like a whole one."""
+    with kill_at('part-00002'):
+        annotate(tmp_path / 't', questions, missing=(1, 4), partition_size=3)
+
+    def fail(path, ignore_errors=False):
+        for file in path.rglob('failed.jsonl'):
+            file.unlink()
+        if not ignore_errors:
+            raise OSError(errno.EACCES, 'Permission denied', str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, 'rmtree', fail)
+        with pytest.raises(TargetsError, match='Permission denied'):
+            open_writer(tmp_path / 't', questions, partition_size=3, resume=resume)
+    targets = annotate(tmp_path / 't', questions, missing=(4,), partition_size=3)[2]
+    assert targets.failures == {KEYS[4]: 'no image'}
+    kept = [row for row in range(7) if row != 4]
+    np.testing.assert_array_equal(targets.logprobs[kept], answers(kept).astype(np.float32))
 
 
 def test_starting_anew_discards_finished_partitions(tmp_path, questions, kill_at):

@@ -223,6 +223,13 @@ def test_a_key_in_two_files_is_refused(dataset, tmp_path):
         assert not (tmp_path / 'back').exists()
 
 
+def test_files_of_no_rows_are_refused(targets, tmp_path):
+    for name in ('o', 'o.parquet'):
+        with pytest.raises(TargetsError, match='rows_per_file=0 must be at least 1'):
+            parquet.export_parquet(targets, tmp_path / name, rows_per_file=0)
+        assert not (tmp_path / name).exists()
+
+
 def test_a_data_set_is_replaced_if_it_holds_nothing_else(dataset, targets):
     with pytest.raises(TargetsError, match='o exists'):
         parquet.export_parquet(targets, dataset)
