@@ -26,8 +26,25 @@ def read_text(path: str | os.PathLike[str], error: type[MakdError]) -> str:
     Raises:
         MakdError: The file cannot be read or is not UTF-8. It is of the type ``error``.
     """
-    try:
+    with _reading(path, error):
         return Path(path).read_text(encoding='utf-8-sig')
+
+
+def read_json_lines(path: str | os.PathLike[str], error: type[MakdError]) -> Iterator[Any]:
+    """Yield the values of a file with one line of JSON for each, with one line in memory at a time.
+
+    See :func:`read_text` and :func:`parse_json` for what is raised.
+    """
+    with _reading(path, error), Path(path).open(encoding='utf-8-sig', newline='\n') as file:
+        for line in file:
+            if line != '\n':
+                yield parse_json(line, path, error)
+
+
+@contextmanager
+def _reading(path: str | os.PathLike[str], error: type[MakdError]) -> Iterator[None]:
+    try:
+        yield
     except OSError as reason:
         raise error(f'cannot read {path}: {reason.strerror}; check the path') from None
     except UnicodeDecodeError as reason:

@@ -106,7 +106,7 @@ class AnnotationRunner(Runner):
         if finished:
             targets = AspectTargets.open(self.writer.out_dir)
             self.logger.info(already_finished(targets))
-            return {'images': len(targets), 'failed': len(targets.failures)}
+            return {'images': len(targets), 'failed': targets.failure_reasons.total()}
         num_images, num_questions = sum(len(task.rows) for task in tasks), len(self.model.questions)
         if tasks:
             self._begin(num_images)
@@ -187,7 +187,7 @@ class AnnotationRunner(Runner):
             'questions': len(targets.questions),
             **figures,
             'label_mass': float(np.nanmean(mass)) if np.isfinite(mass).any() else float('nan'),
-            'failed': len(targets.failures),
+            'failed': targets.failure_reasons.total(),
             'bounded': self.writer.num_bounded,
         }
         dump(metrics, Path(self.log_dir, f'{self.timestamp}.json'))

@@ -93,9 +93,9 @@ def changed_images(keys: Sequence[str]) -> str:
 def already_finished(targets: AspectTargets) -> str:
     """Return the message of a run that finds its folder finished."""
     message = f'{targets.path} is finished: {len(targets)} images, the same annotator and questions. Nothing is done.'
-    if targets.failures:
+    if failed := targets.failure_reasons:
         message += (
-            f' {len(targets.failures)} of them lack answers ({_counted(targets.failures)}), and are not tried again: '
+            f' {failed.total()} of them lack answers ({_counted(failed)}), and are not tried again: '
             '--no-resume annotates everything anew.'
         )
     return message
@@ -133,8 +133,8 @@ def summary(
             ('label mass', f'p(yes) + p(no) is {np.nanmean(mass):.3f} on average, {low} questions are below {LOW_MASS}')
         )
         rows += [('', f'{mass[column]:.3f}  {targets.questions[int(column)].text}') for column in np.argsort(mass)[:3]]
-    if targets.failures:
-        rows.append(('failed', f'{len(targets.failures)} images, see failed.jsonl: {_counted(targets.failures)}'))
+    if failed := targets.failure_reasons:
+        rows.append(('failed', f'{failed.total()} images, see failed.jsonl: {_counted(failed)}'))
     if bounded:
         rows.append(('bounded', f'{bounded} values are only bounds'))
     if usage:
@@ -149,8 +149,8 @@ def _speed(figures: Mapping[str, float]) -> str:
     )
 
 
-def _counted(failures: Mapping[str, str]) -> str:
-    return '; '.join(f'{count} x {reason}' for reason, count in Counter(failures.values()).most_common(10))
+def _counted(failed: Counter[str]) -> str:
+    return '; '.join(f'{count} x {reason}' for reason, count in failed.most_common(10))
 
 
 def _duration(seconds: float) -> str:

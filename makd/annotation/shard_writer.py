@@ -16,7 +16,7 @@ import numpy as np
 
 from makd.annotation.answers import Answers
 from makd.errors import TargetsError
-from makd.files import atomic_file, open_npy, parse_json, read_json, read_text, remove_folder, remove_leftovers
+from makd.files import atomic_file, open_npy, read_json, read_json_lines, remove_folder, remove_leftovers
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
@@ -253,7 +253,7 @@ class ShardWriter:
                 unfinished=self._joined,
             )
         targets = AspectTargets.open(self.out_dir)
-        if not targets.failures or all(refused for _, _, refused in self._failures(range(len(self._keys)))):
+        if not targets.failure_reasons or all(refused for _, _, refused in self._failures(range(len(self._keys)))):
             (self.partial / MANIFEST).unlink()  # first: shards without a manifest are discarded, not resumed
             shutil.rmtree(self.partial)
         return targets
@@ -338,9 +338,7 @@ class ShardWriter:
         path = self._path(shard, 'jsonl')
         if not path.exists():
             return {}
-        lines = [line for line in read_text(path, TargetsError).split('\n') if line]
-        entries = [parse_json(line, path, TargetsError) for line in lines]
-        return {entry.pop('row'): entry for entry in entries}
+        return {entry.pop('row'): entry for entry in read_json_lines(path, TargetsError)}
 
     def _without_answer(self, shard: int) -> list[int]:
         missing = np.isnan(self._read(shard)).any(axis=(1, 2))

@@ -1,6 +1,7 @@
 """The answers of a multimodal LLM about the images of a dataset, on disk."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -168,6 +169,15 @@ class AspectTargets:
             TargetsError: The file is damaged.
         """
         return self._folder.failures
+
+    @property
+    def failure_reasons(self) -> Counter[str]:
+        """How many images lack answers for each of the known reasons, without a list of all images that do.
+
+        Raises:
+            TargetsError: The file is damaged.
+        """
+        return self._folder.failure_reasons
 
     @property
     def fingerprints(self) -> np.ndarray | ChainedArray | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_folder, file_sha256, open_npy, parse_json, read_text
+from makd.files import atomic_folder, file_sha256, open_npy, read_json_lines
 from makd.targets.description import FORMAT, Description
 from makd.targets.fingerprints import FINGERPRINT
 from makd.targets.key_index import INDEX_FILE, KEYS_FILE, NEWLINE, KeyIndex, build_words, keys_hash
@@ -99,7 +100,12 @@ class TargetsFolder:
     @cached_property
     def failures(self) -> dict[str, str]:
         """The reason why answers are missing, for each image with a known reason."""
-        return read_failures(self.path)
+        return dict(read_failures(self.path))
+
+    @cached_property
+    def failure_reasons(self) -> Counter[str]:
+        """How many images lack answers for each of the known reasons."""
+        return Counter(reason for _, reason in read_failures(self.path))
 
     @cached_property
     def fingerprints(self) -> np.ndarray | None:
@@ -157,21 +163,21 @@ def write_folder(path: Path, description: Description, content: Content) -> None
         (temporary / META_FILE).write_text(meta + '\n', 'utf-8')
 
 
-def read_failures(folder: Path) -> dict[str, str]:
-    """Return the reason why answers are missing, for each image with a known reason.
+def read_failures(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield each image whose answers are missing for a known reason, with the reason.
 
     Raises:
         TargetsError: The file is damaged.
     """
     path = folder / FAILED_FILE
     if not path.exists():
-        return {}
-    try:
-        lines = [line for line in read_text(path, TargetsError).split('\n') if line]
-        entries = [parse_json(line, path, TargetsError) for line in lines]
-        return {entry['key']: entry['reason'] for entry in entries}
-    except (KeyError, TypeError) as error:
-        raise TargetsError(f'{path} is damaged ({error}): annotate again, or remove it') from None
+        return
+    for entry in read_json_lines(path, TargetsError):
+        match entry:
+            case {'key': str(key), 'reason': str(reason)}:
+                yield key, reason
+            case _:
+                raise TargetsError(f'{path} is damaged ({entry!r:.100}): annotate again, or remove it')
 
 
 def _check_files(folder: Path) -> None:

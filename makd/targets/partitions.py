@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -118,6 +119,13 @@ class PartitionedFolder:
             for partition in self._partitions:
                 found.update(read_failures(self.path / partition.name))
         return found
+
+    @cached_property
+    def failure_reasons(self) -> Counter[str]:
+        """How many images lack answers for each of the known reasons."""
+        with self._not_replaced():
+            folders = (self.path / partition.name for partition in self._partitions)
+            return Counter(reason for folder in folders for _, reason in read_failures(folder))
 
     @cached_property
     def fingerprints(self) -> ChainedArray | None:

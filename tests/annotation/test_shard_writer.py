@@ -582,24 +582,25 @@ def test_starting_anew_discards_finished_partitions(tmp_path, questions, kill_at
     assert os.listdir(tmp_path / 't.partial') == ['lock']
 
 
-def test_joining_holds_a_partition_in_memory_not_all(tmp_path):
+@pytest.mark.parametrize(('value', 'reason'), [(-1, None), (np.nan, 'no image')])
+def test_joining_holds_a_partition_in_memory_not_all(tmp_path, value, reason):
     questions = QuestionSet([Question('a', 'a?')])
-    keys = [f'{"x" * 90}/{index:06d}' for index in range(40_000)]
+    keys = [f'{"x" * 90}/{index:06d}' for index in range(10_000)]
     text = encode_keys(keys, tmp_path)
     peaks = {}
-    for partition_size in (4_000, 40_000):
+    for partition_size in (1_000, 10_000):
         out_dir = tmp_path / str(partition_size)
         writer, tasks = open_writer(
-            out_dir, questions, KeyIndex(text, build_words(text, tmp_path)), {}, True, 1_000, partition_size
+            out_dir, questions, KeyIndex(text, build_words(text, tmp_path)), {}, True, 250, partition_size
         )
         writer.begin({})
         for task in tasks:
-            writer.write(task, [Answers(np.full((1, 2), -1, np.float32))] * 1000, [FILE] * 1000)
+            writer.write(task, [Answers(np.full((1, 2), value, np.float32), reason)] * 250, [FILE] * 250)
         tracemalloc.start()
         writer.finish()
         peaks[partition_size] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peaks[4_000] < peaks[40_000] / 4
+    assert peaks[1_000] < peaks[10_000] / 4
 
 
 def test_importing_it_does_not_import_torch():

@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from collections import Counter
 from hashlib import blake2b
 
 import numpy as np
@@ -121,6 +122,7 @@ def check_same(one, parts):
     assert len(parts) == len(one)
     assert parts.questions == one.questions
     assert (parts.meta, parts.has_label_mass, parts.failures) == (one.meta, one.has_label_mass, one.failures)
+    assert parts.failure_reasons == one.failure_reasons == Counter(one.failures.values())
     assert parts.num_missing == one.num_missing
     assert parts.content_hash == one.content_hash
     np.testing.assert_array_equal(parts.logprobs, one.logprobs)
@@ -310,6 +312,7 @@ def test_a_folder_that_is_replaced_while_it_is_open(write, answers, tmp_path, pa
     for read in (
         lambda: parts.logprobs_of('bat.png'),
         lambda: parts.failures,
+        lambda: parts.failure_reasons,
         lambda: parts.fingerprints,
         lambda: parts.content_hash,
         lambda: pickle.loads(copy).find('bat.png'),
