@@ -1,6 +1,5 @@
 """Each epoch has random numbers of its own, which depend on the seed and on nothing that an interruption changes."""
 
-import gc
 import random
 import uuid
 
@@ -71,6 +70,7 @@ def drawn(tmp_path, resume=False, kill_after=None, train_cfg=None, seed=3, **loa
             runner.train()
     else:
         runner.train()
+    runner.train_dataloader._iterator = None  # ends persistent workers; the garbage collector waits 5 s for each
     return torch.stack(runner.model.batches), torch.stack(runner.model.layer)
 
 
@@ -81,13 +81,6 @@ class Kill(Hook):
     def after_train_iter(self, runner, *args, **kwargs):
         if runner.iter + 1 == self.step:
             raise InterruptedError
-
-
-@pytest.fixture(autouse=True)
-def no_workers_are_left():
-    """Persistent workers live as long as their loader, and keep open what other tests wait to be closed."""
-    yield
-    gc.collect()
 
 
 WORKERS = [
