@@ -13,29 +13,24 @@ annotation run, to see which share of the time the model is busy.
 """
 
 import argparse
-import random
 import tempfile
-from collections.abc import Callable
-from statistics import mean, median
+from statistics import median
 
 import numpy as np
 import torch
 from measure import peak_memory, seconds
 from mmengine.device import get_device
 from PIL import Image
+from prefix_workload import QUESTIONS, PrefixWorkload, prompt_ids, read
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from makd.annotation.annotation_runner import AnnotationRunner
 from makd.annotation.annotators import Annotator, Answers
 from makd.annotation.annotators.prefix_scorer import PrefixScorer
-from makd.annotation.annotators.self_check import checked_suffixes, self_check
 from makd.questions import Question, QuestionSet
 
 IMAGE_TOKEN = 10
-QUESTIONS, PREFIX, IMAGE_TOKENS = 50, 272, 256
-YES, NO = 20, 21
+IMAGE_TOKENS = 256
 
 
 def reference_model() -> torch.nn.Module:
@@ -62,19 +57,6 @@ def reference_model() -> torch.nn.Module:
     )
     config = InternVLConfig(vision_config=vision, text_config=text, image_token_id=IMAGE_TOKEN)
     return InternVLForConditionalGeneration._from_config(config).eval().to(get_device())
-
-
-def read(logits: Tensor, suffix: Tensor, position: Tensor) -> Tensor:
-    """Return log p(yes) and log p(no), as the annotator does."""
-    return logits[:, [YES, NO]] - logits.logsumexp(dim=-1, keepdim=True)
-
-
-def flops(work: Callable[[], object]) -> int:
-    """Return the number of floating-point operations in the work's matrix products, including attention."""
-    # The counter does not know the fused attention of CPUs.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
 
 
 class Preparer:
@@ -134,46 +116,29 @@ def main() -> None:
     parser.add_argument('--images', type=int, default=10, help='photographs for the second part')
     args = parser.parse_args()
     torch.manual_seed(0)
-    draw = random.Random(0)
-    model = reference_model()
-    words = range(100, 92000)
-    suffixes = [draw.choices(words, k=16 + 12 * i // (QUESTIONS - 1)) for i in range(QUESTIONS)]
-    draw.shuffle(suffixes)
-    text = draw.choices(words, k=PREFIX - IMAGE_TOKENS)
-    ids = torch.tensor([[*text[:8], *[IMAGE_TOKEN] * IMAGE_TOKENS, *text[8:]]])
-    inputs, other = ({'input_ids': ids, 'pixel_values': torch.randn(1, 3, 448, 448)} for _ in range(2))
-    scorer = PrefixScorer(model, suffixes, read, chunk_size=args.chunk_size)
+    ids = prompt_ids([IMAGE_TOKEN] * IMAGE_TOKENS)
+    images = [{'input_ids': ids, 'pixel_values': torch.randn(1, 3, 448, 448)} for _ in range(2)]
+    workload = PrefixWorkload(reference_model(), images)
+    report = workload.check()
+    print(f'self-check: {report}')
+    scorer = workload.scorer(report['scoring'], args.chunk_size)
+    possible, needed = workload.least_flops(), workload.plain_flops()
+    limit = needed / possible
 
-    def whole(index: int, inputs: dict[str, Tensor] = inputs) -> dict[str, Tensor]:
-        return {**inputs, 'input_ids': torch.cat([ids, torch.tensor([suffixes[index]])], dim=1)}
+    naive, ours, ratios = [], [], []
+    for number in range(args.rounds + 1):
+        n = seconds(workload.plain_timed) * QUESTIONS / len(workload.timed)
+        o = seconds(lambda: scorer.score(images[0]))
+        if number > 0:  # the first round is a warm-up
+            naive.append(n)
+            ours.append(o)
+            ratios.append(n / o)
+        print(f'\rround {number} of {args.rounds}', end='', flush=True)
 
-    prompts = [[whole(index, image) for index in checked_suffixes(scorer)] for image in (inputs, other)]
-    print(f'self-check: {self_check(scorer, prompts, [inputs, other])}')
-    timed = sorted(range(QUESTIONS), key=lambda index: len(suffixes[index]))[5::10]
-
-    def plain(index: int) -> Tensor:
-        return scorer.generate(index, whole(index))[0]
-
-    with torch.inference_mode():
-        single = PrefixScorer(model, suffixes, read, chunk_size=1)  # nothing is padded
-        single.mode = 'shared'
-        possible = flops(lambda: single.score(inputs))
-        needed = mean(flops(lambda index=index: plain(index)) for index in timed) * QUESTIONS
-        limit = needed / possible
-
-        naive, ours, ratios = [], [], []
-        for number in range(args.rounds + 1):
-            n = mean(seconds(lambda index=index: plain(index)) for index in timed) * QUESTIONS
-            o = seconds(lambda: scorer.score(inputs))
-            if number > 0:  # the first round is a warm-up
-                naive.append(n)
-                ours.append(o)
-                ratios.append(n / o)
-            print(f'\rround {number} of {args.rounds}', end='', flush=True)
-
-        expected = torch.stack([read(plain(index), None, None)[0] for index in timed]).cpu()
-        difference = (scorer.score(inputs)[0, timed] - expected).abs().max()
-        memory = [peak_memory(lambda: plain(timed[-1])), peak_memory(lambda: scorer.score(inputs))]
+    expected = torch.stack([read(workload.plain(index), None, None)[0] for index in workload.timed]).cpu()
+    difference = (scorer.score(images[0])[0, workload.timed] - expected).abs().max()
+    longest = workload.timed[-1]
+    memory = [peak_memory(lambda: workload.plain(longest)), peak_memory(lambda: scorer.score(images[0]))]
     print(f'\r{QUESTIONS} questions about one image: plain {median(naive):.2f} s, shared prefix {median(ours):.2f} s')
     print(f'speed-up {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {args.rounds} rounds)')
     reached = median(ratios) / limit

@@ -9,7 +9,7 @@ otherwise.
 
 import argparse
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 
 import torch
@@ -17,21 +17,22 @@ from measure import take_turns
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.device import get_device
+from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader
 
 
-def training(cfg: Config, steps: int) -> Callable[[], None]:
-    """Return a function that runs training steps of a config on preloaded batches."""
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    size = cfg.train_dataloader.batch_size
-    batches = [default_collate([dataset[(i * size + j) % len(dataset)] for j in range(size)]) for i in range(4)]
-    cfg.model.data_preprocessor = cfg.data_preprocessor
-    model = MODELS.build(cfg.model).to(get_device())
+def make_model(cfg: Config) -> BaseModel:
+    """Return the model of a config with its initial weights, ready to be trained."""
+    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor}).to(get_device())
     model.init_weights()
-    model.train()
+    return model.train()
+
+
+def training_steps(model: BaseModel, cfg: Config, batches: Sequence[dict], steps: int) -> Callable[[], None]:
+    """Return a function that runs training steps of a config's optimizer on batches in memory."""
     optimizer = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
 
     def work() -> None:
@@ -39,6 +40,14 @@ def training(cfg: Config, steps: int) -> Callable[[], None]:
             model.train_step(batches[step % len(batches)], optimizer)
 
     return work
+
+
+def training(cfg: Config, steps: int) -> Callable[[], None]:
+    """Return a function that runs training steps of a config on preloaded batches."""
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    size = cfg.train_dataloader.batch_size
+    batches = [default_collate([dataset[(i * size + j) % len(dataset)] for j in range(size)]) for i in range(4)]
+    return training_steps(make_model(cfg), cfg, batches, steps)
 
 
 def loading(cfg: Config, steps: int) -> Callable[[], None]:

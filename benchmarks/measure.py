@@ -1,4 +1,4 @@
-"""Time and memory of a piece of work, for the other benchmarks."""
+"""Time, memory and arithmetic of a piece of work, for the other benchmarks."""
 
 import itertools
 import time
@@ -7,7 +7,9 @@ from statistics import median
 
 import torch
 from mmengine.device import get_device
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def stopwatch() -> float:
@@ -56,3 +58,23 @@ def peak_memory(work: Callable[[], object]) -> float:
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == '[memory]']
     sizes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
     return max(itertools.accumulate(sizes)) / 1e6
+
+
+def flops(work: Callable[[], object]) -> int:
+    """Return the number of floating-point operations in the work's matrix products, including attention."""
+    # The counter does not know the fused attention of CPUs.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def peak_flops(dtype: torch.dtype, size: int) -> float:
+    """Return the floating-point operations per second of the fastest of several products of large matrices."""
+    left, right = torch.randn(2, size, size, dtype=dtype, device=get_device())
+    products = 10
+
+    def work() -> None:
+        for _ in range(products):
+            left @ right
+
+    return products * 2 * size**3 / min(seconds(work) for _ in range(6))
