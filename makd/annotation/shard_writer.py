@@ -2,7 +2,6 @@
 
 import fcntl
 import glob
-import hashlib
 import json
 import os
 import shutil
@@ -15,8 +14,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from makd.annotation.answers import Answers
+from makd.annotation.shard_files import ShardFiles
+from makd.annotation.shard_manifest import MANIFEST, describe, read_manifest, refuse_another
 from makd.errors import TargetsError
-from makd.files import atomic_file, open_npy, read_json, read_json_lines, remove_folder, remove_leftovers
+from makd.files import atomic_file, remove_folder, remove_leftovers
 from makd.questions import QuestionSet
 from makd.ranges import Count
 from makd.registry import WRITERS
@@ -25,13 +26,10 @@ from makd.targets.description import Description
 from makd.targets.fingerprints import FINGERPRINT, UNKNOWN, find_changed
 from makd.targets.folder import Content
 from makd.targets.key_index import lines_of
-from makd.targets.logprobs import LOGPROBS, find_damage, open_array, write_blocks
+from makd.targets.logprobs import find_damage
 from makd.targets.partitions import PARTITION_SIZE, check_replaceable, write_answers
 
-MANIFEST = 'manifest.json'
 LOCK = 'lock'
-FORMAT = 'makd-shards 1'
-_SHOWN = 5
 JOINED = 'joined'  # in DIR.partial, joined-4000000 has the partitions of this size that are finished
 _LISTED = 10  # keys in a message
 _CHECKED = 4096  # images that are compared with their fingerprints at a time
@@ -56,14 +54,11 @@ class Task:
 class ShardWriter:
     """Writes the answers about N images, and knows after an interruption what is left to do.
 
-    Shard i holds the images [i S, (i + 1) S) of the N keys. The shards of ``DIR`` are written to ``DIR.partial``; once
-    all exist, they become ``DIR``. ``manifest.json`` describes the annotator, the questions and the images;
-    ``shard-000012.npy`` is (n, Q, 2) float32, [log p(yes), log p(no)] with NaN where there is no answer;
-    ``shard-000012.jsonl``, written before it, has the reason for each image without answers, and
-    ``shard-000012.files`` what files the images were, (n,) ``FINGERPRINT``. A shard appears whole or not at all, so
-    one that exists is finished. The finished folder depends only on the images and answers: neither on which process
-    wrote which shard, nor on interruptions. While images lack answers, the shards stay, and the next run asks about
-    those images only, and about those that have been replaced by others of the same name.
+    The shards of ``DIR``, :class:`~makd.annotation.shard_files.ShardFiles`, are written to ``DIR.partial``; once all
+    exist, they become ``DIR``. ``manifest.json`` describes the annotator, the questions and the images. A shard appears
+    whole or not at all, so one that exists is finished. The finished folder depends only on the images and answers:
+    neither on which process wrote which shard, nor on interruptions. While images lack answers, the shards stay, and
+    the next run asks about those images only, and about those that have been replaced by others of the same name.
 
     One process calls :meth:`open`, :meth:`begin` and, at the end, :meth:`finish`; any process on the same file system
     may call :meth:`write` in between.
@@ -104,6 +99,7 @@ class ShardWriter:
         self.changed: list[str] = []
         self.num_unchecked = 0
         self.num_bounded = 0
+        self._shards = ShardFiles(self.partial, shard_size)
         self._lock: BinaryIO | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -128,17 +124,19 @@ class ShardWriter:
                 has no room for the answers.
         """
         self._questions, self._keys, self._data_root = questions, keys, data_root
-        self._manifest = _describe(questions, keys, identity, self.shard_size)
+        self._shards = ShardFiles(self.partial, self.shard_size, len(keys), len(questions))
+        self._manifest = describe(questions, keys, identity, self.shard_size)
         manifest = self.partial / MANIFEST
         if not self.resume:
             if self.out_dir.exists():
                 check_replaceable(self.out_dir, overwrite=True)
         elif manifest.exists():
-            self._refuse_another(manifest, _read_json(manifest))
+            refuse_another(manifest, read_manifest(manifest), self._manifest)
         elif self.out_dir.exists():
             targets = AspectTargets.open(self.out_dir)
             sections = {section: targets.meta.get(section) for section in identity}
-            self._refuse_another(self.out_dir, _describe(targets.questions, targets.keys, sections, self.shard_size))
+            found = describe(targets.questions, targets.keys, sections, self.shard_size)
+            refuse_another(self.out_dir, found, self._manifest)
             self._refuse_changed_images(targets)
             self.finished = True
             if self.partial.exists():  # a run was killed while removing its shards, or before it began anew
@@ -167,7 +165,7 @@ class ShardWriter:
             self._manifest['notes'] = dict(notes)
             with self._keeping_the_shards(), atomic_file(path) as file:
                 file.write((json.dumps(self._manifest, indent=2, ensure_ascii=False) + '\n').encode('utf-8'))
-        return _read_json(path)['notes']
+        return read_manifest(path)['notes']
 
     def write(
         self,
@@ -199,8 +197,8 @@ class ShardWriter:
         files: np.ndarray | None = np.array(fingerprints, FINGERPRINT)
         first = task.shard * self.shard_size
         if task.again:
-            merged, former_notes = np.array(self._read(task.shard)), self._read_notes(task.shard)
-            merged_files = self._read_fingerprints(task.shard)
+            merged, former_notes = np.array(self._shards.read(task.shard)), self._shards.read_notes(task.shard)
+            merged_files = self._shards.read_fingerprints(task.shard)
             for row, pairs, file_now in zip(task.rows, logprobs, fingerprints):
                 index = row - first
                 replaced = merged_files is not None and _are_different(merged_files[index], file_now)
@@ -213,21 +211,12 @@ class ShardWriter:
                     notes.pop(row, None)
             logprobs, notes, files = merged, {**former_notes, **notes}, merged_files
         with self._keeping_the_shards():
-            with atomic_file(self._path(task.shard, 'jsonl')) as file:
-                for row in sorted(notes):
-                    file.write((json.dumps({'row': row, **notes[row]}, ensure_ascii=False) + '\n').encode('utf-8'))
-            # The answers end a new shard. In a finished one they come first: if the process is killed in between,
-            # answers about a former image must not stand beside the fingerprint of the new one.
-            for suffix in ('npy', 'files') if task.again else ('files', 'npy'):
-                array, dtype = (logprobs, LOGPROBS) if suffix == 'npy' else (files, FINGERPRINT)
-                if array is not None:
-                    with atomic_file(self._path(task.shard, suffix)) as file:
-                        write_blocks(file, dtype, array.shape, [array])
+            self._shards.write(task.shard, logprobs, notes, files, task.again)
 
     def written(self, tasks: Sequence[Task]) -> int:
         """Return how many images are in the shards of new tasks that have been written by now."""
         names = set(os.listdir(self.partial))
-        return sum(len(task.rows) for task in tasks if not task.again and self._path(task.shard, 'npy').name in names)
+        return sum(len(task.rows) for task in tasks if not task.again and self._shards.path(task.shard).name in names)
 
     def finish(self, has_label_mass: bool = True) -> AspectTargets:
         """Join the shards, with one in memory at a time, and remove them if no image is to be asked about again.
@@ -239,8 +228,8 @@ class ShardWriter:
             TargetsError: A shard is absent or damaged, or the folder cannot be written.
         """
         os.listdir(self.partial)  # makes network file systems look for the other machines' files
-        manifest = _read_json(self.partial / MANIFEST)
-        notes = (note for shard in range(self._num_shards) for note in self._read_notes(shard).values())
+        manifest = read_manifest(self.partial / MANIFEST)
+        notes = (note for shard in range(len(self._shards)) for note in self._shards.read_notes(shard).values())
         self.num_bounded = sum(note['bounded'] for note in notes)
         with self._keeping_the_shards():
             write_answers(
@@ -253,7 +242,8 @@ class ShardWriter:
                 unfinished=self._joined,
             )
         targets = AspectTargets.open(self.out_dir)
-        if not targets.failure_reasons or all(refused for _, _, refused in self._failures(range(len(self._keys)))):
+        failures = self._shards.failures(range(len(self._keys))) if targets.failure_reasons else ()
+        if all(refused for _, _, refused in failures):
             (self.partial / MANIFEST).unlink()  # first: shards without a manifest are discarded, not resumed
             shutil.rmtree(self.partial)
         return targets
@@ -262,26 +252,13 @@ class ShardWriter:
     def _joined(self) -> Path:
         return self.partial / f'{JOINED}-{self.partition_size}'
 
-    @property
-    def _num_shards(self) -> int:
-        return -(-len(self._keys) // self.shard_size)
-
-    def _rows(self, shard: int) -> range:
-        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, len(self._keys)))
-
-    def _shards_of(self, rows: range) -> Iterator[tuple[int, slice]]:
-        """Yield the shards that hold some of the rows, with the part of the shard that these are."""
-        for shard in range(rows.start // self.shard_size, -(-rows.stop // self.shard_size)):
-            first = shard * self.shard_size
-            yield shard, slice(max(rows.start - first, 0), rows.stop - first)
-
     def _content(self, rows: range) -> Content:
         """Return what the folder is to hold about the rows, with one shard in memory at a time."""
         return Content(
             lines_of(self._keys, rows, self.out_dir),
-            (self._read_or_raise(shard)[part] for shard, part in self._shards_of(rows)),
-            ((self._keys[row], reason) for row, reason, _ in self._failures(rows)),
-            (self._fingerprints_or_unknown(shard)[part] for shard, part in self._shards_of(rows)),
+            (self._shards.read_or_raise(shard)[part] for shard, part in self._shards.of_rows(rows)),
+            ((self._keys[row], reason) for row, reason, _ in self._shards.failures(rows)),
+            (self._shards.fingerprints_or_unknown(shard)[part] for shard, part in self._shards.of_rows(rows)),
         )
 
     def _discard_all(self) -> None:
@@ -303,60 +280,9 @@ class ShardWriter:
                 if tasks or path != self._joined:
                     remove_folder(path)
 
-    def _path(self, shard: int, suffix: str) -> Path:
-        return self.partial / f'shard-{shard:06d}.{suffix}'
-
-    def _read(self, shard: int) -> np.ndarray:
-        """Return a shard, (n, Q, 2); an empty array if it is absent or damaged."""
-        try:
-            return open_array(self._path(shard, 'npy'))
-        except (TargetsError, OSError):
-            return np.empty((0, 0, 2), np.float32)
-
-    def _is_done(self, shard: int) -> bool:
-        return self._read(shard).shape == (len(self._rows(shard)), len(self._questions), 2)
-
-    def _read_or_raise(self, shard: int) -> np.ndarray:
-        if not self._is_done(shard):
-            raise TargetsError(f'{self._path(shard, "npy")} is absent or damaged: give the same command again')
-        return self._read(shard)
-
-    def _read_fingerprints(self, shard: int) -> np.ndarray | None:
-        """Return what files the images of a shard were; None in a shard of a makd that did not store it."""
-        try:
-            files = np.array(open_npy(self._path(shard, 'files'), TargetsError))  # not a view of a file to be replaced
-        except (OSError, TargetsError):
-            return None
-        return files if files.dtype == FINGERPRINT and files.shape == self._read(shard).shape[:1] else None
-
-    def _fingerprints_or_unknown(self, shard: int) -> np.ndarray:
-        files = self._read_fingerprints(shard)
-        return np.zeros(len(self._rows(shard)), FINGERPRINT) if files is None else files
-
-    def _read_notes(self, shard: int) -> dict[int, dict[str, Any]]:
-        """Return the notes on the images of a shard, by row."""
-        path = self._path(shard, 'jsonl')
-        if not path.exists():
-            return {}
-        return {entry.pop('row'): entry for entry in read_json_lines(path, TargetsError)}
-
-    def _without_answer(self, shard: int) -> list[int]:
-        missing = np.isnan(self._read(shard)).any(axis=(1, 2))
-        return [self._rows(shard)[index] for index in np.flatnonzero(missing)]
-
-    def _failures(self, rows: range) -> Iterator[tuple[int, str, bool]]:
-        """Yield each image without all answers, in order: row, reason, and whether the model refused."""
-        for shard, _ in self._shards_of(rows):
-            if lacking := [row for row in self._without_answer(shard) if row in rows]:
-                notes = self._read_notes(shard)
-                # A kill between notes and shard of a second try leaves the notes ahead of the answers.
-                for row in lacking:
-                    note = notes.get(row, {})
-                    yield row, note.get('reason') or 'interrupted', note.get('refused', False)
-
     def _left_to_do(self) -> list[Task]:
-        done = {shard for shard in range(self._num_shards) if self._is_done(shard)}
-        absent = [Task(shard, self._rows(shard)) for shard in range(self._num_shards) if shard not in done]
+        done = {shard for shard in range(len(self._shards)) if self._shards.is_there(shard)}
+        absent = [Task(shard, self._shards.rows(shard)) for shard in range(len(self._shards)) if shard not in done]
         again = [Task(shard, self._to_ask_again(shard), again=True) for shard in sorted(done)]
         return absent + [task for task in again if task.rows]
 
@@ -365,17 +291,17 @@ class ShardWriter:
 
         An image about which the model refused to answer is not asked about again.
         """
-        lacking, files = self._without_answer(shard), self._read_fingerprints(shard)
+        lacking, files = self._shards.without_answer(shard), self._shards.read_fingerprints(shard)
         if lacking:
-            notes = self._read_notes(shard)
+            notes = self._shards.read_notes(shard)
             lacking = [row for row in lacking if not notes.get(row, {}).get('refused')]
         if files is None:
-            self.num_unchecked += len(self._rows(shard))
+            self.num_unchecked += len(self._shards.rows(shard))
             return lacking
-        changed = self._changed(self._rows(shard), files)
+        changed = self._changed(self._shards.rows(shard), files)
         self.changed += [self._keys[row] for row in changed]
         # A kill between the answers and the fingerprints of a second try leaves answers about an unknown file.
-        unknown = (self._rows(shard)[index] for index in np.flatnonzero(files['hash'] == 0))
+        unknown = (self._shards.rows(shard)[index] for index in np.flatnonzero(files['hash'] == 0))
         return sorted({*lacking, *changed, *unknown})
 
     def _changed(self, rows: Sequence[int], files: np.ndarray) -> list[int]:
@@ -436,40 +362,10 @@ class ShardWriter:
                 f'{self.partial}: fix the cause and give the same command again'
             ) from error
 
-    def _refuse_another(self, place: Path, on_disk: Mapping[str, Any]) -> None:
-        found, wanted = dict(_flat(on_disk, '')), dict(_flat(self._manifest, ''))
-        different = [
-            f'{field.removeprefix("identity.")}: on disk {found.get(field)!r}, in the config {wanted.get(field)!r}'
-            for field in {**wanted, **found}
-            if found.get(field) != wanted.get(field) and not field.startswith('notes')
-        ]
-        if different:
-            listed = '\n  '.join(different[:_SHOWN] + ['...'] * (len(different) > _SHOWN))
-            raise TargetsError(
-                f'{place} has answers that must not be mixed with the answers of this run:\n  {listed}\nRestore the '
-                'config, choose another folder (writer.out_dir), or start anew with --no-resume, which discards them.'
-            )
-
 
 def _are_different(former: np.void, now: tuple[int, int, int]) -> bool:
     """Say whether two known files have another content."""
     return UNKNOWN not in (former.item(), now) and former['hash'] != now[2]
-
-
-def _describe(
-    questions: QuestionSet, keys: Sequence[str], identity: Mapping[str, Any], shard_size: int
-) -> dict[str, Any]:
-    """Return the description that distinguishes one run's answers from another's, as JSON values."""
-    digest = hashlib.sha256()
-    for key in keys:
-        digest.update(f'{key}\n'.encode())
-    return {
-        'format': FORMAT,
-        'questions': [[question.id, question.text] for question in questions],
-        'images': {'count': len(keys), 'sha256': digest.hexdigest()},
-        'identity': json.loads(json.dumps(identity)),
-        'shard_size': shard_size,
-    }
 
 
 def _without_damage(logprobs: np.ndarray, reasons: Sequence[str | None]) -> tuple[np.ndarray, list[str | None]]:
@@ -481,22 +377,3 @@ def _without_damage(logprobs: np.ndarray, reasons: Sequence[str | None]) -> tupl
         logprobs[mask] = np.nan
     missing = np.isnan(logprobs).any(axis=(1, 2))
     return logprobs, [(reason or 'the model gave NaN') if lacks else None for reason, lacks in zip(given, missing)]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = read_json(path, TargetsError)
-    except TargetsError as error:
-        raise TargetsError(f'{error}: start anew with --no-resume') from None
-    if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise TargetsError(f'{path} does not say "format": "{FORMAT}": start anew with --no-resume')
-    return content
-
-
-def _flat(node: Any, field: str) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of JSON values with their fields, such as 'teacher.prompt'."""
-    if isinstance(node, dict | list) and node:
-        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from _flat(value, f'{field}.{key}' if field else str(key))
-    else:
-        yield field, node

@@ -287,7 +287,7 @@ def test_a_kill_while_replaced_images_are_written_keeps_no_former_answer(
         return atomic_file(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr('makd.annotation.shard_writer.atomic_file', kill)
+        patch.setattr('makd.annotation.shard_files.atomic_file', kill)
         with pytest.raises(KeyboardInterrupt):
             write(writer, tasks[0])
     del writer
@@ -379,7 +379,7 @@ def test_a_full_disk_keeps_what_is_done(tmp_path, questions, monkeypatch):
     writer.begin(NOTES)
     write(writer, tasks[0])
     with monkeypatch.context() as patch:
-        patch.setattr('makd.annotation.shard_writer.write_blocks', _no_space)
+        patch.setattr('makd.annotation.shard_files.write_blocks', _no_space)
         with pytest.raises(
             TargetsError, match=r'No space left on device.*are kept in .*t\.partial.*same command again'
         ):
