@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from makd.annotation.annotation_images import AnnotationImages
 from makd.annotation.annotators import Annotator
+from makd.annotation.annotators.base import AnnotatorInfo
 from makd.annotation.progress import Progress, already_finished, changed_images, summary
 from makd.annotation.shard_annotator import ShardAnnotator, build_annotator
 from makd.annotation.shard_writer import ShardWriter, Task
@@ -56,7 +57,7 @@ class AnnotationRunner(Runner):
             meaning.
     """
 
-    model: Annotator
+    model: AnnotatorInfo
     _fields: ClassVar[tuple[str, ...]] = ('dataloader', 'writer', *_RUNNER_FIELDS)
 
     def __init__(self, model: Any, dataloader: Mapping[str, Any], writer: Mapping[str, Any], **kwargs: Any) -> None:
@@ -75,15 +76,16 @@ class AnnotationRunner(Runner):
         cfg = copy.deepcopy(cfg)
         return cls(**{field: cfg[field] for field in cls._fields if field in cfg}, cfg=without_secrets(cfg))
 
-    def build_model(self, model: Any) -> Annotator:
+    def build_model(self, model: Any) -> AnnotatorInfo:
         """Return the annotator of a config; an annotator is returned as it is."""
         return model if isinstance(model, Annotator) else build_annotator(model)
 
     def _build_shards(self, loader: dict[str, Any]) -> ShardAnnotator:
         """Return what asks about the images and writes the shards."""
+        assert isinstance(self.model, Annotator)  # not only what is known of one in other processes
         return ShardAnnotator(self.model, self.images, self.writer, loader)
 
-    def wrap_model(self, model_wrapper_cfg: None, model: Annotator) -> Annotator:
+    def wrap_model(self, model_wrapper_cfg: None, model: AnnotatorInfo) -> AnnotatorInfo:
         """Return the annotator as it is: DistributedDataParallel refuses a model without trainable parameters."""
         return model
 

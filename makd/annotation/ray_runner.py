@@ -7,11 +7,9 @@ from logging import WARNING
 from typing import Any, ClassVar
 
 from mmengine.logging import print_log
-from PIL.Image import Image
 
 from makd.annotation.annotation_runner import AnnotationRunner, build
-from makd.annotation.annotators import Annotator
-from makd.annotation.answers import Answers
+from makd.annotation.annotators.base import AnnotatorInfo
 from makd.annotation.estimate import Estimate
 from makd.annotation.ray_actor import AnnotatorActor
 from makd.annotation.ray_pool import RayPool
@@ -61,7 +59,7 @@ class RayAnnotationRunner(AnnotationRunner):
             self._pool.close()
             raise
 
-    def build_model(self, model: Any) -> Annotator:
+    def build_model(self, model: Any) -> AnnotatorInfo:
         """Return what stands for the annotator of the actors; one of them builds it."""
         self._pool.open(AnnotatorActor, os.getcwd(), self._actor_config, self._loader)
         return _DistantAnnotator(self._pool, *self._pool.first('describe'))
@@ -80,7 +78,7 @@ class RayAnnotationRunner(AnnotationRunner):
             return super().estimate()
 
 
-class _DistantAnnotator(Annotator):
+class _DistantAnnotator(AnnotatorInfo):
     """What is known here of the annotator that each actor has."""
 
     def __init__(self, pool: RayPool, questions: QuestionSet, identity: dict[str, Any], has_label_mass: bool) -> None:
@@ -93,17 +91,10 @@ class _DistantAnnotator(Annotator):
         return self._identity
 
     @property
-    def preparer(self) -> Callable[[Image], Any]:
-        raise NotImplementedError('The actors prepare the images.')
-
-    @property
     def usage(self) -> Usage | None:
         """The costs of all actors' answers so far, if they cost more than time."""
         known = [usage for usage in self._pool.usages.values() if usage is not None]
         return sum(known[1:], known[0]) if known else None
-
-    def answer(self, inputs: list[Any]) -> list[Answers]:
-        raise NotImplementedError('The actors answer.')
 
 
 class _DistantShards(ShardAnnotator):

@@ -3,11 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain
-from typing import overload
 
 import numpy as np
 
-from makd.targets.key_index import KeyIndex
+from makd.targets.key_index import KeyIndex, Keys
 
 
 class ChainedArray:
@@ -83,7 +82,7 @@ class ChainedArray:
         return gathered
 
 
-class ChainedKeys(Sequence[str]):
+class ChainedKeys(Keys):
     """The keys of all partitions in row order, which finds the row of a key in microseconds.
 
     A key is looked for in those partitions between whose first and last key it lies: in one of them, if the keys are
@@ -110,24 +109,12 @@ class ChainedKeys(Sequence[str]):
     def __len__(self) -> int:
         return self._starts[-1]
 
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self[index] for index in range(len(self))[row]]
-        row = range(len(self))[row]
+    def _at(self, row: int) -> str:
         number = bisect_right(self._starts, row) - 1
         return self._open_keys(number)[row - self._starts[number]]
 
     def __iter__(self) -> Iterator[str]:
         return chain.from_iterable(map(self._open_keys, range(len(self._numbers))))
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.find(key) is not None
 
     def find(self, key: str) -> int | None:
         """Return the row of ``key``, or None."""

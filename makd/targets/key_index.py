@@ -3,6 +3,7 @@
 import logging
 import mmap
 import re
+from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -38,7 +39,33 @@ def keys_hash(text: bytes | mmap.mmap) -> str:
     return f'{hash64(text, b"" if text[-1:] == NEWLINE else NEWLINE):016x}'
 
 
-class KeyIndex(Sequence[str]):
+class Keys(Sequence[str]):
+    """Keys in row order, which say in microseconds which row a key has."""
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self._at(index) for index in range(len(self))[row]]
+        return self._at(range(len(self))[row])
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.find(key) is not None
+
+    @abstractmethod
+    def _at(self, row: int) -> str:
+        """Return the key of a row in [0, N)."""
+
+    @abstractmethod
+    def find(self, key: str) -> int | None:
+        """Return the row of ``key``, or None."""
+
+
+class KeyIndex(Keys):
     """The keys of a targets folder: a sequence of strings in row order that finds the row of a key in microseconds.
 
     ``images.txt`` and ``index.npy`` are memory-mapped, so that processes share their pages. The index is derived from
@@ -120,22 +147,11 @@ class KeyIndex(Sequence[str]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self[index] for index in range(*row.indices(len(self)))]
-        return self._line(range(len(self))[row]).decode('utf-8')
+    def _at(self, row: int) -> str:
+        return self._line(row).decode('utf-8')
 
     def __iter__(self) -> Iterator[str]:
         return (self._line(row).decode('utf-8') for row in range(len(self)))
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.find(key) is not None
 
     def find(self, key: str) -> int | None:
         """Return the row of ``key``, or None."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from makd.annotation.annotators import ProbabilityAnnotator
 from makd.annotation.annotators.prompts import fill
-from makd.questions import Question
+from makd.questions import Question, QuestionSet
 from makd.ranges import Count
 from makd.registry import MODELS
 
@@ -18,7 +18,7 @@ class PerplexityDecisionsAnnotator(ProbabilityAnnotator):
 
     Args:
         client: See :class:`~makd.annotation.annotators.ProbabilityAnnotator`.
-        *arguments: See there.
+        questions: See there.
         max_questions: Questions per request.
         max_side: Larger images are shrunk to this many pixels on their longer side.
         **options: See there.
@@ -27,12 +27,12 @@ class PerplexityDecisionsAnnotator(ProbabilityAnnotator):
     def __init__(
         self,
         client: Mapping[str, Any],
-        *arguments: Any,
+        questions: QuestionSet | str,
         max_questions: Count = 128,
         max_side: Count = 1440,
         **options: Any,
     ) -> None:
-        super().__init__(client, *arguments, max_questions=max_questions, max_side=max_side, **options)
+        super().__init__(client, questions, max_questions=max_questions, max_side=max_side, **options)
 
     def request(self, image: str, questions: Sequence[Question]) -> Mapping[str, object]:
         """Ask some questions about one image. Perplexity calls a yes/no question and its probability 'noul'."""

@@ -343,7 +343,7 @@ def test_identity_tells_what_decides_the_answers(serve):
     [
         ({'image_format': 'gif'}, "image_format='gif' must be 'png' or 'jpeg'"),
         ({'answers': ['Yes']}, 'must be two words'),
-        ({'top_logprobs': 1}, 'top_logprobs at least 2'),
+        ({'top_logprobs': 1}, 'top_logprobs=1 must be at least 2'),
         ({'concurrency': 0}, 'concurrency'),
         ({'prompt': 'Is it?'}, 'must be'),
     ],

@@ -18,8 +18,8 @@ _NAMES_IN_META = {
 }
 
 
-class Annotator(ABC):
-    """A multimodal LLM that answers yes/no questions about images; it places itself on the rank's device.
+class AnnotatorInfo(ABC):
+    """What an annotation run has to know about its annotator, which may be in other processes.
 
     Args:
         questions: The questions about every image.
@@ -39,6 +39,19 @@ class Annotator(ABC):
         """Everything besides the questions that decides the answers (model, prompt, precision), as JSON values."""
 
     @property
+    def usage(self) -> Usage | None:
+        """The costs of this rank's answers so far, if they cost more than time."""
+        return None
+
+
+class Annotator(AnnotatorInfo):
+    """A multimodal LLM that answers yes/no questions about images; it places itself on the rank's device.
+
+    Args:
+        questions: The questions about every image.
+    """
+
+    @property
     def name_in_meta(self) -> str:
         """The name of the annotator's class in ``meta.json``."""
         return _NAMES_IN_META.get(type(self).__name__, type(self).__name__)
@@ -47,11 +60,6 @@ class Annotator(ABC):
     @abstractmethod
     def preparer(self) -> Callable[[Image], Any]:
         """A light, picklable function from an RGB image to what :meth:`answer` takes; loader workers call it."""
-
-    @property
-    def usage(self) -> Usage | None:
-        """The costs of this rank's answers so far, if they cost more than time."""
-        return None
 
     def start(self, image: Image) -> dict[str, Any]:
         """Get ready for a run, and check the first image's answers. ``preparer`` may be another one from here on.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from makd.annotation.annotators.probability_annotator import REFUSED, ProbabilityAnnotator
 from makd.annotation.annotators.prompts import fill
-from makd.questions import Question
+from makd.questions import Question, QuestionSet
 from makd.registry import MODELS
 
 
@@ -19,7 +19,7 @@ class DecisionsAnnotator(ProbabilityAnnotator):
 
     Args:
         client: See :class:`ProbabilityAnnotator`; for its budget, set ``price_per_million_tokens`` and ``max_dollars``.
-        *arguments: See :class:`ProbabilityAnnotator`.
+        questions: See :class:`ProbabilityAnnotator`.
         detail: How finely the model looks at an image, which sets the price: 'low', 'high', 'original' or 'auto'.
         **options: See :class:`ProbabilityAnnotator`.
     """
@@ -27,11 +27,11 @@ class DecisionsAnnotator(ProbabilityAnnotator):
     def __init__(
         self,
         client: Mapping[str, Any],
-        *arguments: Any,
+        questions: QuestionSet | str,
         detail: Literal['low', 'high', 'auto', 'original'] = 'auto',
         **options: Any,
     ) -> None:
-        super().__init__(client, *arguments, **options)
+        super().__init__(client, questions, **options)
         self.detail = detail
 
     @property

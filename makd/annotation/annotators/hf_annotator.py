@@ -16,7 +16,7 @@ from makd.annotation.annotators.chat_template import chat, check_questions
 from makd.annotation.annotators.hf_checkpoint import load_model, load_processor, weights_id
 from makd.annotation.annotators.prefix_scorer import PrefixScorer, Read, concatenated
 from makd.annotation.annotators.prompts import fill, resolve_prompt
-from makd.annotation.annotators.self_check import checked_suffixes, self_check
+from makd.annotation.annotators.self_check import checked_suffixes, score_separately, self_check
 from makd.annotation.annotators.yes_no import pair_ids
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
@@ -170,13 +170,11 @@ class HFAnnotatorBase(Annotator):
             return {**report, 'because': "the chat template puts the image behind the questions' text"}
         if report['scoring'] == 'naive':
             errors = ', '.join(f'{mode}: {report[f"error_of_{mode}"]}' for mode in ('shared', 'copied'))
-            message = (
+            score_separately(
                 f'{self._source["model"]}: log-probabilities after the prefix differ from those of generate '
-                f'({errors}), and the tolerance is {report["tolerance"]:.2g}'
+                f'({errors}), and the tolerance is {report["tolerance"]:.2g}',
+                self.on_failed_check,
             )
-            if self.on_failed_check == 'stop':
-                raise ConfigError(f"{message}. Set on_failed_check='naive' to score each question separately.")
-            print_log(f'{message}: each question is scored separately, which is slow.', 'current', WARNING)
         return report
 
     def answer(self, inputs: list[Any]) -> list[Answers]:

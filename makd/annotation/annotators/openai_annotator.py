@@ -1,6 +1,6 @@
 """An annotator on a server: any model with an OpenAI-compatible interface that shows log-probabilities."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from logging import WARNING
 from typing import Any
@@ -9,13 +9,12 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from makd.annotation.annotators.base import Annotator, Answers, load_questions
-from makd.annotation.annotators.data_url import DataUrl, plain_image
-from makd.annotation.annotators.prompts import fill, resolve_prompt
+from makd.annotation.annotators.data_url import plain_image
+from makd.annotation.annotators.prompts import fill
 from makd.annotation.annotators.request_pool import check_replies, request_pool
+from makd.annotation.annotators.server_annotator import ServerAnnotator
 from makd.annotation.annotators.server_logprobs import Reading, by_id, by_text
-from makd.annotation.openai_client import OpenAIClient
-from makd.annotation.usage import Usage
+from makd.annotation.answers import Answers
 from makd.errors import AnnotatorStopped, ConfigError, RequestRefused, ServerError
 from makd.questions import QuestionSet
 from makd.ranges import Count
@@ -25,7 +24,7 @@ _CERTAIN = 16.0  # beyond, P is 0 or 1 in float32
 
 
 @MODELS.register_module()
-class OpenAIAnnotator(Annotator):
+class OpenAIAnnotator(ServerAnnotator):
     """Any model on a server that speaks OpenAI's protocol: OpenAI, vLLM, SGLang, llama.cpp and others.
 
     Each question is a request with the image first, for one token and its log-probabilities. The first question about
@@ -36,20 +35,17 @@ class OpenAIAnnotator(Annotator):
     request (``logprob_token_ids``), and then no value is a bound; a trial at the start finds out whether it does.
 
     Args:
-        client: Arguments of :class:`~makd.annotation.openai_client.OpenAIClient`: ``dict(model=..., base_url=...)``.
-            Its limits apply to each rank.
-        questions: A question set, or the path of its JSON file.
-        top: Ask only the first ``top`` questions.
-        prompt: 'bare' (the paper's), 'yes_no', or a text with ``{question}`` in it.
+        client: See :class:`~makd.annotation.annotators.server_annotator.ServerAnnotator`.
+        questions: See there.
+        top: See there.
+        prompt: See there.
         system_prompt: Text of the system's turn. Defaults to None: there is none.
         answers: The words for yes and no; each must be a single token.
         case_variants: Add the probabilities of both words in other cases and with a leading space.
         top_logprobs: How many tokens to request. OpenAI and vLLM allow 20, SGLang and llama.cpp more.
-        image_format: The format in which images are sent: 'jpeg' (quality 95) or 'png'.
-        max_side: Larger images are shrunk to this many pixels on their longer side; None leaves all as they are.
-        concurrency: Simultaneous requests.
         parameters: Further fields of each request, such as ``dict(chat_template_kwargs=dict(enable_thinking=False))``;
             a value of None removes ``temperature`` (0) or ``max_tokens`` (1).
+        **options: ``image_format``, ``max_side`` and ``concurrency``, see there.
 
     Raises:
         ConfigError: An argument has no meaning, or the key is absent.
@@ -65,24 +61,18 @@ class OpenAIAnnotator(Annotator):
         answers: Sequence[str] = ('Yes', 'No'),
         case_variants: bool = False,
         top_logprobs: Count = 20,
-        image_format: str = 'jpeg',
-        max_side: Count | None = 1024,
-        concurrency: Count = 16,
         parameters: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(load_questions(questions, top))
+        super().__init__(client, questions, top, prompt, **options)
         if len(answers) != 2 or answers[0] == answers[1]:
             raise ConfigError(f'answers={answers!r} must be two words, for yes and for no.')
-        if min(concurrency, top_logprobs - 1) < 1:
-            raise ConfigError('concurrency must be at least 1, and top_logprobs at least 2.')
-        self.client = OpenAIClient(**client)
-        self.template = resolve_prompt(prompt)
+        if top_logprobs < 2:
+            raise ConfigError(f'top_logprobs={top_logprobs} must be at least 2.')
         self.system_prompt = system_prompt
         self.answers = tuple(answers)
         self.case_variants = case_variants
         self.top_logprobs = top_logprobs
-        self.concurrency = concurrency
-        self._preparer = DataUrl(image_format, max_side)
         fields = {'temperature': 0, 'max_tokens': 1, **(parameters or {})}
         self._fields = {key: value for key, value in fields.items() if value is not None}
         self._tokens = by_text(self.answers, case_variants, top_logprobs)
@@ -91,26 +81,13 @@ class OpenAIAnnotator(Annotator):
     def identity(self) -> dict[str, Any]:
         """Everything besides the questions that decides the answers, as far as the client knows it."""
         return {
-            'type': self.name_in_meta,
-            'model': self.client.model,
-            'prompt': self.template,
+            **super().identity,
             'system_prompt': self.system_prompt,
             'answers': list(self.answers),
             'case_variants': self.case_variants,
             'top_logprobs': self.top_logprobs,
-            'image': {'format': self._preparer.image_format, 'max_side': self._preparer.max_side},
             'parameters': self._fields,
         }
-
-    @property
-    def preparer(self) -> Callable[[Image.Image], str]:
-        """The image as a data URL."""
-        return self._preparer
-
-    @property
-    def usage(self) -> Usage:
-        """Requests and tokens so far."""
-        return self.client.usage
 
     def start(self, image: Image.Image) -> dict[str, Any]:
         """Find out which log-probabilities the server shows, and whether it answers at all.

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from logging import WARNING
 from typing import Any
@@ -11,12 +11,10 @@ import numpy as np
 from mmengine.logging import print_log
 from PIL import Image
 
-from makd.annotation.annotators.base import Annotator, Answers, load_questions
-from makd.annotation.annotators.data_url import DataUrl, plain_image
-from makd.annotation.annotators.prompts import resolve_prompt
+from makd.annotation.annotators.data_url import plain_image
 from makd.annotation.annotators.request_pool import check_replies, request_pool
-from makd.annotation.openai_client import OpenAIClient
-from makd.annotation.usage import Usage
+from makd.annotation.annotators.server_annotator import ServerAnnotator
+from makd.annotation.answers import Answers
 from makd.errors import ConfigError
 from makd.questions import Question, QuestionSet
 from makd.ranges import Count, Probability
@@ -26,7 +24,7 @@ REFUSED = 'the model refused to answer'
 _NO_ANSWER = 'the reply lacks an answer'
 
 
-class ProbabilityAnnotator(Annotator):
+class ProbabilityAnnotator(ServerAnnotator):
     """An annotator whose answers are probabilities, such as a hosted decision model: implement :meth:`request`.
 
     An image and up to ``max_questions`` questions are one request. log P(yes) and log(1 - P(yes)) are stored, and the
@@ -37,18 +35,13 @@ class ProbabilityAnnotator(Annotator):
     largest difference is stored with the answers.
 
     Args:
-        client: Arguments of :class:`~makd.annotation.openai_client.OpenAIClient`: ``dict(model=..., base_url=...)``.
-            Its limits apply to each rank.
-        questions: A question set, or the path of its JSON file.
-        top: Ask only the first ``top`` questions.
-        prompt: 'bare' (the question alone), 'yes_no', or a text with ``{question}`` in it.
+        client: See :class:`~makd.annotation.annotators.server_annotator.ServerAnnotator`.
+        questions: See there.
         max_questions: Questions per request; more are split evenly.
         resolution: The step that the service rounds probabilities to. A reply of 0 says that P is below half a step,
             and half a step is stored; likewise for a reply of 1.
         limits: The lowest and the highest probability that the service gives.
-        image_format: The format in which images are sent: 'jpeg' (quality 95) or 'png'.
-        max_side: Larger images are shrunk to this many pixels on their longer side; None leaves all as they are.
-        concurrency: Simultaneous requests.
+        **options: Its other arguments, see there.
 
     Raises:
         ConfigError: An argument has no meaning, or the key is absent.
@@ -60,18 +53,14 @@ class ProbabilityAnnotator(Annotator):
         self,
         client: Mapping[str, Any],
         questions: QuestionSet | str,
-        top: Count | None = None,
-        prompt: str = 'bare',
         max_questions: Count = 400,
         resolution: Probability = 0.01,
         limits: Sequence[Probability] = (0.0, 1.0),
-        image_format: str = 'jpeg',
-        max_side: Count | None = 1024,
-        concurrency: Count = 16,
+        **options: Any,
     ) -> None:
-        super().__init__(load_questions(questions, top))
-        if min(concurrency, max_questions) < 1:
-            raise ConfigError('concurrency and max_questions must be at least 1.')
+        super().__init__(client, questions, **options)
+        if max_questions < 1:
+            raise ConfigError(f'max_questions={max_questions} must be at least 1.')
         low, high = limits if len(limits) == 2 else (1, 0)
         self._bounds = max(low, resolution / 2), min(high, 1 - resolution / 2)
         if not 0 < self._bounds[0] < self._bounds[1] < 1:
@@ -79,16 +68,12 @@ class ProbabilityAnnotator(Annotator):
                 f'resolution={resolution} and limits={tuple(limits)} must leave probabilities between bounds above 0 '
                 'and below 1.'
             )
-        self.client = OpenAIClient(**client)
-        self.template = resolve_prompt(prompt)
         self.resolution = resolution
         self.limits = float(low), float(high)
-        self.concurrency = concurrency
         # Even parts: the last one would otherwise be asked in other company than the rest.
         num_requests = -(-len(self.questions) // max_questions)
         order = np.array_split(np.arange(len(self.questions)), num_requests)
         self._parts = [[self.questions[int(index)] for index in part] for part in order]
-        self._preparer = DataUrl(image_format, max_side)
 
     @abstractmethod
     def request(self, image: str, questions: Sequence[Question]) -> Mapping[str, object]:
@@ -111,24 +96,11 @@ class ProbabilityAnnotator(Annotator):
     def identity(self) -> dict[str, Any]:
         """Everything besides the questions that decides the answers, as far as the client knows it."""
         return {
-            'type': self.name_in_meta,
-            'model': self.client.model,
-            'prompt': self.template,
+            **super().identity,
             'questions_per_request': [len(part) for part in self._parts],
             'resolution': self.resolution,
             'limits': list(self.limits),
-            'image': {'format': self._preparer.image_format, 'max_side': self._preparer.max_side},
         }
-
-    @property
-    def preparer(self) -> Callable[[Image.Image], str]:
-        """The image as a data URL."""
-        return self._preparer
-
-    @property
-    def usage(self) -> Usage:
-        """Requests, tokens and dollars so far."""
-        return self.client.usage
 
     def start(self, image: Image.Image) -> dict[str, Any]:
         """Ask twice about the first image, or about a plain one if the service has no answers about that one.

@@ -1,11 +1,13 @@
 """How a model's suffixes are scored: in the fastest way that was shown to equal ``generate``."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from contextlib import suppress
+from logging import WARNING
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from makd.annotation.annotators.prefix_scorer import Inputs, PrefixScorer, concatenated
@@ -14,10 +16,27 @@ from makd.errors import ConfigError
 _UNLIKELY = -100.0  # a probability below 4e-44 changes no answer, however far below
 
 
-def checked_suffixes(scorer: PrefixScorer) -> list[int]:
-    """Return the indices of the suffixes that are compared: the first, the shortest and the longest."""
-    by_length = sorted(range(len(scorer.suffixes)), key=lambda index: len(scorer.suffixes[index]))
+def first_and_extremes(texts: Sequence[Sized]) -> list[int]:
+    """Return the indices of what is compared for all: the first, the shortest and the longest."""
+    by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     return sorted({0, by_length[0], by_length[-1]})
+
+
+def checked_suffixes(scorer: PrefixScorer) -> list[int]:
+    """Return the indices of the suffixes that are compared."""
+    return first_and_extremes(scorer.suffixes)
+
+
+def tolerated(noise: float, rounding: float) -> float:
+    """Return the difference that is no fault: a small multiple of the noise, within a range set by the rounding."""
+    return min(max(4 * noise, rounding), 4 * rounding)
+
+
+def score_separately(message: str, on_failed_check: str) -> None:
+    """Warn that each question is scored separately from now on; or raise a ConfigError, if it is 'stop'."""
+    if on_failed_check == 'stop':
+        raise ConfigError(f"{message}. Set on_failed_check='naive' to score each question separately.")
+    print_log(f'{message}: each question is scored separately, which is slow.', 'current', WARNING)
 
 
 @torch.inference_mode()
@@ -60,7 +79,7 @@ def self_check(scorer: PrefixScorer, prompts: Sequence[Sequence[Inputs]], prefix
     # The effect of another order of summation, if a batch shows less of it; linear attention in chunks needs most.
     rounding = 5e-5 if dtype == torch.float32 else 6 * torch.finfo(dtype).eps
     rounding *= max(float(logprobs[logprobs > _UNLIKELY].std()) for of_image in plain for logprobs in of_image)
-    tolerance = min(max(4 * noise, rounding), 4 * rounding)
+    tolerance = tolerated(noise, rounding)
     report: dict[str, Any] = {'noise': noise, 'tolerance': tolerance}
     for scorer.mode in ('shared', 'copied') if prefixes else ():
         try:

@@ -3,17 +3,16 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from logging import WARNING
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 from PIL import Image, ImageOps
 
 from makd.annotation.annotators.base import Annotator, Answers, load_questions
 from makd.annotation.annotators.chat_template import chat, check_questions
 from makd.annotation.annotators.hf_checkpoint import load_processor, weights_id
 from makd.annotation.annotators.prompts import fill, resolve_prompt
+from makd.annotation.annotators.self_check import first_and_extremes, score_separately, tolerated
 from makd.annotation.annotators.yes_no import pair_ids
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
@@ -170,8 +169,7 @@ class VLLMAnnotator(Annotator):
             ConfigError: The answers do not depend on the image; or they differ and ``on_failed_check`` is 'stop'.
         """
         images = [image, ImageOps.invert(image)]
-        by_length = sorted(range(len(self.prompts)), key=lambda index: len(self.prompts[index]))
-        checked = sorted({0, by_length[0], by_length[-1]})
+        checked = first_and_extremes(self.prompts)
         pairs = [(of, question) for of in images for question in checked]
         alone = np.concatenate([self._ask([pair], share=False) for pair in pairs])
         together = self._ask(pairs, share=False)
@@ -184,16 +182,14 @@ class VLLMAnnotator(Annotator):
             )
         noise, error = float(abs(together - alone).max()), float(abs(cached - alone).max())
         rounding = 6 * _EPSILON.get(self._source['dtype'], _EPSILON['bfloat16']) * max(1.0, float(abs(alone).max()))
-        tolerance = min(max(4 * noise, rounding), 4 * rounding)
+        tolerance = tolerated(noise, rounding)
         if not error <= tolerance:  # or NaN
             self.shares_prefixes = False
-            message = (
+            score_separately(
                 f'{self._source["model"]}: log-probabilities with prefix caching differ from those without by '
-                f'{error:.3g}, and the tolerance is {tolerance:.2g}'
+                f'{error:.3g}, and the tolerance is {tolerance:.2g}',
+                self.on_failed_check,
             )
-            if self.on_failed_check == 'stop':
-                raise ConfigError(f"{message}. Set on_failed_check='naive' to share no prefixes.")
-            print_log(f'{message}: no prompts share a prefix, which is slow.', 'current', WARNING)
         return {
             'scoring': 'prefix caching' if self.shares_prefixes else 'naive',
             'noise': noise,
