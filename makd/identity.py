@@ -7,7 +7,8 @@ from typing import Any
 from makd.errors import ConfigError
 from makd.questions import QuestionSet
 
-QUESTIONS = 'questions'  # of a checkpoint's ``meta``
+# The fields of a checkpoint's ``meta`` that hold the questions about images and about regions.
+QUESTIONS, REGION_QUESTIONS = 'questions', 'region_questions'
 LISTED = 5  # names in a message
 
 
@@ -17,11 +18,13 @@ class Identity:
 
     Attributes:
         dataset_meta: Metadata of the training set, such as ``classes``; empty if the checkpoint has none.
-        questions: The Q questions, in the order of the aspects; None if the checkpoint does not name them.
+        questions: The Q questions about images, in the order of the aspects; None if the checkpoint does not name any.
+        region_questions: Likewise about regions.
     """
 
     dataset_meta: Mapping[str, Any] = field(default_factory=dict)
     questions: QuestionSet | None = None
+    region_questions: QuestionSet | None = None
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Mapping[str, Any]) -> 'Identity':
@@ -31,11 +34,14 @@ class Identity:
             QuestionsError: The checkpoint's questions are damaged.
         """
         meta = checkpoint.get('meta') or {}
-        questions = meta.get(QUESTIONS)
+        about_images, about_regions = (
+            None if meta.get(name) is None else QuestionSet.from_dict(meta[name])
+            for name in (QUESTIONS, REGION_QUESTIONS)
+        )
         dataset_meta = meta.get('dataset_meta')
         if not isinstance(dataset_meta, Mapping):  # of mmcls and mmdet before mmengine
             dataset_meta = {'classes': meta['CLASSES']} if 'CLASSES' in meta else {}
-        return cls(dataset_meta, None if questions is None else QuestionSet.from_dict(questions))
+        return cls(dataset_meta, about_images, about_regions)
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -62,15 +68,16 @@ def check_same(owner: str, identity: Identity, other_owner: str, other: Identity
             'Give both the same classes in the same order (metainfo=dict(classes=[...]) of a dataset names them). '
             'tools/test.py --map-classes tests on a dataset that has only some of the classes, matched by name.',
         )
-    if identity.questions is not None and other.questions is not None:
-        check_questions(
-            owner,
-            identity.questions,
-            other_owner,
-            other.questions,
-            'Load answers to the same questions in the same order: question_ids=[...] of makd.LoadAspectTargets '
-            'chooses them.',
-        )
+    for name, loader in ((QUESTIONS, 'makd.LoadAspectTargets'), (REGION_QUESTIONS, 'makd.LoadRegionAspects')):
+        questions, others = getattr(identity, name), getattr(other, name)
+        if questions is not None and others is not None:
+            check_questions(
+                owner,
+                questions,
+                other_owner,
+                others,
+                f'Load answers to the same questions in the same order: question_ids=[...] of {loader} chooses them.',
+            )
 
 
 def check_classes(

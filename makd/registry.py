@@ -77,12 +77,15 @@ class StagedRegistry(Registry):
 
 DATASETS = StagedRegistry(
     root.DATASETS,
-    light=('makd.annotation.annotation_images',),
+    light=('makd.annotation.annotation_images', 'makd.annotation.annotation_regions', 'makd.datasets.coco_boxes'),
     heavy=('makd.datasets.emoji', 'makd.datasets.mini_imagenet', 'makd.datasets.subset'),
 )
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,
-    heavy=('makd.datasets.load_image', 'makd.datasets.load_emoji_on_ground', 'makd.datasets.load_targets'),
+    heavy=(
+        *('makd.datasets.load_image', 'makd.datasets.load_emoji_on_ground'),
+        *('makd.datasets.load_targets', 'makd.datasets.load_region_aspects'),
+    ),
 )
 MODELS = StagedRegistry(
     root.MODELS, light=('makd.annotation.annotators',), heavy=('makd.models',), mmdet=('makd.models.detectors',)

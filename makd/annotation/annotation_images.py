@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,7 @@ class AnnotationImages(Dataset):
         limit: Count | None = None,
     ) -> None:
         self.data_root = os.path.join(data_root, '')
-        if datasets is None:
-            keys = list_images(data_root)
-        else:
-            configs = [datasets] if isinstance(datasets, Mapping) else datasets
-            keys = sorted({image_key(path, self.data_root) for config in configs for path in _image_paths(config)})
+        keys = list_images(data_root) if datasets is None else sorted(self._keys_of(datasets))
         if limit is not None and limit < len(keys):
             keys = [keys[index] for index in np.linspace(0, len(keys) - 1, max(limit, 1)).astype(int)]
         # Two blocks of memory instead of N strings, which each loader worker would gradually copy.
@@ -73,6 +69,14 @@ class AnnotationImages(Dataset):
         self.keys: Sequence[str] = KeyIndex(text, build_words(text, Path(data_root)))
         self.background = tuple(background)
         self.prepare: Callable[[Image.Image], Any] = Image.Image.copy
+
+    def _keys_of(self, datasets: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> set[str]:
+        """Return the keys of the images of datasets."""
+        return {image_key(info['img_path'], self.data_root) for info in annotations(datasets)}
+
+    def file_of(self, key: str) -> str:
+        """Return the path of the file that shows what a key names."""
+        return self.data_root + key
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -84,20 +88,28 @@ class AnnotationImages(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         item: dict[str, Any] = dict(index=index, key=self.keys[index], fingerprint=UNKNOWN, inputs=None, error=None)
-        path = self.data_root + item['key']
+        path = self.file_of(item['key'])
         try:
             mtime_ns = modification_time(path)  # before reading: who replaces the file in between is noticed later
             require_file(path)
-            content = fileio.get(path)
+            content = self._read(path)
             item['fingerprint'] = fingerprint(content, mtime_ns)
-            item['inputs'] = self.prepare(decode(content, self.background))
+            item['inputs'] = self.prepare(self._show(content, item['key']))
         except Exception as error:  # a decoder may raise anything for a damaged file
             item['error'] = _reason(error)
         return item
 
     def image(self, index: int) -> Image.Image:
-        """Read an image, upright and RGB; raise whatever Pillow raises for a damaged file."""
-        return decode(fileio.get(self.data_root + self.keys[index]), self.background)
+        """Return what an annotator sees, upright and RGB; raise whatever Pillow raises for a damaged file."""
+        key = self.keys[index]
+        return self._show(self._read(self.file_of(key)), key)
+
+    def _read(self, path: str) -> bytes:
+        return fileio.get(path)
+
+    def _show(self, content: bytes, key: str) -> Image.Image:
+        """Return what an annotator sees of a file."""
+        return decode(content, self.background)
 
 
 def _reason(error: Exception) -> str:
@@ -110,21 +122,28 @@ def _reason(error: Exception) -> str:
     return message if type(error) in (OSError, ValueError) and message else f'{type(error).__name__}: {message}'
 
 
-def _image_paths(config: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the path of every image of a dataset."""
-    try:
-        outermost = DATASETS.build(without_pipelines(config))
-    except KeyError as error:  # mmengine's "X is not in the dataset registry"
-        raise ConfigError(
-            f'{error.args[0]} makd.AnnotationImages takes datasets of every library: write mmpretrain.NAME or '
-            'mmdet.NAME, also inside wrappers.'
-        ) from None
-    for dataset in leaf_datasets(outermost):
-        for index in range(len(dataset)):
-            path = dataset.get_data_info(index).get('img_path') if hasattr(dataset, 'get_data_info') else None
-            if not isinstance(path, str):
-                raise ConfigError(
-                    f'{type(dataset).__name__} (data_root={getattr(dataset, "data_root", None)!r}) has no `img_path` '
-                    f'for its item {index}: makd.AnnotationImages needs datasets with one image file per item.'
-                )
-            yield path
+def annotations(datasets: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what datasets know about each of their images, from their configs: ``img_path`` and more.
+
+    Pipelines are not built, and no image is left out.
+
+    Raises:
+        ConfigError: A dataset does not exist, or has no paths.
+    """
+    for config in [datasets] if isinstance(datasets, Mapping) else datasets:
+        try:
+            outermost = DATASETS.build(without_pipelines(config))
+        except KeyError as error:  # mmengine's "X is not in the dataset registry"
+            raise ConfigError(
+                f'{error.args[0]} Annotation takes datasets of every library: write mmpretrain.NAME or mmdet.NAME, '
+                'also inside wrappers.'
+            ) from None
+        for dataset in leaf_datasets(outermost):
+            for index in range(len(dataset)):
+                info = dataset.get_data_info(index) if hasattr(dataset, 'get_data_info') else {}
+                if not isinstance(info.get('img_path'), str):
+                    raise ConfigError(
+                        f'{type(dataset).__name__} (data_root={getattr(dataset, "data_root", None)!r}) has no '
+                        f'`img_path` for its item {index}: annotation needs datasets with one image file per item.'
+                    )
+                yield info

@@ -28,6 +28,7 @@ from makd.targets.folder import Content
 from makd.targets.key_index import lines_of
 from makd.targets.logprobs import find_damage
 from makd.targets.partitions import PARTITION_SIZE, check_replaceable, write_answers
+from makd.targets.region_key import image_of
 
 LOCK = 'lock'
 JOINED = 'joined'  # in DIR.partial, joined-4000000 has the partitions of this size that are finished
@@ -305,7 +306,7 @@ class ShardWriter:
         return sorted({*lacking, *changed, *unknown})
 
     def _changed(self, rows: Sequence[int], files: np.ndarray) -> list[int]:
-        paths = [self._data_root + self._keys[row] for row in rows]
+        paths = [self._data_root + image_of(self._keys[row]) for row in rows]
         return [rows[index] for index in find_changed(paths, files)]
 
     def _refuse_changed_images(self, targets: AspectTargets) -> None:

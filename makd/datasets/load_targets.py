@@ -12,11 +12,13 @@ from mmcv.transforms import BaseTransform
 
 from makd.datasets.dataset_wrappers import walk_datasets
 from makd.datasets.packed_path import packed_path
+from makd.datasets.walk_transforms import walk_transforms
 from makd.errors import ConfigError, TargetsError
 from makd.ranges import Count
 from makd.registry import TRANSFORMS
 from makd.targets import AspectTargets
 from makd.targets.image_key import image_key
+from makd.targets.region_key import IMAGES, REGIONS
 
 FLOOR = -100.0  # float32 has no probability below e^-104
 
@@ -38,6 +40,7 @@ class LoadTargets(BaseTransform):
 
     field: str
     content: str  # what the field holds, for messages
+    remedy: str  # how to load it, for messages
 
     def __init__(self, targets: Any, data_root: str) -> None:
         self.targets = targets
@@ -47,7 +50,11 @@ class LoadTargets(BaseTransform):
         """Return the targets' key of an image: its POSIX path relative to ``data_root``."""
         return image_key(img_path, self.data_root)
 
-    def transform(self, results: dict) -> dict:
+    def infos(self, dataset: Any) -> Iterator[dict]:
+        """Yield the annotation of each image of a dataset that ``field`` is set for: ``img_path`` and ``gt_label``."""
+        return map(dataset.get_data_info, range(len(dataset)))
+
+    def transform(self, results: dict) -> dict | None:
         """Set the field on ``results['data_samples']``."""
         data_sample: Any = results.get('data_samples')
         path = packed_path(data_sample, f'makd.{type(self).__name__}')
@@ -62,27 +69,26 @@ class LoadTargets(BaseTransform):
         return f'{type(self).__name__}(targets={str(self.targets.path)!r}, data_root={self.data_root!r})'
 
 
-@TRANSFORMS.register_module()
-class LoadAspectTargets(LoadTargets):
-    """Set ``gt_aspects``, the annotator's P(yes) for each question, on a packed data sample.
-
-    Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
-    [0, 1]; NaN where the annotator has no answer.
+class LoadAnswers(LoadTargets):
+    """The common part of the transforms that load answers to questions.
 
     Args:
         targets: A targets folder (see ``makd.targets.AspectTargets``).
         data_root: The folder that the targets' keys are relative to.
-        missing: 'error' to refuse an image without targets, or 'ignore' to give it NaN, which the loss leaves out.
+        missing: 'error' to refuse an image or region without targets, or 'ignore' to give it NaN, which the loss leaves
+            out.
         top: Take only the first ``top`` questions.
         question_ids: Take only these questions, in this order.
 
     Raises:
-        ConfigError: ``missing`` has another value; while loading, an image lies outside ``data_root``.
-        TargetsError: The folder is absent or damaged; while loading, an image has no targets.
+        ConfigError: ``missing`` has another value, or the answers are about something else; while loading, an image
+            lies outside ``data_root``.
+        TargetsError: The folder is absent or damaged; while loading, an image or region has no targets.
     """
 
-    field = 'gt_aspects'
     content = 'aspect targets'
+    remedy = "End it with dict(type='makd.LoadAspectTargets', targets=..., data_root=...)."
+    about: str
 
     def __init__(
         self,
@@ -93,8 +99,15 @@ class LoadAspectTargets(LoadTargets):
         question_ids: Sequence[str] | None = None,
     ) -> None:
         if missing not in ('error', 'ignore'):
-            raise ConfigError(f"makd.LoadAspectTargets: missing={missing!r} must be 'error' or 'ignore'.")
-        super().__init__(AspectTargets.open(targets).select(question_ids=question_ids, top=top), data_root)
+            raise ConfigError(f"makd.{type(self).__name__}: missing={missing!r} must be 'error' or 'ignore'.")
+        answers = AspectTargets.open(targets)
+        if answers.about != self.about:
+            other = {IMAGES: 'makd.LoadAspectTargets', REGIONS: 'makd.LoadRegionAspects'}[answers.about]
+            raise ConfigError(
+                f'makd.{type(self).__name__}: {targets} has answers about {answers.about}, not {self.about}, with keys '
+                f'like {answers.keys[0]!r}: {other} loads them.'
+            )
+        super().__init__(answers.select(question_ids=question_ids, top=top), data_root)
         self.missing = missing
 
     @property
@@ -107,6 +120,22 @@ class LoadAspectTargets(LoadTargets):
         if self.missing == 'ignore' and key not in self.targets:
             return torch.full((self.num_aspects,), torch.nan)
         return torch.from_numpy(self.targets.probability(key))
+
+
+@TRANSFORMS.register_module()
+class LoadAspectTargets(LoadAnswers):
+    """Set ``gt_aspects``, the annotator's P(yes) for each question, on a packed data sample.
+
+    Required key: ``data_samples`` (with ``img_path``). Modified: ``data_samples.gt_aspects``, a float32 tensor (Q,) in
+    [0, 1]; NaN where the annotator has no answer.
+
+    Args:
+        **kwargs: Arguments of ``LoadAnswers``: ``targets`` about images, ``data_root``, ``missing``, ``top``,
+            ``question_ids``.
+    """
+
+    field = 'gt_aspects'
+    about = IMAGES
 
 
 @TRANSFORMS.register_module()
@@ -131,6 +160,7 @@ class LoadTeacherLogits(LoadTargets):
 
     field = 'teacher_logits'
     content = 'teacher logits'
+    remedy = "End it with dict(type='makd.LoadTeacherLogits', targets=..., data_root=...)."
 
     def __init__(self, targets: str, data_root: str) -> None:
         super().__init__(AspectTargets.open(targets), data_root)
@@ -181,7 +211,7 @@ _Transform = TypeVar('_Transform', bound=LoadTargets)
 def target_transforms(dataset: Any, kind: type[_Transform]) -> Iterator[tuple[Any, _Transform]]:
     """Yield each dataset that has a transform of this kind, with the transform: the dataset itself or inner ones."""
     for inner in walk_datasets(dataset):
-        for transform in getattr(getattr(inner, 'pipeline', None), 'transforms', None) or ():
+        for transform in walk_transforms(getattr(inner, 'pipeline', None)):
             if isinstance(transform, kind):
                 yield inner, transform
 
@@ -190,8 +220,5 @@ def training_transforms(dataset: Any, kind: type[_Transform]) -> list[tuple[Any,
     """Return ``target_transforms`` of the training set; raise a ConfigError if there are none."""
     pairs = list(target_transforms(dataset, kind))
     if not pairs:
-        raise ConfigError(
-            f'No pipeline of train_dataloader.dataset has {kind.content}. End it with '
-            f"dict(type='makd.{kind.__name__}', targets=..., data_root=...)."
-        )
+        raise ConfigError(f'No pipeline of train_dataloader.dataset has {kind.content}. {kind.remedy}')
     return pairs

@@ -11,13 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from makd.datasets.dataset_wrappers import leaf_datasets
+from makd.datasets.load_region_aspects import LoadRegionAspects
 from makd.datasets.load_targets import LoadAspectTargets, target_transforms, training_transforms
+from makd.datasets.regions import region_infos
 from makd.errors import ConfigError, DataError
 from makd.identity import Identity, check_questions, check_same
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
 from makd.targets.image_key import image_key
 from makd.targets.logprobs import sigmoid_of_pair
+from makd.targets.region_key import IMAGES, REGIONS
 
 BLOCK_BYTES = 1 << 24  # of answers that are read at once
 LISTED = 10  # keys in a message
@@ -25,12 +28,17 @@ ONE_CLASS = (int, np.integer)  # types of a label that is exactly one class
 
 
 class TargetsSource(Protocol):
-    """Targets, and the key that an image has, or would have, in them; ``LoadTargets`` is one."""
+    """Targets, the key that an image has, or would have, in them, and the images of a dataset; see ``LoadTargets``.
+
+    What holds for images here holds for regions of images, too: their path is that of the image with the box.
+    """
 
     @property
     def targets(self) -> Any: ...  # noqa: D102
 
     def key(self, img_path: str) -> str: ...  # noqa: D102
+
+    def infos(self, dataset: Any) -> Iterable[dict]: ...  # noqa: D102
 
 
 _Image = tuple[dict, TargetsSource | None]
@@ -82,7 +90,7 @@ class TargetsJoin:
     @classmethod
     def of_dataset(cls, dataset: Any, source: TargetsSource) -> 'TargetsJoin':
         """Look up the images of a dataset, which may lack classes, in one source."""
-        return cls.of(((info, source) for info in _infos(dataset)), _class_names(dataset))
+        return cls.of(((info, source) for info in source.infos(dataset)), _class_names(dataset))
 
     @property
     def questions(self) -> QuestionSet | None:
@@ -156,7 +164,8 @@ class TargetsJoin:
         if not lacking.any():
             return ''
         keys = '\n  '.join(sorted(set(self.keys(np.flatnonzero(lacking))))[:LISTED])
-        return f'{lacking.sum()} of {len(lacking)} images have {what}:\n  {keys}'
+        about = REGIONS if any(getattr(source, 'about', IMAGES) == REGIONS for source in self.sources) else IMAGES
+        return f'{lacking.sum()} of {len(lacking)} {about} have {what}:\n  {keys}'
 
     def _matrix(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return ``function`` of the log-probabilities (n, Q, 2) of the images as one matrix, (N, Q)."""
@@ -213,8 +222,11 @@ def identity_of(dataset: Any) -> Identity:
     Raises:
         ConfigError: They load answers to different questions, or parts of the dataset have other classes.
     """
-    transforms = (transform for _, transform in target_transforms(dataset, LoadAspectTargets))
-    identity = Identity(getattr(dataset, 'metainfo', {}), _common_questions(transforms))
+    about_images, about_regions = (
+        _common_questions(transform for _, transform in target_transforms(dataset, kind))
+        for kind in (LoadAspectTargets, LoadRegionAspects)
+    )
+    identity = Identity(getattr(dataset, 'metainfo', {}), about_images, about_regions)
     for part in leaf_datasets(dataset):  # a wrapper has the metainfo of its first part
         check_same('one part of the dataset', identity, 'another', Identity(getattr(part, 'metainfo', {})))
     return identity
@@ -229,7 +241,7 @@ def _common_questions(sources: Iterable[TargetsSource | None]) -> QuestionSet | 
             str(other.targets.path),
             other.targets.questions,
             'Parts of one dataset need answers to the same questions in the same order: question_ids=[...] of '
-            'makd.LoadAspectTargets chooses them.',
+            f'makd.{type(other).__name__} chooses them.',
         )
     return found[0].targets.questions if found else None
 
@@ -284,6 +296,10 @@ class _TargetsBelowRoots:
             if key in self.targets:
                 return key
         return ''
+
+    def infos(self, dataset: Any) -> Iterable[dict]:
+        """Return the images, or the regions, of a dataset."""
+        return region_infos(dataset) if self.targets.about == REGIONS else _infos(dataset)
 
 
 def images_of_folder(targets: AspectTargets, root: str) -> AnsweredImages:

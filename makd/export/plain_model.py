@@ -15,13 +15,16 @@ from torch import Tensor
 
 from makd.errors import ConfigError
 from makd.files import atomic_file
-from makd.models.detectors import DistillRoIHeadMixin, MaKDDetectorMixin
+from makd.models.detectors import DistillRoIHeadMixin, MaKDBBoxHeadMixin, MaKDDetectorMixin, MaKDRoIHeadMixin
 from makd.models.distill_mixin import DistillMixin
 from makd.models.heads import MaKDHeadMixin
 from makd.registry import MODELS
 
 # What turns a plain model, head or RoI head into a student.
-MIXINS = (DistillMixin, MaKDDetectorMixin, MaKDHeadMixin, DistillRoIHeadMixin)
+MIXINS = (
+    *(DistillMixin, MaKDDetectorMixin, MaKDHeadMixin),
+    *(DistillRoIHeadMixin, MaKDRoIHeadMixin, MaKDBBoxHeadMixin),
+)
 BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that a plain one does not have
 LOADERS = ('makd.LoadImage', 'makd.LoadImageOnBackground')  # derived from LoadImageFromFile
 IDLE = 'backbone.conv2.'  # keys of mmdet's MobileNetV2 whose result a detector does not use
@@ -39,6 +42,13 @@ def plain_config(model: Mapping) -> dict:
     plain = dict(model)
     for key in {'head', 'roi_head'} & plain.keys():
         plain[key] = _without_mixins(plain[key], f'model.{key}')
+    if 'bbox_head' in (roi_head := plain.get('roi_head', {})):
+        heads, field = roi_head['bbox_head'], 'model.roi_head.bbox_head'
+        roi_head['bbox_head'] = (
+            _without_mixins(heads, field)
+            if isinstance(heads, Mapping)
+            else [_without_mixins(head, f'{field}.{stage}') for stage, head in enumerate(heads)]
+        )
     plain = _without_mixins(plain, 'model')
     if plain.get('backbone', {}).get('type') == 'makd.MobileNetV2Stages':
         plain['backbone'] = {**plain['backbone'], 'type': 'MobileNetV2'}
@@ -60,7 +70,7 @@ def _without_mixins(node: Mapping, field: str) -> dict:
         return dict(node)
     above, parent = order[: max(places) + 1], order[max(places) + 1]
     own = order[: min(places)]
-    if issubclass(cls, MaKDHeadMixin) and any(
+    if issubclass(cls, (MaKDHeadMixin, MaKDBBoxHeadMixin)) and any(
         {'__init__', 'forward', 'pre_logits'} & vars(base).keys() for base in own
     ):
         raise ConfigError(
@@ -74,7 +84,8 @@ def _without_mixins(node: Mapping, field: str) -> dict:
 def plain_state_dict(student: Mapping[str, Tensor], plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the student's weights in the shapes of the plain model.
 
-    Of the C + Q rows of a classifier's last layer, the first C are kept; of a detector, all but its aspect branch.
+    Of the C + Q rows of a classifier's last layer, the first C are kept, likewise of a region head; of a detector, all
+    but its aspect branch.
 
     Args:
         student: State dict of the student.
@@ -116,6 +127,8 @@ def plain_pipeline(pipeline: Sequence[Mapping]) -> list[dict]:
         if transform['type'] in LOADERS:
             kept = {key: value for key, value in transform.items() if key != 'background'}
             plain.append({**kept, 'type': 'LoadImageFromFile'})
+        elif transform['type'] == 'makd.LoadRegionAspects':
+            plain += plain_pipeline(transform['transforms'])
         elif not transform['type'].startswith('makd.'):
             plain.append(dict(transform))
     return plain

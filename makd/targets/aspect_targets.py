@@ -17,6 +17,7 @@ from makd.targets.folder import ARRAY_FILE, Content, TargetsFolder
 from makd.targets.key_index import KEYS_FILE, lines_of
 from makd.targets.logprobs import RowStream, check_fit, checked_blocks, chunks, find_damage, sigmoid_of_pair
 from makd.targets.partitions import PARTITION_SIZE, PartitionedFolder, open_folder, write_answers
+from makd.targets.region_key import named_by
 
 
 class AspectTargets:
@@ -138,6 +139,11 @@ class AspectTargets:
     def keys(self) -> Sequence[str]:
         """The N keys in row order, read from the file on access."""
         return self._keys
+
+    @property
+    def about(self) -> str:
+        """What the answers are about: 'images', or 'regions' of images."""
+        return named_by(self._keys[0])
 
     @property
     def logprobs(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Controls: targets without knowledge about the image, which separate knowledge from regularisation."""
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -36,7 +37,53 @@ class _Control:
         return isinstance(key, str) and self.find(key) is not None
 
 
-class ShuffledTargets(_Control):
+class _Donated(_Control):
+    """Targets that give each labelled image the answers about another one, its donor.
+
+    Args:
+        targets: The true targets, with the selected questions.
+        labels: The class of each image that will be read. Images without a row in ``targets`` stay without one.
+        seed: Seed of the choice.
+    """
+
+    def __init__(self, targets: AspectTargets, labels: Mapping[str, int], seed: int) -> None:
+        super().__init__(targets)
+        self._num_labelled = len(labels)
+        rows_of_class: dict[int, list[int]] = {}
+        for key in sorted(labels):
+            if key in targets:
+                rows_of_class.setdefault(labels[key], []).append(targets.row(key))
+        self._donor_row = np.full(len(targets), -1, np.int32)
+        for rows, donors in self._donors(dict(sorted(rows_of_class.items())), seed):
+            self._donor_row[rows] = donors
+
+    @abstractmethod
+    def _donors(self, rows_of_class: Mapping[int, list[int]], seed: int) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Yield rows and their donors, given the rows of each class in the order of their keys."""
+
+    def find(self, key: str) -> int | None:
+        """Return the row of an image in the targets; None also for an image without a label."""
+        row = super().find(key)
+        return None if row is None or self._donor_row[row] < 0 else row
+
+    def probability(self, key: str) -> np.ndarray:
+        """Return P(yes) of the donor of an image.
+
+        Returns:
+            (Q,) float32 in [0, 1]; NaN where the donor has no answer.
+
+        Raises:
+            TargetsError: The image has no row, or no label.
+        """
+        donor = int(self._donor_row[self._targets.row(key)])
+        if donor < 0:
+            raise TargetsError(
+                f'the image {key!r} has no label, so there is no class to shuffle it with: add its label'
+            )
+        return self._targets.probability(self._targets.keys[donor])
+
+
+class ShuffledTargets(_Donated):
     """Targets shuffled between classes: each class gets the answers about another class.
 
     A derangement of the classes, drawn uniformly, gives each class a donor other than itself. The i-th image of a class
@@ -54,44 +101,44 @@ class ShuffledTargets(_Control):
         TargetsError: Fewer than 2 classes have images in ``targets``.
     """
 
-    def __init__(self, targets: AspectTargets, labels: Mapping[str, int], seed: int) -> None:
-        super().__init__(targets)
-        rows_of_class: dict[int, list[int]] = {}
-        for key in sorted(labels):
-            if key in targets:
-                rows_of_class.setdefault(labels[key], []).append(targets.row(key))
-        classes = sorted(rows_of_class)
+    def _donors(self, rows_of_class: Mapping[int, list[int]], seed: int) -> Iterator[tuple[list[int], np.ndarray]]:
+        classes = list(rows_of_class)
         if len(classes) < 2:
             raise TargetsError(
-                f'shuffling between classes needs 2 classes with images in {targets.path}, found {len(classes)} '
-                f'({len(labels)} labelled images). Are the keys of the labels relative to the dataset, like '
-                f'{targets.keys[0]!r}?'
+                f'shuffling between classes needs 2 classes with images in {self.path}, found {len(classes)} '
+                f'({self._num_labelled} labelled images). Are the keys of the labels relative to the dataset, like '
+                f'{self._targets.keys[0]!r}?'
             )
-        self._donor_row = np.full(len(targets), -1, np.int32)
         for class_, donor in zip(classes, _derangement(len(classes), seed)):
             rows = rows_of_class[class_]
-            self._donor_row[rows] = np.resize(rows_of_class[classes[donor]], len(rows))
+            yield rows, np.resize(rows_of_class[classes[donor]], len(rows))
 
-    def find(self, key: str) -> int | None:
-        """Return the row of an image in the targets; None also for an image without a label."""
-        row = super().find(key)
-        return None if row is None or self._donor_row[row] < 0 else row
 
-    def probability(self, key: str) -> np.ndarray:
-        """Return P(yes) of an image of another class.
+class ShuffledWithinTargets(_Donated):
+    """Targets shuffled within each class: each image gets the answers about another image of its class.
 
-        Returns:
-            (Q,) float32 in [0, 1]; NaN where the donor image has no answer.
+    A derangement of the images of each class, drawn uniformly, gives each of them a donor. So a student learns all that
+    its label says about the answers, and nothing that only the picture says. What it gains from the true targets beyond
+    this control comes from the pictures. The only image of a class keeps its own answers. This control is not from the
+    paper.
 
-        Raises:
-            TargetsError: The image has no row, or no label.
-        """
-        donor = int(self._donor_row[self._targets.row(key)])
-        if donor < 0:
+    Args:
+        targets: The true targets, with the selected questions.
+        labels: The class of each image that will be read. Images without a row in ``targets`` stay without one.
+        seed: Seed of the derangements.
+
+    Raises:
+        TargetsError: No class has 2 images in ``targets``.
+    """
+
+    def _donors(self, rows_of_class: Mapping[int, list[int]], seed: int) -> Iterator[tuple[list[int], np.ndarray]]:
+        if max(map(len, rows_of_class.values()), default=0) < 2:
             raise TargetsError(
-                f'the image {key!r} has no label, so there is no class to shuffle it with: add its label'
+                f'shuffling within classes needs a class with 2 images in {self.path}. Are the keys of the labels '
+                f'relative to the dataset, like {self._targets.keys[0]!r}?'
             )
-        return self._targets.probability(self._targets.keys[donor])
+        for class_, rows in rows_of_class.items():
+            yield rows, np.array(rows)[_derangement(len(rows), (seed, class_))] if len(rows) > 1 else np.array(rows)
 
 
 class RandomTargets(_Control):
@@ -126,7 +173,7 @@ class RandomTargets(_Control):
         return sigmoid_of_pair(generator.standard_normal((len(self.questions), 2))).astype(np.float32)
 
 
-def _derangement(count: int, seed: int) -> np.ndarray:
+def _derangement(count: int, seed: int | tuple[int, ...]) -> np.ndarray:
     """Draw a permutation of ``count`` >= 2 elements without a fixed point: (count,) int64, uniform over all of them."""
     generator = np.random.default_rng(seed)
     while True:

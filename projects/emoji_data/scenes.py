@@ -1,14 +1,15 @@
 """Build ``data/emoji_scenes``: images with several emoji each, for detection, composed from ``data/emoji``.
 
 The repository includes only this recipe, not the images. Things of ten kinds are placed on varied backgrounds: scaled,
-rotated, mirrored and partly occluded by each other. Training scenes use the styles Noto, blob, Fluent and OpenMoji, and
-test scenes use Twemoji, so a detector is tested on an artist that it has never seen. Everything follows from a seed;
-with the same versions of Pillow and NumPy, the files are identical byte for byte.
+rotated, mirrored and partly occluded by each other. Training scenes use the styles Noto, blob and Fluent, validation
+scenes OpenMoji, and test scenes Twemoji, so a detector is validated on one artist that it has never seen, and tested on
+another. Everything follows from a seed; with the same versions of Pillow and NumPy, the files are identical byte for
+byte.
 """
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from makd.errors import DataError
 from makd.files import atomic_folder
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
+from makd.targets.region_key import region_key
 
 SEED = 0
 SPLITS = {  # name: number of scenes, styles
-    'train': (1600, ('noto', 'blob', 'fluent', 'openmoji')),
+    'train': (1600, ('noto', 'blob', 'fluent')),
     'test': (300, ('twemoji',)),
+    'val': (300, ('openmoji',)),
 }
 SIDES = (160, 192)  # pixels, for height and width
 MAX_THINGS = 6
@@ -108,6 +111,7 @@ class Sprite:
         kind: Index into ``CLASSES``.
         emoji: Id of the emoji.
         style: The artist.
+        key: The emoji in ``data/emoji/aspects/cldr``.
         answers: Ids of the questions in ``ABOUT_THINGS`` whose answer is yes.
     """
 
@@ -115,6 +119,7 @@ class Sprite:
     kind: int
     emoji: str
     style: str
+    key: str
     answers: frozenset[str]
 
 
@@ -133,6 +138,12 @@ class Thing:
     box: tuple[int, int, int, int]
     area: int
     hidden: float
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the visible part."""
+        left, top, width, height = self.box
+        return left, top, left + width, top + height
 
 
 @dataclass(frozen=True)
@@ -203,7 +214,7 @@ def read_sprites(data: Path, styles: Sequence[str]) -> list[list[Sprite]]:
         for style in styles:
             if style in row['styles']:
                 image = Image.open(data / 'images' / style / key).convert('RGBA')
-                sprites[kind].append(Sprite(image, kind, row['id'], style, answers))
+                sprites[kind].append(Sprite(image, kind, row['id'], style, f'{style}/{key}', answers))
     return sprites
 
 
@@ -241,7 +252,7 @@ def compose(sprites: Sequence[Sequence[Sprite]], rng: np.random.Generator) -> Sc
 
 
 def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str], None] = print) -> None:
-    """Build the folder ``out``: ``train/``, ``test/``, ``annotations/`` in COCO's format, ``aspects/``.
+    """Build the folder ``out``: ``train/``, ``val/``, ``test/``, ``annotations/`` in COCO's format, ``aspects/``.
 
     Args:
         out: The folder to build; an existing one is replaced if this tool made it.
@@ -258,9 +269,9 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
         raise DataError(f'{out} exists and is not a folder of emoji_scenes: choose another --out')
     emoji = shipped.parent / 'emoji'
     with atomic_folder(out) as folder:
-        question_set = questions()
-        keys: list[str] = []
-        answers: list[list[bool]] = []
+        about_things = AspectTargets.open(emoji / 'aspects' / 'cldr')
+        of_scenes: dict[str, list[bool]] = {}
+        of_things: dict[str, np.ndarray] = {}
         for split, (count, styles) in SPLITS.items():
             sprites = read_sprites(emoji, styles)
             (folder / split).mkdir(parents=True)
@@ -270,27 +281,35 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
                 name = f'{number:06d}.jpg'
                 scene.image.save(folder / split / name, quality=95)
                 scenes.append((name, scene))
-                keys.append(f'{split}/{name}')
-                answers.append(answer(scene))
+                of_scenes[f'{split}/{name}'] = answer(scene)
+                for thing in scene.things:
+                    of_things[region_key(f'{split}/{name}', thing.corners)] = about_things.probability(thing.sprite.key)
             (folder / 'annotations').mkdir(exist_ok=True)
             (folder / 'annotations' / f'{split}.json').write_text(json.dumps(coco(scenes), indent=1) + '\n', 'utf-8')
             things = sum(len(scene.things) for _, scene in scenes)
             log(f'{split}: {count} scenes with {things} things, drawn as {", ".join(styles)}')
+        question_set = questions()
         question_set.save(folder / 'aspects' / 'questions.json')
-        yes = np.array(answers)
-        with np.errstate(divide='ignore'):
-            logprobs = np.log(np.stack([yes, ~yes], axis=-1).astype(np.float32))
-        meta = {'source': "the scenes' own descriptions", 'seed': SEED}
-        order = np.argsort(keys)
-        AspectTargets.write(
-            folder / 'aspects' / 'description',
-            questions=question_set,
-            keys=[keys[row] for row in order],
-            logprobs=logprobs[order],
-            meta=meta,
-            has_label_mass=False,
-        )
+        _write(folder / 'aspects' / 'description', question_set, of_scenes, "the scenes' own descriptions")
+        source = "people's annotations in the CLDR of the emoji in each box"
+        _write(folder / 'aspects' / 'things', about_things.questions, of_things, source)
+        yes = np.array([*of_scenes.values()])
     log(f'{out}: {len(question_set)} questions; {yes.mean():.0%} of the answers are yes')
+
+
+def _write(path: Path, question_set: QuestionSet, answers: Mapping[str, Sequence[bool]], source: str) -> None:
+    keys = sorted(answers)
+    yes = np.array([answers[key] for key in keys], bool)
+    with np.errstate(divide='ignore'):
+        logprobs = np.log(np.stack([yes, ~yes], axis=-1).astype(np.float32))
+    AspectTargets.write(
+        path,
+        questions=question_set,
+        keys=keys,
+        logprobs=logprobs,
+        meta={'source': source, 'seed': SEED},
+        has_label_mass=False,
+    )
 
 
 def coco(scenes: Sequence[tuple[str, Scene]]) -> dict[str, Any]:

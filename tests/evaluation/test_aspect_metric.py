@@ -76,7 +76,7 @@ def test_without_any_answer_all_figures_are_nan(monkeypatch):
     figures = evaluate([[0.3], [0.6]], [[nan], [nan]])
     assert all(math.isnan(value) for value in figures.values())
     assert len(figures) == 3
-    assert any('no image has a target' in message for message in warnings)
+    assert any('none of the images has a target' in message for message in warnings)
 
 
 def test_nan_predictions_show_in_the_figures():

@@ -21,7 +21,7 @@ def test_average_precision_is_that_of_pycocotools(tmp_path):
         for _ in range(rng.integers(1, 5)):
             left, top, width, height = (int(v) for v in rng.integers(20, 80, 4))
             kind = int(rng.integers(len(CLASSES)))
-            sprite = Sprite(Image.new('RGBA', (1, 1)), kind, 'x', 'noto', frozenset())
+            sprite = Sprite(Image.new('RGBA', (1, 1)), kind, 'x', 'noto', 'noto/x.png', frozenset())
             things.append(Thing(sprite, (left, top, width, height), width * height, 0.0))
             # Detected with a small offset, and sometimes with another class.
             shift = rng.normal(0, 5, 4)

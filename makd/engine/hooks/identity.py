@@ -14,9 +14,10 @@ from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.datasets.relabel import relabel
 from makd.datasets.targets_join import identity_of
 from makd.errors import ConfigError, DataError
-from makd.identity import QUESTIONS, Identity, check_same
+from makd.identity import QUESTIONS, REGION_QUESTIONS, Identity, check_same
 from makd.models.distill_mixin import DistillMixin
 from makd.registry import HOOKS
+from makd.targets.region_key import IMAGES, REGIONS
 
 # Heads of mmdet that tell other things apart than the dataset's classes.
 OTHER_HEADS = {'rpn_head', 'semantic_head', 'reid'}
@@ -28,8 +29,9 @@ class IdentityHook(Hook):
 
     Before training and testing, the classes of the dataset are compared with the head, the training set with
     validation set and teacher, and a resumed or tested checkpoint with the dataset; likewise the questions. The
-    checkpoint of a MaKD student gets its questions as ``meta['questions']``, beside the classes in
-    ``meta['dataset_meta']``. What has no names cannot be compared, and a warning says so.
+    checkpoint of a MaKD student gets its questions about images as ``meta['questions']``, those about regions as
+    ``meta['region_questions']``, beside the classes in ``meta['dataset_meta']``. What has no names cannot be compared,
+    and a warning says so.
 
     Args:
         map_classes: In a test, give the images the labels that the checkpoint has for their classes, by name. The
@@ -86,17 +88,20 @@ class IdentityHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write the questions."""
-        if self._trained.questions is not None:
-            checkpoint['meta'][QUESTIONS] = self._trained.questions.to_dict()
+        for name in (QUESTIONS, REGION_QUESTIONS):
+            questions = getattr(self._trained, name)
+            if questions is not None:
+                checkpoint['meta'][name] = questions.to_dict()
 
     def _compare_checkpoint(self, runner: Runner, owner: str, dataset: Identity) -> None:
         if not runner._has_loaded:
             return
         name = _checkpoint_name(runner)
-        for what in ('classes', 'questions'):
+        for what in ('classes', QUESTIONS, REGION_QUESTIONS):
             if getattr(dataset, what) is not None and getattr(self._checkpoint, what) is None:
                 runner.logger.warning(
-                    f'{name} does not name its {what}, so they could not be compared with those of {owner}.'
+                    f'{name} does not name its {what.replace("_", " ")}, so they could not be compared with those of '
+                    f'{owner}.'
                 )
         check_same(name, self._checkpoint, owner, dataset)
 
@@ -143,9 +148,10 @@ def _check_metrics(evaluator: Evaluator, identity: Identity, split: str) -> None
     """Check that a metric names the questions that its dataset has answers to."""
     for metric in evaluator.metrics:
         questions = getattr(metric, 'question_set', None)
+        about_regions = getattr(metric, 'about', IMAGES) == REGIONS
         check_same(
             f'{type(metric).__name__} in {split}_evaluator',
-            Identity(questions=questions),
+            Identity(region_questions=questions) if about_regions else Identity(questions=questions),
             f'{split}_dataloader.dataset',
             identity,
         )

@@ -1,8 +1,12 @@
 """Hooks that check, or replace, the targets of a training before its first step."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -10,15 +14,26 @@ from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor
 
 from makd.datasets.dataset_wrappers import walk_datasets
-from makd.datasets.load_targets import LoadAspectTargets, LoadTeacherLogits, target_transforms, training_transforms
+from makd.datasets.load_region_aspects import LoadRegionAspects
+from makd.datasets.load_targets import (
+    LoadAnswers,
+    LoadAspectTargets,
+    LoadTeacherLogits,
+    target_transforms,
+    training_transforms,
+)
 from makd.datasets.targets_join import TargetsJoin
 from makd.datasets.unread_images import describe_unread
+from makd.datasets.walk_transforms import walk_transforms
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.ranks import on_main_rank
 from makd.registry import HOOKS
 from makd.targets import AspectTargets
-from makd.targets.controls import RandomTargets, ShuffledTargets
+from makd.targets.controls import RandomTargets, ShuffledTargets, ShuffledWithinTargets
+from makd.targets.region_key import IMAGES
+
+TRIED = 8  # images that a pipeline is tried on
 
 
 @HOOKS.register_module()
@@ -26,36 +41,49 @@ class AblateAspectTargetsHook(Hook):
     """Replace the training targets of any MaKD config by a control, to tell knowledge from regularisation.
 
     'shuffled': every class learns the answers about another class, so the targets keep their statistics and lose their
-    meaning; in detection, where an image has no class, every image learns those about another image. 'random': the
-    paper's "Rand" (Table 2), Gaussian logits for each image and question. Validation and test keep the true targets.
+    meaning; images of a detector, which have no class, learn those about another image. 'shuffled_within': every image
+    or region learns the answers about another one of its class, so that the targets keep what the label says and lose
+    what the picture says. 'random': the paper's "Rand" (Table 2), Gaussian logits for each image and question.
+    Validation and test keep the true targets.
 
     Args:
-        kind: 'shuffled' or 'random'.
+        kind: 'shuffled', 'shuffled_within' or 'random'.
         seed: Seed of the control; None takes the run's own seed (``randomness.seed``).
 
     Raises:
-        ConfigError: ``kind`` has another value, or the training pipeline loads no targets.
+        ConfigError: ``kind`` has another value, the training pipeline loads no targets, or its images have no classes
+            to shuffle within.
     """
 
     priority = 'HIGH'  # before AspectTargetCheckHook, which then checks the control
 
     def __init__(self, kind: str, seed: int | None = None) -> None:
-        if kind not in ('shuffled', 'random'):
-            raise ConfigError(f"makd.AblateAspectTargetsHook: kind={kind!r} must be 'shuffled' or 'random'.")
+        if kind not in (kinds := ('shuffled', 'shuffled_within', 'random')):
+            raise ConfigError(
+                f'makd.AblateAspectTargetsHook: kind={kind!r} must be one of {", ".join(map(repr, kinds))}.'
+            )
         self.kind = kind
         self.seed = seed
 
     def before_train(self, runner: Runner) -> None:
         """Replace the targets that the training pipeline reads."""
         seed = runner.seed if self.seed is None else self.seed
-        for dataset, transform in training_transforms(runner.train_dataloader.dataset, LoadAspectTargets):
+        for dataset, transform in training_transforms(runner.train_dataloader.dataset, LoadAnswers):
             if self.kind == 'random':
                 transform.targets = RandomTargets(transform.targets, seed=seed)
-            else:
-                join = TargetsJoin.of_dataset(dataset, transform)
-                groups = join.labels if (join.labels >= 0).all() else range(len(join.labels))
-                labels = dict(zip(join.keys(range(len(join.paths))), map(int, groups)))
-                transform.targets = ShuffledTargets(transform.targets, labels, seed=seed)
+                continue
+            join = TargetsJoin.of_dataset(dataset, transform)
+            groups: Iterable = join.labels
+            if (join.labels < 0).any():
+                if self.kind == 'shuffled_within':
+                    raise ConfigError(
+                        "makd.AblateAspectTargetsHook: kind='shuffled_within' needs a class of each image, which the "
+                        f"images of {type(dataset).__name__} do not have. kind='shuffled' exchanges their answers."
+                    )
+                groups = range(len(join.labels))
+            labels = dict(zip(join.keys(range(len(join.paths))), map(int, groups)))
+            control = ShuffledTargets if self.kind == 'shuffled' else ShuffledWithinTargets
+            transform.targets = control(transform.targets, labels, seed=seed)
         runner.logger.info(f'Training targets are replaced by {self.kind} ones, seed {seed}.')
 
 
@@ -84,13 +112,15 @@ class TeacherLogitsHook(Hook):
 class AspectTargetCheckHook(Hook):
     """Check before training that model, images and targets belong together, and log which questions are learnt.
 
-    Every image of training and validation has targets (unless the transform says ``missing='ignore'``), the answers are
-    undamaged, their number is the ``num_aspects`` of the head, and mixup and CutMix mix them with the images. In
-    detection, no transform composes an image of several, because the annotator has not seen the composition.
+    Every image or region of training and validation has targets (unless the transform says ``missing='ignore'``), the
+    answers are undamaged, their number is the ``num_aspects`` of each head that learns them, and mixup and CutMix mix
+    them with the images. In detection, no transform composes an image of several, because the annotator has not seen
+    the composition, and the pipeline keeps the answers about regions with their objects, as some images show.
 
     Raises:
-        ConfigError: The training pipeline loads no targets, the model has no aspect outputs or another number of them,
-            its data preprocessor mixes images without their aspects, or a transform composes images.
+        ConfigError: The training pipeline loads no targets, the model has no outputs for them or another number, its
+            data preprocessor mixes images without their aspects, or a transform composes images or changes the labels
+            of objects.
         TargetsError: Images have no targets (the message has their number and the first ten keys), or the folder of
             targets is damaged.
     """
@@ -99,19 +129,30 @@ class AspectTargetCheckHook(Hook):
         """Run the checks."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         _check_preprocessor(model.data_preprocessor)
-        heads = {name: m.num_aspects for name, m in model.named_modules() if hasattr(m, 'num_aspects')}
+        heads = {name: module for name, module in model.named_modules() if hasattr(module, 'num_aspects')}
         if not heads:
             raise ConfigError(
                 'No module of the model has num_aspects. Give the model a MaKD head, for example model.head.type='
                 "'makd.MaKDLinearClsHead', or take makd.AspectTargetCheckHook out of the config."
             )
-        pairs = training_transforms(runner.train_dataloader.dataset, LoadAspectTargets)
-        _check_transforms(runner.train_dataloader.dataset)
+        trained = runner.train_dataloader.dataset
+        pairs: list[tuple[Any, LoadAnswers]] = []
+        for kind in (LoadAspectTargets, LoadRegionAspects):
+            if any(_about(head) == kind.about for head in heads.values()):
+                pairs += training_transforms(trained, kind)
+            elif found := list(target_transforms(trained, kind)):
+                raise ConfigError(
+                    f'{found[0][1].targets.path} has answers about {kind.about}, and no head of the model learns them '
+                    f'(it has {", ".join(heads)}). Take makd.{kind.__name__} out of the pipeline, or add a head.'
+                )
+        _check_transforms(trained)
         if runner.val_loop is not None:
-            pairs += target_transforms(runner.val_dataloader.dataset, LoadAspectTargets)
+            pairs += target_transforms(runner.val_dataloader.dataset, LoadAnswers)
         for dataset, transform in pairs:
             _check_number_of_questions(heads, transform)
             _check_images(dataset, transform, runner)
+            if isinstance(transform, LoadRegionAspects):
+                _try_pipeline(dataset, transform)
         for path in sorted({transform.targets.path for _, transform in pairs}):
             targets = AspectTargets.open(path)
             on_main_rank(targets.validate)  # it reads all answers, as num_missing does
@@ -134,8 +175,7 @@ def _check_preprocessor(preprocessor: Any) -> None:
 
 def _check_transforms(dataset: Any) -> None:
     for inner in walk_datasets(dataset):
-        pipeline = getattr(inner, 'pipeline', ())
-        for transform in _flat(getattr(pipeline, 'transforms', pipeline)):
+        for transform in walk_transforms(getattr(inner, 'pipeline', None)):
             # mmdet's transforms that need further images (Mosaic, MixUp, CopyPaste, ...) have one of these methods.
             if any(hasattr(transform, name) for name in ('get_indexes', 'get_indices')):
                 raise ConfigError(
@@ -145,42 +185,48 @@ def _check_transforms(dataset: Any) -> None:
                 )
 
 
-def _flat(transforms: Any) -> Iterator[Any]:
-    """Yield transforms, and the transforms inside them (RandomApply, TransformBroadcaster, ...)."""
-    for transform in transforms:
-        if isinstance(transform, list | tuple):
-            yield from _flat(transform)
-        else:
-            yield transform
-            yield from _flat(getattr(transform, 'transforms', None) or ())
+def _try_pipeline(dataset: Any, transform: LoadRegionAspects) -> None:
+    """Run the pipeline on some images with objects, and leave the random numbers as they were."""
+    infos = (dataset.get_data_info(index) for index in range(len(dataset)))
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002, mmcv draws from it
+    for info in islice((info for info in infos if len(info['instances']) > 1), TRIED):
+        transform.transform(info)
+    random.setstate(states[0])
+    np.random.set_state(states[1])  # noqa: NPY002
+    torch.set_rng_state(states[2])
 
 
-def _check_number_of_questions(heads: dict[str, int], transform: LoadAspectTargets) -> None:
-    for name, num_aspects in heads.items():
-        if num_aspects != transform.num_aspects:
+def _about(head: Any) -> str:
+    return getattr(head, 'about', IMAGES)
+
+
+def _check_number_of_questions(heads: dict[str, Any], transform: LoadAnswers) -> None:
+    for name, head in heads.items():
+        if _about(head) == transform.about and head.num_aspects != transform.num_aspects:
             raise ConfigError(
                 f'{transform.targets.path} answers {transform.num_aspects} questions, model.{name} has num_aspects='
-                f'{num_aspects}. Set model.{name}.num_aspects={transform.num_aspects}, or top={num_aspects} in '
-                'makd.LoadAspectTargets.'
+                f'{head.num_aspects}. Set model.{name}.num_aspects={transform.num_aspects}, or top={head.num_aspects} '
+                f'in makd.{type(transform).__name__}.'
             )
 
 
-def _check_images(dataset: Any, transform: LoadAspectTargets, runner: Runner) -> None:
+def _check_images(dataset: Any, transform: LoadAnswers, runner: Runner) -> None:
     join = TargetsJoin.of_dataset(dataset, transform)
     missing = join.describe(join.rows < 0, f'no targets in {transform.targets.path}')
     found = bool((join.rows >= 0).any())
     if isinstance(transform.targets, AspectTargets):  # a control makes its answers up
         found = join.has_answers
+    name = f'makd.{type(transform).__name__}'
     if not found:
+        nothing = missing or f'{transform.targets.path} has no answer about any of the {transform.about}.'
         raise TargetsError(
-            f'{missing or f"{transform.targets.path} has no answer about any image."}\nThere would be nothing to learn '
-            'from. Set data_root of makd.LoadAspectTargets to the folder that the keys are relative to, or annotate '
-            'the images.'
+            f'{nothing}\nThere would be nothing to learn from. Set data_root of {name} to the folder that the keys are '
+            f'relative to, or annotate the {transform.about}.'
         )
     if missing and transform.missing == 'error':
         raise TargetsError(
-            f'{missing}\nAnnotate them, set data_root of makd.LoadAspectTargets to the folder that the keys are '
-            "relative to, or set its missing='ignore' to train on these images' classes alone."
+            f'{missing}\nAnnotate them, set data_root of {name} to the folder that the keys are relative to, or set '
+            f"its missing='ignore' to train on the classes of these {transform.about} alone."
         )
     for message in (missing, describe_unread(dataset, transform)):
         if message:

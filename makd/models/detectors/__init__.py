@@ -5,7 +5,14 @@ from makd.models.detectors.distill_detector import (
     DistillRoIHead,
     DistillRoIHeadMixin,
 )
+from makd.models.detectors.makd_bbox_head import (
+    MaKDBBoxHead,
+    MaKDBBoxHeadMixin,
+    MaKDShared2FCBBoxHead,
+    MaKDShared4Conv1FCBBoxHead,
+)
 from makd.models.detectors.makd_detector import MaKDDetectorMixin, MaKDDETR, MaKDFasterRCNN, MaKDRetinaNet
+from makd.models.detectors.makd_roi_head import MaKDCascadeRoIHead, MaKDRoIHead, MaKDRoIHeadMixin
 from makd.models.detectors.mobilenet_v2 import MobileNetV2Stages
 
 __all__ = [
@@ -14,9 +21,16 @@ __all__ = [
     'DistillMaKDFasterRCNN',
     'DistillRoIHead',
     'DistillRoIHeadMixin',
+    'MaKDBBoxHead',
+    'MaKDBBoxHeadMixin',
+    'MaKDCascadeRoIHead',
     'MaKDDETR',
     'MaKDDetectorMixin',
     'MaKDFasterRCNN',
     'MaKDRetinaNet',
+    'MaKDRoIHead',
+    'MaKDRoIHeadMixin',
+    'MaKDShared2FCBBoxHead',
+    'MaKDShared4Conv1FCBBoxHead',
     'MobileNetV2Stages',
 ]

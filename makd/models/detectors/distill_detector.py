@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import torch
 from mmdet.models.detectors import FasterRCNN
-from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from makd.errors import ConfigError
 from makd.models.detectors.makd_detector import MaKDFasterRCNN
+from makd.models.detectors.makd_roi_head import MaKDRoIHead
 from makd.models.distill_mixin import DistillMixin
 from makd.models.frozen_teacher import FrozenDetector
 from makd.registry import MODELS
@@ -67,8 +67,8 @@ class DistillRoIHeadMixin:
 
 
 @MODELS.register_module()
-class DistillRoIHead(DistillRoIHeadMixin, StandardRoIHead):
-    """mmdet's ``StandardRoIHead``, as in Faster R-CNN, for a student of ``DistillFasterRCNN``."""
+class DistillRoIHead(DistillRoIHeadMixin, MaKDRoIHead):
+    """mmdet's ``StandardRoIHead``, as in Faster R-CNN, for a student of ``DistillFasterRCNN``; it may have aspects."""
 
 
 class DistillDetectorMixin(DistillMixin):

@@ -32,7 +32,7 @@ def sprites():
 
 
 def square(kind, answers=(), colour=(255, 0, 0, 255)):
-    return Sprite(Image.new('RGBA', (64, 64), colour), kind, 'x', 'noto', frozenset(answers))
+    return Sprite(Image.new('RGBA', (64, 64), colour), kind, 'x', 'noto', 'noto/x.png', frozenset(answers))
 
 
 def thing(kind, box=(0, 0, 10, 10), hidden=0.0, answers=()):
@@ -149,9 +149,9 @@ def test_annotations_are_in_cocos_format(tmp_path):
     assert rows[1]['hidden'] == 0.25
 
 
-def test_no_artist_draws_both_training_and_test():
-    (_, training), (_, test) = emoji_scenes.SPLITS.values()
-    assert set(training).isdisjoint(test)
+def test_no_artist_draws_for_two_splits():
+    artists = [artist for _, styles in emoji_scenes.SPLITS.values() for artist in styles]
+    assert len(artists) == len(set(artists)) == 5
 
 
 def test_prepare_writes_pictures_annotations_and_answers(tmp_path, monkeypatch):
@@ -167,9 +167,20 @@ def test_prepare_writes_pictures_annotations_and_answers(tmp_path, monkeypatch):
                 assert picture.size == (image['width'], image['height'])
     targets = AspectTargets.open(out / 'aspects' / 'description')
     targets.validate()
-    assert list(targets.keys) == [f'{split}/{n:06d}.jpg' for split in ('test', 'train') for n in range(5)]
+    assert list(targets.keys) == [f'{split}/{n:06d}.jpg' for split in ('test', 'train', 'val') for n in range(5)]
     kinds = {row['category_id'] - 1 for row in annotations['annotations'] if row['image_id'] == 3}
-    assert set(np.flatnonzero(targets.probability('test/000003.jpg')[: len(CLASSES)])) == kinds
+    assert set(np.flatnonzero(targets.probability('val/000003.jpg')[: len(CLASSES)])) == kinds
+
+    things = AspectTargets.open(out / 'aspects' / 'things')
+    things.validate()
+    of_emoji = AspectTargets.open(EMOJI / 'aspects' / 'cldr')
+    asked = {key.rpartition('/')[2]: of_emoji.probability(key) for key in of_emoji.keys}
+    rows = annotations['annotations']
+    assert len([key for key in things.keys if key.startswith('val/')]) == len(rows)
+    for row in rows:
+        x, y, width, height = row['bbox']
+        key = f'val/{row["image_id"]:06d}.jpg#{x},{y},{x + width},{y + height}'
+        assert (things.probability(key) == asked[f'{row["emoji"]}.png']).all()
 
     (tmp_path / 'other').mkdir()
     (tmp_path / 'other' / 'mine.txt').write_text('')

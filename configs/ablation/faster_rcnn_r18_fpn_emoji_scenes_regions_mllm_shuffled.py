@@ -1,0 +1,6 @@
+# The control for configs/makd/faster_rcnn_r18_fpn_emoji_scenes_regions_mllm.py: the things of each kind learn the
+# answers about those of another kind.
+# python tools/train.py configs/ablation/faster_rcnn_r18_fpn_emoji_scenes_regions_mllm_shuffled.py
+_base_ = ['../makd/faster_rcnn_r18_fpn_emoji_scenes_regions_mllm.py']
+
+default_hooks = dict(ablate_aspect_targets=dict(type='makd.AblateAspectTargetsHook', kind='shuffled'))

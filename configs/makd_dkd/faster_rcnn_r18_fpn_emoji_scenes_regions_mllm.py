@@ -1,0 +1,9 @@
+# MaKD on regions, with the answers of the bundled MLLM, + DKD on EmojiScenes: the trained plain student teaches.
+# python tools/train.py configs/makd_dkd/faster_rcnn_r18_fpn_emoji_scenes_regions_mllm.py
+_base_ = [
+    '../makd/faster_rcnn_r18_fpn_emoji_scenes_regions_mllm.py',
+    '../_base_/distill/faster_rcnn_r18_emoji_scenes.py',
+    '../_base_/distill/dkd_detection.py',
+]
+
+model = dict(type='makd.DistillFasterRCNN', **_base_.distill, **_base_.teacher)
