@@ -68,8 +68,10 @@ def test_two_actors_take_tasks_as_they_come_free(open_pool, tmp_path, logged):
 
 def test_the_task_of_a_dead_actor_is_done_by_another(open_pool, tmp_path, logged):
     assert sorted(run(open_pool({1: 'dies once', 3: 'dies once'}))) == [0, 1, 2, 3, 4] == done(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob('* met')) == ['1 met', '3 met']
+    # Ray sometimes, on a busy machine, repeats a task of an actor that dies, and the pool does not hear of it.
     deaths = [message for message in logged if 'An actor has died' in message]
-    assert [message[:28] for message in deaths] == ['An actor has died (shard 1);', 'An actor has died (shard 3);']
+    assert {message[:28] for message in deaths} <= {f'An actor has died (shard {n});' for n in (1, 3)}
 
 
 def test_a_task_that_ends_every_actor_ends_the_run_after_all_others(open_pool, tmp_path):
