@@ -190,8 +190,16 @@ def _table6() -> Iterator[Block]:
         (
             *_base_and_makd('faster_rcnn_r18_fpn', 'emoji_scenes'),
             _arm('shuffled', f'ablation/{scenes}_shuffled'),
+            _arm('MaKD on regions, people', f'makd/{scenes}_regions'),
+            _arm('shuffled within classes', f'ablation/{scenes}_regions_shuffled_within'),
+            _arm('shuffled between classes', f'ablation/{scenes}_regions_shuffled'),
+            _arm('MaKD on regions, MLLM', f'makd/{scenes}_regions_mllm'),
+            _arm('MLLM, shuffled within classes', f'ablation/{scenes}_regions_mllm_shuffled_within'),
+            _arm('MLLM, shuffled between classes', f'ablation/{scenes}_regions_mllm_shuffled'),
             _arm('DKD', f'dkd/{scenes}'),
             _arm('MaKD + DKD', f'makd_dkd/{scenes}'),
+            _arm('MaKD on regions, people + DKD', f'makd_dkd/{scenes}_regions'),
+            _arm('MaKD on regions, MLLM + DKD', f'makd_dkd/{scenes}_regions_mllm'),
         ),
     )
 
