@@ -14,7 +14,8 @@ from makd.cli.markdown_table import markdown_table
 
 Results = Mapping[str, Mapping[int, Result | None]]  # config -> seed -> result, or None where the run failed
 
-PRIMARY = ('accuracy/top1', 'coco/bbox_mAP')  # the first that a result has is the metric of the paired difference
+PRIMARY = ('accuracy/top1', 'coco/bbox_mAP')  # the first that a result has is the metric that is plotted
+COMPARED = (*PRIMARY, 'coco/bbox_mAP_50')  # whose paired differences are shown
 # mmengine's metric -> column, in the order of the table.
 COLUMNS = {
     'accuracy/top1': 'top-1 %',
@@ -24,12 +25,15 @@ COLUMNS = {
     'coco/bbox_mAP_75': 'AP75 %',
     'aspect/agreement': 'aspect agreement %',
     'aspect/auc': 'aspect AUC %',
+    'region_aspect/agreement': 'region aspect agreement %',
+    'region_aspect/auc': 'region aspect AUC %',
 }
 
 
 def in_column_unit(metric: str, value: float) -> float:
     """Return the value of a metric in the unit of its column: metrics in [0, 1] of ``COLUMNS`` are shown in percent."""
-    return 100.0 * value if metric in COLUMNS and metric.startswith(('aspect/', 'coco/')) else value
+    in_percent = metric.startswith('accuracy/') or metric not in COLUMNS
+    return value if in_percent else 100.0 * value
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ class Row:
         seeds: The seeds that have a result.
         missing: The requested seeds without a result.
         values: Column -> (mean, standard deviation over seeds; NaN with one seed).
-        compared: The metric of the difference; None if no config has one.
-        difference: (mean, half width of the 95 % confidence interval) of its difference to the first config over the
-            seeds that both have, by Student's t, in the unit of the column; the half width is NaN with one seed. None
-            for the first config or without a common seed.
+        compared: The metric that the configs are compared by; None if no config has one.
+        differences: Metric of ``COMPARED`` -> (mean, half width of the 95 % confidence interval) of its difference to
+            the first config over the seeds that both have, by Student's t, in the unit of the column; the half width is
+            NaN with one seed. Empty for the first config or without a common seed.
     """
 
     name: str
@@ -52,7 +56,12 @@ class Row:
     missing: tuple[int, ...]
     values: dict[str, tuple[float, float]]
     compared: str | None
-    difference: tuple[float, float] | None
+    differences: dict[str, tuple[float, float]]
+
+    @property
+    def difference(self) -> tuple[float, float] | None:
+        """The difference by ``compared``; None if there is none."""
+        return None if self.compared is None else self.differences.get(self.compared)
 
 
 def summarise(results: Results) -> list[Row]:
@@ -70,15 +79,23 @@ def summarise(results: Results) -> list[Row]:
         # Unknown where epochs are not counted, or if the process was killed before it wrote that line of the log.
         if seconds := [r.seconds_per_epoch for r in done.values() if not isnan(r.seconds_per_epoch)]:
             values['s/epoch'] = _mean_and_spread(seconds)
-        pairs = [
-            (in_column_unit(compared, result.metrics[compared]), in_column_unit(compared, base.metrics[compared]))
-            for seed, result in done.items()
-            if (base := baseline.get(seed)) is not None and compared in result.metrics and compared in base.metrics
-        ]
         missing = tuple(seed for seed, result in by_seed.items() if result is None)
-        difference = paired_difference(*zip(*pairs)) if pairs and by_seed is not baseline else None
-        rows.append(Row(name, tuple(done), missing, values, compared, difference))
+        differences = {
+            metric: paired_difference(*zip(*pairs))
+            for metric in COMPARED
+            if by_seed is not baseline and (pairs := _pairs(metric, done, baseline))
+        }
+        rows.append(Row(name, tuple(done), missing, values, compared, differences))
     return rows
+
+
+def _pairs(metric: str, done: Mapping[int, Result], baseline: Mapping[int, Result | None]) -> list[tuple[float, float]]:
+    """Return the values of a metric of a config and of the baseline, for each seed that both have."""
+    return [
+        (in_column_unit(metric, result.metrics[metric]), in_column_unit(metric, base.metrics[metric]))
+        for seed, result in done.items()
+        if (base := baseline.get(seed)) is not None and metric in result.metrics and metric in base.metrics
+    ]
 
 
 def has_curves(results: Results) -> bool:
@@ -134,15 +151,13 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> tup
 def to_markdown(rows: Sequence[Row]) -> str:
     """Return the table as Markdown."""
     columns = list(dict.fromkeys(column for row in rows for column in row.values))
-    compared = next((row.compared for row in rows if row.difference is not None), None)
+    compared = [metric for metric in COMPARED if any(metric in row.differences for row in rows)]
     header = ['config', 'seeds', *columns]
-    if compared is not None:
-        header.append(f'{COLUMNS[compared].removesuffix(" %")} - baseline, 95 % CI')
+    header += [f'{COLUMNS[metric].removesuffix(" %")} - baseline, 95 % CI' for metric in compared]
     body = []
     for row in rows:
         cells = [row.name, show_seeds(row), *(show_mean(row.values.get(column)) for column in columns)]
-        if compared is not None:
-            cells.append(show_difference(row.difference))
+        cells += [show_difference(row.differences.get(metric)) for metric in compared]
         body.append(cells)
     return markdown_table(header, body)
 
