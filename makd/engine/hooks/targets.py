@@ -24,7 +24,7 @@ from makd.datasets.load_targets import (
 )
 from makd.datasets.targets_join import TargetsJoin
 from makd.datasets.unread_images import describe_unread
-from makd.datasets.walk_transforms import walk_transforms
+from makd.datasets.walk_transforms import refuse_mixing
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.ranks import on_main_rank
@@ -145,7 +145,8 @@ class AspectTargetCheckHook(Hook):
                     f'{found[0][1].targets.path} has answers about {kind.about}, and no head of the model learns them '
                     f'(it has {", ".join(heads)}). Take makd.{kind.__name__} out of the pipeline, or add a head.'
                 )
-        _check_transforms(trained)
+        for inner in walk_datasets(trained):
+            refuse_mixing(getattr(inner, 'pipeline', None), 'the pipeline of train_dataloader.dataset')
         if runner.val_loop is not None:
             pairs += target_transforms(runner.val_dataloader.dataset, LoadAnswers)
         for dataset, transform in pairs:
@@ -171,18 +172,6 @@ def _check_preprocessor(preprocessor: Any) -> None:
             'The data preprocessor mixes images and classes (mixup, CutMix), but not their aspect targets. '
             "Set data_preprocessor.type='makd.AspectDataPreprocessor', which mixes all three."
         )
-
-
-def _check_transforms(dataset: Any) -> None:
-    for inner in walk_datasets(dataset):
-        for transform in walk_transforms(getattr(inner, 'pipeline', None)):
-            # mmdet's transforms that need further images (Mosaic, MixUp, CopyPaste, ...) have one of these methods.
-            if any(hasattr(transform, name) for name in ('get_indexes', 'get_indices')):
-                raise ConfigError(
-                    f'{type(transform).__name__} in the pipeline of train_dataloader.dataset composes an image of '
-                    'several, and the answers about one of them do not hold for it. Remove the transform, or train '
-                    'without aspects.'
-                )
 
 
 def _try_pipeline(dataset: Any, transform: LoadRegionAspects) -> None:
