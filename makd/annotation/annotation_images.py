@@ -22,6 +22,7 @@ from makd.targets.exchange import list_images
 from makd.targets.fingerprints import UNKNOWN, fingerprint, modification_time
 from makd.targets.image_key import image_key
 from makd.targets.key_index import KeyIndex, build_words, encode_keys
+from makd.targets.region_key import IMAGES
 
 
 @DATASETS.register_module()
@@ -52,6 +53,8 @@ class AnnotationImages(Dataset):
         ConfigError: An image lies outside ``data_root``, or a dataset has no paths.
         TargetsError: There are no images, or a path cannot be a key (control characters, not Unicode).
     """
+
+    about = IMAGES  # what a key names
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from makd.errors import ConfigError
 from makd.ranges import Count
 from makd.registry import DATASETS
 from makd.targets.image_key import image_key
-from makd.targets.region_key import split_region_key
+from makd.targets.region_key import REGIONS, split_region_key
 
 _OUTLINE = (255, 0, 0)
 
@@ -39,10 +39,12 @@ class AnnotationRegions(AnnotationImages):
         limit: Take only about this many regions, evenly spaced, for a trial. Defaults to None: all.
 
     Raises:
-        ConfigError: ``context`` is not positive, nothing would tell the regions of an image apart, an image lies
-            outside ``data_root``, or a dataset has no boxes.
+        ConfigError: ``context`` is not positive, nothing would tell the regions of an image apart, the frame would be
+            cut off, an image lies outside ``data_root``, or a dataset has no boxes.
         TargetsError: There are no regions, or a path cannot be a key.
     """
+
+    about = REGIONS
 
     def __init__(
         self,
@@ -59,6 +61,11 @@ class AnnotationRegions(AnnotationImages):
             raise ConfigError(
                 'makd.AnnotationRegions: with context=None and outline=False, all regions of an image look the same. '
                 'Set context=1.0 for the box alone, or outline=True for the image with the box drawn on it.'
+            )
+        if outline and context is not None and context <= 1:
+            raise ConfigError(
+                f'makd.AnnotationRegions: the frame of outline=True is around the box, and context={context} cuts it '
+                'off. Set context to more than 1, such as 1.5, or to None for the whole image.'
             )
         self.context = context
         self.outline = outline
@@ -120,8 +127,9 @@ def show_region(image: Image.Image, box: Sequence[float], context: float | None,
     if outline:
         image = image.copy()
         width = max(1, round(max(image.size) / 100))
-        # Around the box, so that the frame hides nothing of the object.
-        frame = (box[0] - width, box[1] - width, box[2] + width - 1, box[3] + width - 1)
+        # Around the pixels of the box, so that the frame hides nothing of the object.
+        left, top, right, bottom = (*map(math.floor, box[:2]), *map(math.ceil, box[2:]))
+        frame = (left - width, top - width, right + width - 1, bottom + width - 1)
         ImageDraw.Draw(image).rectangle(frame, outline=_OUTLINE, width=width)
     if context is None:
         return image

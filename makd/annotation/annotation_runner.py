@@ -112,7 +112,7 @@ class AnnotationRunner(Runner):
         num_images, num_questions = sum(len(task.rows) for task in tasks), len(self.model.questions)
         if tasks:
             self._begin(num_images)
-        progress = Progress(self.logger, self.visualizer, num_images, num_questions)
+        progress = Progress(self.logger, self.visualizer, num_images, num_questions, self.images.about)
         self._ask(tasks, progress)
         in_model = all_gather_object(progress.in_model)  # waits for all ranks: now all shards are written
         figures = progress.figures(num_images, float(np.mean(in_model)))
@@ -123,7 +123,7 @@ class AnnotationRunner(Runner):
 
         def ask() -> str:
             self._shards.start()
-            return self._shards.estimate().describe(len(self.images))
+            return self._shards.estimate().describe(len(self.images), self.images.about)
 
         return on_main_rank(ask)
 
@@ -131,15 +131,15 @@ class AnnotationRunner(Runner):
         tasks = self.writer.open(self.model.questions, self.images.keys, identity, self.images.data_root)
         if self.writer.num_unchecked:
             self.logger.warning(
-                f'{self.writer.out_dir} does not say what files {self.writer.num_unchecked} of its images were: '
-                'they may have been replaced since.'
+                f'{self.writer.out_dir} does not say what files {self.writer.num_unchecked} of its {self.images.about} '
+                'were: they may have been replaced since.'
             )
         if self.writer.changed:
-            self.logger.warning(changed_images(self.writer.changed))
+            self.logger.warning(changed_images(self.writer.changed, self.images.about))
         if not self.writer.finished:
             left = sum(len(task.rows) for task in tasks)
             self.logger.info(
-                f'{self.writer.out_dir}: {left} of {len(self.images)} images are left to be asked '
+                f'{self.writer.out_dir}: {left} of {len(self.images)} {self.images.about} are left to be asked '
                 f'{len(self.model.questions)} questions.'
             )
         return tasks, self.writer.finished
@@ -149,7 +149,7 @@ class AnnotationRunner(Runner):
         notes = self._shards.start()
         on_main_rank(lambda: self._store(notes))
         if num_images >= FEWEST_ESTIMATED and self.model.usage is not None and self.model.usage.dollars is not None:
-            on_main_rank(lambda: self.logger.info(self._shards.estimate().describe(num_images)))
+            on_main_rank(lambda: self.logger.info(self._shards.estimate().describe(num_images, self.images.about)))
 
     def _store(self, notes: dict[str, Any]) -> None:
         """Store the notes of the first process that is ready; warn where they are not those of an earlier run."""

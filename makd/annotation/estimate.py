@@ -26,8 +26,8 @@ class Estimate:
             return None
         return self.usage.dollars * num_images / self.images
 
-    def describe(self, num_images: int) -> str:
-        """Return what so many images will take, as a line of text."""
+    def describe(self, num_images: int, about: str) -> str:
+        """Return what so many images, or regions, as ``about`` says, will take, as a line of text."""
         factor = num_images / self.images
         if self.usage is None:
             amount = f'{datetime.timedelta(seconds=round(self.seconds * factor))} on one process'
@@ -36,7 +36,7 @@ class Estimate:
             amount = f'{requests:,.0f} requests, {self.usage.prompt_tokens * factor:,.0f} tokens'
         if (dollars := self.dollars(num_images)) is not None:
             amount += f', ${format_dollars(dollars)}'
-        text = f'{num_images:,} images will take about {amount}, estimated from {self.images}'
+        text = f'{num_images:,} {about} will take about {amount}, estimated from {self.images}'
         limit = None if self.usage is None else self.usage.max_dollars
         if dollars and limit is not None and limit < dollars:
             text += (

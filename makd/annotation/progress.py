@@ -27,18 +27,19 @@ class Progress:
         visualizer: The run's visualizer, which gets the figures.
         total: Images to be asked about, on all ranks together.
         num_questions: Questions per image.
+        about: What they are, such as 'images' or 'regions'.
 
     Attributes:
         in_model: Seconds that this rank has spent in the model.
     """
 
-    def __init__(self, logger: Logger, visualizer: Visualizer, total: int, num_questions: int) -> None:
-        self._logger, self._visualizer, self._num_questions = logger, visualizer, num_questions
+    def __init__(self, logger: Logger, visualizer: Visualizer, total: int, num_questions: int, about: str) -> None:
+        self._logger, self._visualizer, self._num_questions, self._about = logger, visualizer, num_questions, about
         self._started = self._logged = time.perf_counter()
         self._mine = self._others = 0
         self.in_model = 0.0
         # disable=None: no bar where the output is not a terminal. No smoothing, since other ranks report whole shards.
-        self._bar = tqdm(total=total, unit=' images', smoothing=0, disable=None if is_main_process() else True)
+        self._bar = tqdm(total=total, unit=f' {about}', smoothing=0, disable=None if is_main_process() else True)
 
     @property
     def seconds(self) -> float:
@@ -80,19 +81,22 @@ class Progress:
         figures = self.figures(done, self.in_model)
         left = (total - done) / figures['images_per_second']
         self._bar.clear()
-        self._logger.info(f'{done} of {total} images, {_speed(figures)}, {_duration(left)} left')
+        self._logger.info(f'{done} of {total} {self._about}, {_speed(figures, self._about)}, {_duration(left)} left')
         self._visualizer.add_scalars(figures, step=done)
 
 
-def changed_images(keys: Sequence[str]) -> str:
-    """Return the message of a run that asks again about images that have been replaced."""
+def changed_images(keys: Sequence[str], about: str) -> str:
+    """Return the message of a run that asks again about images, or their regions, that have been replaced."""
     listed = '\n  '.join([*keys[:LISTED], *['...'] * (len(keys) > LISTED)])
-    return f'{len(keys)} images have been replaced since they were asked about, and are asked about again:\n  {listed}'
+    return f'{len(keys)} {about} have been replaced since they were asked about, and are asked about again:\n  {listed}'
 
 
 def already_finished(targets: AspectTargets) -> str:
     """Return the message of a run that finds its folder finished."""
-    message = f'{targets.path} is finished: {len(targets)} images, the same annotator and questions. Nothing is done.'
+    message = (
+        f'{targets.path} is finished: {len(targets)} {targets.about}, the same annotator and questions. Nothing is '
+        'done.'
+    )
     if failed := targets.failure_reasons:
         message += (
             f' {failed.total()} of them lack answers ({_counted(failed)}), and are not tried again: '
@@ -121,9 +125,9 @@ def summary(
     """
     rows = [
         ('folder', targets.path),
-        ('images', f'{len(targets)}, of which {num_asked} were asked about now'),
+        (targets.about, f'{len(targets)}, of which {num_asked} were asked about now'),
         ('questions', len(targets.questions)),
-        ('time', f'{_duration(figures["seconds"])}, {_speed(figures)}'),
+        ('time', f'{_duration(figures["seconds"])}, {_speed(figures, targets.about)}'),
     ]
     if not targets.has_label_mass:
         rows.append(('label mass', 'not given by this annotator'))
@@ -134,7 +138,7 @@ def summary(
         )
         rows += [('', f'{mass[column]:.3f}  {targets.questions[int(column)].text}') for column in np.argsort(mass)[:3]]
     if failed := targets.failure_reasons:
-        rows.append(('failed', f'{failed.total()} images, see failed.jsonl: {_counted(failed)}'))
+        rows.append(('failed', f'{failed.total()} {targets.about}, see failed.jsonl: {_counted(failed)}'))
     if bounded:
         rows.append(('bounded', f'{bounded} values are only bounds'))
     if usage:
@@ -142,9 +146,9 @@ def summary(
     return '\n'.join(['Summary', *(f'{name:>12}  {text}' for name, text in rows)])
 
 
-def _speed(figures: Mapping[str, float]) -> str:
+def _speed(figures: Mapping[str, float], about: str) -> str:
     return (
-        f'{figures["images_per_second"]:.3g} images/s, {figures["questions_per_second"]:.4g} questions/s, '
+        f'{figures["images_per_second"]:.3g} {about}/s, {figures["questions_per_second"]:.4g} questions/s, '
         f'model busy {figures["busy"]:.0%}'
     )
 

@@ -144,7 +144,7 @@ class ShardAnnotator:
         if not found:
             first = self.images[0]
             raise DataError(
-                f'none of {len(tried)} images below {self.images.data_root} can be read and prepared; '
+                f'none of {len(tried)} {self.images.about} below {self.images.data_root} can be read and prepared; '
                 f'{first["key"]}: {first["error"]}. Is dataloader.dataset right?'
             )
         return found

@@ -321,7 +321,7 @@ class ShardWriter:
         if self.changed:
             listed = '\n  '.join(self.changed[:_LISTED] + ['...'] * (len(self.changed) > _LISTED))
             raise TargetsError(
-                f'{targets.path} is finished, and {len(self.changed)} of its {len(files)} images below '
+                f'{targets.path} is finished, and {len(self.changed)} of its {len(files)} {targets.about} below '
                 f'{self._data_root} have been replaced by others of the same name since they were asked about:\n  '
                 f'{listed}\nRestore them, choose another folder (writer.out_dir), or annotate all images anew with '
                 '--no-resume.'

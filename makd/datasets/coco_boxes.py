@@ -1,5 +1,6 @@
 """Boxes from a file in COCO's format, where mmdet is not installed."""
 
+from collections import defaultdict
 from typing import Any
 
 from mmengine import fileio
@@ -29,15 +30,20 @@ class CocoBoxes(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return an ``img_path`` and ``instances`` per image, in the order of the images' ids."""
-        content: Any = fileio.load(self.ann_file, backend_args=None)
         try:
-            names = {category['id']: category['name'] for category in content['categories']}
-            images = {image['id']: image for image in content['images']}
-            boxes: dict[Any, list[dict]] = {id_: [] for id_ in images}
-            for annotation in content['annotations']:
-                boxes[annotation['image_id']].append(annotation)
-        except (KeyError, TypeError) as error:
+            content: Any = fileio.load(self.ann_file, backend_args=None)
+            return self._data_list(content)
+        except DataError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.ann_file} is not a file of boxes in COCO's format ({error!r})") from None
+
+    def _data_list(self, content: dict) -> list[dict[str, Any]]:
+        names = {category['id']: category['name'] for category in content['categories']}
+        images = {image['id']: image for image in content['images']}
+        boxes: dict[Any, list[dict]] = defaultdict(list)
+        for annotation in content['annotations']:
+            boxes[annotation['image_id']].append(annotation)
         classes = self._metainfo.setdefault('classes', tuple(names.values()))
         if absent := [name for name in classes if name not in names.values()]:
             raise DataError(f'{self.ann_file} has no category {absent[0]!r}, which metainfo.classes names')
