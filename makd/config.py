@@ -83,7 +83,8 @@ def load_config(
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config and merge options into it; nothing is filled in and nothing is checked.
 
-    ``train_dataloader.fraction``, such as 0.4, becomes a dataset that keeps this share of each class.
+    ``train_dataloader.fraction``, such as 0.4, becomes a dataset that keeps this share of each class, or of a
+    detector's images.
     """
     file = find_config(path)
     try:

@@ -77,8 +77,11 @@ class StagedRegistry(Registry):
 
 DATASETS = StagedRegistry(
     root.DATASETS,
-    light=('makd.annotation.annotation_images', 'makd.annotation.annotation_regions', 'makd.datasets.coco_boxes'),
-    heavy=('makd.datasets.emoji', 'makd.datasets.mini_imagenet', 'makd.datasets.subset'),
+    light=(
+        *('makd.annotation.annotation_images', 'makd.annotation.annotation_regions'),
+        *('makd.datasets.coco_boxes', 'makd.datasets.subset'),
+    ),
+    heavy=('makd.datasets.emoji', 'makd.datasets.mini_imagenet'),
 )
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,

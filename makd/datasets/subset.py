@@ -1,5 +1,8 @@
-"""A stratified fraction of a dataset, for experiments with less training data."""
+"""A fraction of a dataset, for experiments with less training data."""
 
+from collections.abc import Iterator
+from hashlib import blake2b
+from os.path import join
 from typing import Any
 
 import numpy as np
@@ -11,19 +14,26 @@ from makd.registry import DATASETS
 
 @DATASETS.register_module()
 class SubsetDataset:
-    """Keep the same fraction of every class of a classification dataset.
+    """Keep the same fraction of every class of a classification dataset, or of the images of a detector's dataset.
 
-    Of N images, ``round(fraction * N)`` are kept, in their order. A class of n images keeps ``floor(fraction * n)``;
-    the rest of the total goes, one image per class, first to classes that would keep none, then to those with the
-    largest remainder (Hamilton's method), ties in a seeded random order. A class keeps the first images of a seeded
-    permutation.
+    **Classification.** Of N images, ``round(fraction * N)`` are kept, in their order. A class of n images keeps
+    ``floor(fraction * n)``; the rest of the total goes, one image per class, first to classes that would keep none,
+    then to those with the largest remainder (Hamilton's method), ties in a seeded random order. A class keeps the first
+    images of a seeded permutation.
 
     So the subset depends only on the dataset, ``fraction`` and ``seed``. With the same seed, a smaller fraction is
     contained in a larger one, except for at most one image per class, if rounding favoured that class only in the
     smaller fraction (never if all classes have the same size).
 
+    **Detection.** An image is kept if a seeded hash of its path below ``data_root`` lies below ``fraction``. So a
+    smaller fraction is contained in a larger one; and training, which leaves out images without objects, and
+    annotation, which does not, agree about the images, whether ``mmdet.CocoDataset`` or ``makd.CocoBoxes`` reads them.
+    Chance makes the number of images a little smaller or larger than ``fraction * N``: 1,183 +- 34 of the 118,287 of
+    COCO at 0.01.
+
     Args:
-        dataset: A classification dataset with one label per image, or its config. An instance is not changed.
+        dataset: A classification dataset with one label per image, a detector's dataset, or the config of either. An
+            instance is not changed.
         fraction: Share of images to keep, in (0, 1].
         seed: Seed of the choice.
         lazy_init: Whether to load annotations later, in :meth:`full_init`.
@@ -64,15 +74,26 @@ class SubsetDataset:
         if self._fully_initialized:
             return
         self.dataset.full_init()
-        indices = _stratified_indices(self._labels(), self.fraction, self.seed)
-        if len(indices) == 0:
+        if len(self.dataset) and 'instances' in self.dataset.get_data_info(0):
+            indices = list(self._chosen_by_name())
+        else:
+            indices = _stratified_indices(self._labels(), self.fraction, self.seed).tolist()
+        if not indices:
             raise ConfigError(
                 f'SubsetDataset: fraction={self.fraction} of {len(self.dataset)} images keeps none; use a larger one'
             )
         # A copy, not a table of indices: a training set replaces an unreadable image by a random one of its own, which
         # must come from the subset.
-        self.dataset = self.dataset.get_subset(indices.tolist())
+        self.dataset = self.dataset.get_subset(indices)
         self._fully_initialized = True
+
+    def _chosen_by_name(self) -> Iterator[int]:
+        root = join(getattr(self.dataset, 'data_root', None) or '', '')
+        for index in range(len(self.dataset)):
+            name = self.dataset.get_data_info(index)['img_path'].removeprefix(root)
+            digest = blake2b(f'{self.seed}:{name}'.encode(), digest_size=8).digest()
+            if int.from_bytes(digest, 'big') < self.fraction * 2**64:
+                yield index
 
     def _labels(self) -> np.ndarray:
         labels = []
@@ -94,7 +115,7 @@ class SubsetDataset:
 
     @force_full_init
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the class of an image of the subset, as a list of one."""
+        """Return the class of an image of the subset, as a list of one, or the classes of its objects."""
         return self.dataset.get_cat_ids(idx)
 
     @force_full_init

@@ -31,7 +31,8 @@ def test_config(path):
     cfg = Config.fromfile(ROOT / path)
     check_makd_types(cfg)
     assert cfg.writer.out_dir
-    assert cfg.dataloader.dataset.type == 'makd.AnnotationImages'
+    about_regions = 'regions' in path.stem
+    assert cfg.dataloader.dataset.type == f'makd.Annotation{"Regions" if about_regions else "Images"}'
     assert not any(cfg.get(f'{part}_dataloader') for part in ('train', 'val', 'test'))
 
 

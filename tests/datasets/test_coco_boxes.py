@@ -7,6 +7,8 @@ from PIL import Image
 
 from makd.annotation.annotation_regions import AnnotationRegions
 from makd.datasets.coco_boxes import CocoBoxes
+from makd.datasets.regions import regions
+from makd.datasets.subset import SubsetDataset
 from makd.errors import DataError
 
 BOXES = [
@@ -60,12 +62,12 @@ def test_boxes_are_those_of_mmdet(tmp_path):
         [[0, 0, 50, 40], 0, 1],
         [[-5, 30, 5, 130], 0, 0],
     ]
-    regions = [
+    found_regions = [
         list(AnnotationRegions(str(tmp_path / 'images'), dict(type=type_, **arguments)).keys)
         for type_ in ('makd.CocoBoxes', 'mmdet.CocoDataset')
     ]
-    assert regions[0] == regions[1]
-    assert regions[0] == [
+    assert found_regions[0] == found_regions[1]
+    assert found_regions[0] == [
         'train/2.png#1,2,4,6',
         'train/7.png#-5,30,5,130',
         'train/7.png#0.1,0.2,5.65,6.25',
@@ -120,6 +122,34 @@ def test_boxes_of_pascal_voc(tmp_path):
         data_prefix=dict(sub_data_root='VOC2007/'),
         metainfo=dict(classes=('cat', 'dog')),
     )
-    regions = AnnotationRegions(str(tmp_path), dataset)
-    assert list(regions.keys) == [f'VOC2007/JPEGImages/000001.jpg#{box}' for box in ('10,4,20,24', '2,4,12,24')]
-    assert regions[0]['inputs'].size == (10, 20)
+    images = AnnotationRegions(str(tmp_path), dataset)
+    assert list(images.keys) == [f'VOC2007/JPEGImages/000001.jpg#{box}' for box in ('10,4,20,24', '2,4,12,24')]
+    assert images[0]['inputs'].size == (10, 20)
+
+
+def test_a_part_is_annotated_and_trained_alike(tmp_path):
+    """1 % of COCO needs the answers about the boxes of these images only."""
+    mmdet = pytest.importorskip('mmdet.datasets')
+    arguments = save(tmp_path)
+    content = json.loads((tmp_path / 'boxes.json').read_text())
+    content['images'] = [dict(content['images'][0], id=i, file_name=f'train/{i}.png') for i in range(40)]
+    content['annotations'] = [dict(BOXES[0], id=i, image_id=i, area=9, iscrowd=0) for i in range(0, 40, 2)]
+    (tmp_path / 'boxes.json').write_text(json.dumps(content))
+    annotated, trained = (
+        SubsetDataset(dict(type=type_, **arguments, **filters), fraction=0.4)
+        for type_, filters in (
+            ('makd.CocoBoxes', {}),
+            ('mmdet.CocoDataset', dict(filter_cfg=dict(filter_empty_gt=True))),
+        )
+    )
+    with_objects = [path for path, boxes in described(annotated).items() if boxes]
+    assert 0 < len(with_objects) < 20
+    assert list(described(trained)) == with_objects
+    part = dict(type='makd.SubsetDataset', fraction=0.4, dataset=dict(type='makd.CocoBoxes', **arguments))
+    images = AnnotationRegions(str(tmp_path / 'images'), part)
+    assert set(images.keys) == {region.path.removeprefix(f'{tmp_path}/images/') for region in _regions(trained)}
+    assert isinstance(trained.dataset, mmdet.CocoDataset)
+
+
+def _regions(dataset):
+    return [region for index in range(len(dataset)) for _, region in regions(dataset.get_data_info(index))]

@@ -209,3 +209,41 @@ def test_a_data_set_without_labels_is_refused(tmp_path):
 def test_other_wrappers_are_refused():
     with pytest.raises(ConfigError, match='ConcatDataset, not a BaseDataset'):
         SubsetDataset(ConcatDataset([LabelDataset([0, 1])]), 0.5)
+
+
+class Scenes(BaseDataset):
+    """Scenes 0, 1, 2, ... of a detector, every third without objects."""
+
+    def __init__(self, names=range(400), empty=True, **kwargs):
+        self.names, self.empty = names, empty
+        super().__init__(serialize_data=False, **kwargs)
+
+    def load_data_list(self):
+        infos = [
+            {'img_path': f'{self.data_root}/ü/{i}.png', 'instances': [{'bbox': [0, 0, 9, 9]}] * min(i % 3, 1)}
+            for i in self.names
+        ]
+        return infos if self.empty else [info for info in infos if info['instances']]
+
+
+def names(dataset):
+    return [path.rpartition('/')[2] for path in paths(dataset)]
+
+
+def test_a_detectors_images_are_chosen_by_name():
+    """Filters, the order in the file and the place of the data set do not change the choice."""
+    kept = names(SubsetDataset(Scenes(data_root='data/coco'), 0.3))
+    assert 90 <= len(kept) <= 150
+    assert kept == sorted(kept, key=lambda name: int(name[:-4]))
+    elsewhere = names(SubsetDataset(Scenes(range(399, -1, -1), empty=False, data_root='/mnt/coco'), 0.3))
+    assert set(elsewhere) == {name for name in kept if int(name[:-4]) % 3}
+    other = set(names(SubsetDataset(Scenes(data_root='data/coco'), 0.3, seed=1)))
+    assert len(other & set(kept)) < 60
+
+
+def test_shares_of_a_detectors_images_are_nested():
+    kept = [set(names(SubsetDataset(Scenes(data_root='x'), fraction))) for fraction in (0.01, 0.05, 0.1, 0.5, 1)]
+    assert all(smaller < larger for smaller, larger in itertools.pairwise(kept))
+    assert len(kept[-1]) == 400
+    with pytest.raises(ConfigError, match=r'fraction=0\.0001 of 400 images keeps none'):
+        SubsetDataset(Scenes(data_root='x'), 0.0001)
