@@ -9,7 +9,7 @@ from annotation import tiny_models
 from mmengine.config import Config
 from PIL import Image
 
-from makd.config import check_makd_types
+from makd.config import check_makd_types, read_config
 from makd.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +76,29 @@ def test_the_images_are_those_of_training_and_test(config, write, tmp_path):
     for node in (images, *images.datasets):
         node.data_root = str(tmp_path)
     assert set(DATASETS.build(images).keys) == expected
+
+
+@pytest.mark.parametrize('config', ['internvl3_8b_coco_regions', 'gpt_decisions_coco_regions'])
+def test_the_regions_of_a_part_are_asked_about(config, tmp_path):
+    pytest.importorskip('mmdet')
+    write_coco(tmp_path)
+    for part, count in (('train2017', 50), ('val2017', 1)):
+        path = tmp_path / 'annotations' / f'instances_{part}.json'
+        content = json.loads(path.read_text())
+        content['images'] = [dict(id=i, file_name=f'{i}.jpg', width=90, height=90) for i in range(count)]
+        content['annotations'] = [
+            dict(id=i, image_id=i, category_id=1, bbox=[1, 2, 30, 40], area=9, iscrowd=0) for i in range(count)
+        ]
+        path.write_text(json.dumps(content))
+    roots = ('data_root', 'datasets.0.dataset.data_root', 'datasets.1.data_root')
+    options = {f'dataloader.dataset.{field}': str(tmp_path) for field in roots}
+    whole, part = (
+        set(DATASETS.build(read_config(f'configs/annotate/{config}.py', {**options, **more}).dataloader.dataset).keys)
+        for more in ({}, {'dataloader.dataset.datasets.0.fraction': 0.2})
+    )
+    assert whole == {f'train2017/{i}.jpg#1,2,31,42' for i in range(50)} | {'val2017/0.jpg#1,2,31,42'}
+    assert {'val2017/0.jpg#1,2,31,42'} < part < whole
+    assert len(part) < 25
 
 
 @pytest.mark.parametrize('name', FAMILIES)
