@@ -20,6 +20,7 @@ from models import detection
 
 from dataset_converters import PREPARED
 from makd.config import LOADERS, check_makd_types, walk_dicts
+from makd.questions import QuestionSet
 from makd.registry import MODELS
 from projects.emoji_data import scenes as emoji_scenes
 
@@ -34,6 +35,7 @@ CONFIGS = sorted(
 NOT_TRAINED = ('configs/annotate', 'configs/questions', 'projects/perplexity_decisions')
 TRAINED = [path for path in CONFIGS if not str(path).startswith(NOT_TRAINED)]
 ANSWERS = 'makd.LoadAspectTargets'
+REGION_ANSWERS = 'makd.LoadRegionAspects'
 # What has built and taken a step: models, each with the kind of its input.
 STEPPED: set[str] = set()
 
@@ -90,7 +92,7 @@ def check_names(cfg):
 
 def loads(cfg, loader):
     """Return the transforms of makd that load what a student learns."""
-    return [t for t in cfg[loader].dataset.pipeline if t.type in (ANSWERS, 'makd.LoadTeacherLogits')]
+    return [t for t in cfg[loader].dataset.pipeline if t.type in (ANSWERS, REGION_ANSWERS, 'makd.LoadTeacherLogits')]
 
 
 def check_detector(path, cfg):
@@ -98,13 +100,16 @@ def check_detector(path, cfg):
     num_classes = len(cfg.train_dataloader.dataset.get('metainfo', CocoDataset.METAINFO)['classes'])
     assert cfg.model.roi_head.bbox_head.num_classes == num_classes
     num_aspects = cfg.model.get('aspect_head', {}).get('num_aspects', 0)
-    assert [t.type for t in loads(cfg, 'train_dataloader')] == [ANSWERS] * (num_aspects > 0)
+    num_region_aspects = cfg.model.roi_head.bbox_head.get('num_aspects', 0)
+    expected = [REGION_ANSWERS] * (num_region_aspects > 0) + [ANSWERS] * (num_aspects > 0)
+    assert [t.type for t in loads(cfg, 'train_dataloader')] == expected
     for loader in ('val_dataloader', 'test_dataloader'):
-        assert loads(cfg, loader) == loads(cfg, 'train_dataloader')
-    if 'emoji_scenes' in path.name and num_aspects:
-        assert num_aspects == len(emoji_scenes.questions())
-    if 'coco' in path.name and num_aspects:
-        assert loads(cfg, 'train_dataloader')[0].targets in annotated()
+        assert [t.targets for t in loads(cfg, loader)] == [t.targets for t in loads(cfg, 'train_dataloader')]
+    if 'emoji_scenes' in path.name:
+        assert num_aspects in (0, len(emoji_scenes.questions()))
+        assert num_region_aspects in (0, len(QuestionSet.load('data/emoji/aspects/questions.json')))
+    for transform in loads(cfg, 'train_dataloader'):
+        assert transform.targets in annotated() or transform.targets.startswith('data/emoji_scenes/aspects/')
 
 
 def check_classifier(cfg):
@@ -167,7 +172,8 @@ def step_detector(cfg):
         cfg.model.teacher.backbone.init_cfg = None
     model = build(cfg)
     num_aspects = cfg.model.get('aspect_head', {}).get('num_aspects', 0)
-    learn(model, detection.batch(model, num_aspects=num_aspects))
+    num_region_aspects = cfg.model.roi_head.bbox_head.get('num_aspects', 0)
+    learn(model, detection.batch(model, num_aspects=num_aspects, num_region_aspects=num_region_aspects))
 
 
 def step_on_shipped_images(cfg):

@@ -72,7 +72,13 @@ def makd(kind, **aspect_head):
 
 
 def batch(
-    model, sizes=((64, 96), (64, 96)), boxes=((8, 8, 40, 40), (50, 10, 90, 60)), num_aspects=Q, seed=0, training=True
+    model,
+    sizes=((64, 96), (64, 96)),
+    boxes=((8, 8, 40, 40), (50, 10, 90, 60)),
+    num_aspects=Q,
+    num_region_aspects=Q,
+    seed=0,
+    training=True,
 ):
     """Return a preprocessed batch: images of these sizes, each with these boxes, of classes 0, 1, ..."""
     draw = torch.Generator().manual_seed(seed)
@@ -88,5 +94,8 @@ def batch(
     ]
     for sample in samples:
         sample.set_field(torch.rand(num_aspects, generator=draw), 'gt_aspects')
+    answers = torch.Generator().manual_seed(seed + 1)
+    for sample in samples:
+        sample.gt_instances.aspects = torch.rand(len(boxes), num_region_aspects, generator=answers)
     images = [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=draw) for size in sizes]
     return model.data_preprocessor({'inputs': images, 'data_samples': samples}, training=training)
