@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import BaseDataElement
+from mmengine.structures import BaseDataElement, InstanceData
 
 from makd.errors import ConfigError
 from makd.evaluation import AspectMetric
@@ -132,3 +132,67 @@ def test_results_do_not_hold_on_to_the_batch():
     metric.process(None, [{'pred_aspects': p.detach(), 'gt_aspects': p.detach()} for p in batch])
     assert len(metric.results) == 8
     assert all(result.untyped_storage().nbytes() == 4 * 4 for result in metric.results)
+
+
+def of_regions(*images, **kwargs):
+    """Evaluate images, each as its objects with answers, and its detections with predictions, by box."""
+    metric = METRICS.build(dict(type='makd.AspectMetric', about='regions', **kwargs))
+    for objects, detections in images:
+        sample = BaseDataElement()
+        for field, found in (('gt_instances', objects), ('pred_instances', detections)):
+            boxes = torch.tensor([box for box, _ in found]).reshape(-1, 4)
+            aspects = torch.tensor([p for _, p in found]).reshape(-1, 2)
+            sample.set_field(InstanceData(bboxes=boxes, aspects=aspects), field)
+        metric.process(None, [sample.to_dict()])
+    return metric.evaluate(len(images))
+
+
+def test_figures_of_regions_worked_out_by_hand():
+    first = (
+        [((0.0, 0, 10, 10), (1.0, 0.0)), ((20.0, 0, 30, 10), (0.8, nan)), ((50.0, 50, 60, 60), (0.0, 1.0))],
+        [
+            ((0.0, 0, 10, 5), (0.1, 0.1)),  # IoU 0.5 with the first object, which has a nearer one
+            ((0.0, 0, 10, 9), (0.9, 0.2)),
+            ((20.0, 0, 30, 5), (0.4, 0.6)),  # exactly 0.5 with the second
+            ((50.0, 50, 60, 54.9), (0.7, 0.7)),  # 0.49 with the third, which is not found
+        ],
+    )
+    second = ([((0.0, 0, 10, 10), (0.1, 0.25))], [((0.0, 1, 10, 10), (0.7, 0.5))])
+    neither = ([((0.0, 0, 10, 10), (0.9, 0.9))], [])
+    none = ([], [((0.0, 0, 10, 10), (0.9, 0.9))])
+    figures = of_regions(first, second, neither, none)
+    bce = [
+        -math.log(0.9),
+        -math.log(0.8),
+        -(0.8 * math.log(0.4) + 0.2 * math.log(0.6)),
+        -(0.1 * math.log(0.7) + 0.9 * math.log(0.3)),
+        -math.log(0.5),
+    ]
+    assert figures['region_aspect/found'] == pytest.approx(3 / 5)
+    assert figures['region_aspect/bce'] == pytest.approx(sum(bce) / 5, rel=1e-6)
+    assert figures['region_aspect/agreement'] == pytest.approx(3 / 5)
+    # Question 0: yes at 0.9 and 0.4, no at 0.7. Question 1 has no "yes" among the objects that were found.
+    assert figures['region_aspect/auc'] == pytest.approx(1 / 2)
+    assert len(figures) == 4
+
+
+def test_regions_without_any_detection_or_object(questions_file):
+    figures = of_regions(([((0.0, 0, 1, 1), (1.0, 0.0))], []), questions=questions_file)
+    assert figures['region_aspect/found'] == 0
+    assert math.isnan(figures['region_aspect/bce'])
+    assert math.isnan(figures['region_aspect/auc/red'])
+    assert math.isnan(of_regions(([], []))['region_aspect/found'])
+
+
+def test_regions_without_aspects_are_named():
+    metric = METRICS.build(dict(type='makd.AspectMetric', about='regions'))
+    boxes, aspects = torch.zeros(1, 4), torch.zeros(1, 2)
+    with pytest.raises(ConfigError, match=r'detections have no `aspects`; .*makd\.MaKDShared2FCBBoxHead'):
+        metric.process(None, [dict(pred_instances=dict(bboxes=boxes), gt_instances=dict(bboxes=boxes))])
+    predicted = dict(bboxes=boxes, aspects=aspects)
+    with pytest.raises(ConfigError, match=r'objects have no `aspects`; .*makd\.LoadRegionAspects'):
+        metric.process(None, [dict(pred_instances=predicted, gt_instances=dict(bboxes=boxes))])
+    with pytest.raises(ConfigError, match='predicts 2 aspects, but there are targets for 1'):
+        metric.process(None, [dict(pred_instances=predicted, gt_instances=dict(bboxes=boxes, aspects=aspects[:, :1]))])
+    with pytest.raises(ConfigError, match=r"about='boxes' must be 'images' or 'regions'"):
+        AspectMetric(about='boxes')

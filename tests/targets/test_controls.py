@@ -8,6 +8,7 @@ import pytest
 from makd.errors import TargetsError
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets, RandomTargets, ShuffledTargets
+from makd.targets.controls import ShuffledWithinTargets
 
 SIZES = (3, 5, 2, 4)
 # In no sorted order: the order of the labels must not matter.
@@ -66,6 +67,52 @@ def test_shuffling_needs_two_classes(described, labels):
         ShuffledTargets(described, labels, seed=0)
 
 
+def donors_within(described, labels, seed):
+    """Return the donor of each image, after a check that none gives twice."""
+    shuffled = ShuffledWithinTargets(described, labels, seed)
+    found = {}
+    for key in labels:
+        label, index = (round(float(p) * 10) - 1 for p in shuffled.probability(key))
+        found[key] = f'c{label}/{index}.png'
+    assert len(set(found.values())) == len(labels)
+    return found
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_each_image_reads_another_one_of_its_class(described, seed):
+    for key, donor in donors_within(described, LABELS, seed).items():
+        assert donor[:2] == key[:2]
+        assert donor != key
+    assert donors_within(described, LABELS, seed) == donors_within(described, dict(reversed(LABELS.items())), seed)
+
+
+def test_every_shuffle_within_a_class_occurs(described):
+    threes = {tuple(donors_within(described, LABELS, seed)[f'c0/{i}.png'] for i in range(3)) for seed in range(30)}
+    assert len(threes) == 2  # derangements of 3
+    fours = {tuple(donors_within(described, LABELS, seed)[f'c3/{i}.png'] for i in range(4)) for seed in range(200)}
+    assert len(fours) == 9
+
+
+def test_classes_of_one_size_are_shuffled_apart(described):
+    labels = {f'c{c}/{i}.png': c for c in (1, 3) for i in range(4)}
+    same = [donors_within(described, labels, seed) for seed in range(20)]
+    assert any(
+        [found[f'c1/{i}.png'][3] for i in range(4)] != [found[f'c3/{i}.png'][3] for i in range(4)] for found in same
+    )
+
+
+def test_the_only_image_of_a_class_keeps_its_answers(described):
+    labels = {key: label for key, label in LABELS.items() if key[:2] != 'c2'} | {'c2/0.png': 20, 'no/target.png': 0}
+    shuffled = ShuffledWithinTargets(described, labels, seed=0)
+    np.testing.assert_array_equal(shuffled.probability('c2/0.png'), described.probability('c2/0.png'))
+    assert 'c2/1.png' not in shuffled
+    assert 'no/target.png' not in shuffled
+    with pytest.raises(TargetsError, match=r"'c2/1.png' has no label"):
+        shuffled.probability('c2/1.png')
+    with pytest.raises(TargetsError, match=r"needs a class with 2 images in .* like 'c3/3\.png'"):
+        ShuffledWithinTargets(described, {'c0/0.png': 0, 'c1/0.png': 1}, seed=0)
+
+
 def test_random_targets_are_sigmoids_of_gaussian_differences(tmp_path):
     count = 500
     targets = AspectTargets.write(
@@ -102,7 +149,12 @@ def test_random_targets_depend_on_seed_and_key_alone(described):
 
 
 @pytest.mark.parametrize(
-    'make', [lambda targets: ShuffledTargets(targets, LABELS, seed=5), lambda targets: RandomTargets(targets, seed=5)]
+    'make',
+    [
+        lambda targets: ShuffledTargets(targets, LABELS, seed=5),
+        lambda targets: ShuffledWithinTargets(targets, LABELS, seed=5),
+        lambda targets: RandomTargets(targets, seed=5),
+    ],
 )
 def test_controls_are_the_same_in_another_process(described, make):
     control = make(described)

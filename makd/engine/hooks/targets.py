@@ -159,7 +159,7 @@ class AspectTargetCheckHook(Hook):
             on_main_rank(targets.validate)  # it reads all answers, as num_missing does
             if is_main_process():
                 runner.logger.info(
-                    f'Aspect targets {path}: {len(targets)} images, {len(targets.questions)} questions, hash '
+                    f'Aspect targets {path}: {len(targets)} {targets.about}, {len(targets.questions)} questions, hash '
                     f'{targets.questions.hash}, {targets.num_missing} answers missing.'
                 )
 
@@ -178,7 +178,7 @@ def _try_pipeline(dataset: Any, transform: LoadRegionAspects) -> None:
     """Run the pipeline on some images with objects, and leave the random numbers as they were."""
     infos = (dataset.get_data_info(index) for index in range(len(dataset)))
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002, mmcv draws from it
-    for info in islice((info for info in infos if len(info['instances']) > 1), TRIED):
+    for info in islice((info for info in infos if info['instances']), TRIED):
         transform.transform(info)
     random.setstate(states[0])
     np.random.set_state(states[1])  # noqa: NPY002
