@@ -45,7 +45,10 @@ def scenes(tmp_path):
     (tmp_path / 'boxes.json').write_text(json.dumps(content))
     write(tmp_path / 'regions')
     AspectTargets.write(
-        tmp_path / 'images', questions=QUESTIONS, keys=['a.png', 'b.png'], logprobs=np.log(np.full((2, 2, 2), 0.5))
+        tmp_path / 'images',
+        questions=QuestionSet(QUESTIONS[:1]),
+        keys=['a.png', 'b.png'],
+        logprobs=np.log(np.full((2, 1, 2), 0.5)),
     )
     return tmp_path
 
@@ -138,7 +141,7 @@ def test_heads_that_do_not_fit_are_named(scenes, heads, message):
 
 def test_answers_that_no_head_learns_are_named(scenes):
     about_images = dict(type='makd.LoadAspectTargets', targets=str(scenes / 'images'), data_root=str(scenes))
-    both = Model(region_head=Head(), aspect_head=AspectHead(num_aspects=2, in_channels=4))
+    both = Model(region_head=Head(), aspect_head=AspectHead(num_aspects=1, in_channels=4))
     check(dataset(scenes, load(scenes), about_images), both)
     with pytest.raises(
         ConfigError, match=r'about images, and no head .* \(it has region_head\).*LoadAspectTargets out'
