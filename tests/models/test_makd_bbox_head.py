@@ -85,13 +85,13 @@ def bce(logit, p):
 
 
 def test_the_loss_is_the_mean_over_the_answers_about_the_objects_of_the_regions():
-    """Image 0: regions of the objects 1, 0, 1 and two of none. Image 1: no object. Image 2: one region, one answer."""
+    """Image 0: regions of the objects 1, 1, 0 and two of none. Image 1: no object. Image 2: one region, one answer."""
     head = small_head(
         'makd.MaKDShared2FCBBoxHead', num_aspects=2, aspect_loss=dict(type='makd.MaKDLoss', loss_weight=ALPHA)
     )
     nan = math.nan
     gt = [torch.tensor([[0.9, 0.2], [nan, 1.0]]), torch.zeros(0, 2), torch.tensor([[nan, 0.3]])]
-    results = [sampled([1, 0, 1], 2), sampled([], 2, 0), sampled([0], 1, 1)]
+    results = [sampled([1, 1, 0], 2), sampled([], 2, 0), sampled([0], 1, 1)]
     features = torch.randn(9, 2, 2, 2)
     head(features)
     logits = head.take_aspect_logits()
@@ -100,11 +100,11 @@ def test_the_loss_is_the_mean_over_the_answers_about_the_objects_of_the_regions(
     head._aspect_logits = logits
     loss = head._loss_makd(head.take_aspect_logits(), results)
     z = logits.detach()
-    terms = [(z[0, 1], 1.0), (z[1, 0], 0.9), (z[1, 1], 0.2), (z[2, 1], 1.0), (z[7, 1], 0.3)]
+    terms = [(z[0, 1], 1.0), (z[1, 1], 1.0), (z[2, 0], 0.9), (z[2, 1], 0.2), (z[7, 1], 0.3)]
     assert loss.item() == pytest.approx(ALPHA * sum(bce(float(a), b) for a, b in terms) / 5, rel=1e-5)
     loss.backward()
     answered = torch.zeros(9, 2, dtype=torch.bool)
-    for row, column in ((0, 1), (1, 0), (1, 1), (2, 1), (7, 1)):
+    for row, column in ((0, 1), (1, 1), (2, 0), (2, 1), (7, 1)):
         answered[row, column] = True
     assert (logits.grad[~answered] == 0).all()
     assert (logits.grad[answered] != 0).all()
