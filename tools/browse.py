@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from makd.targets import AspectTargets
 
 ALL_LOADERS = (*LOADERS, 'dataloader')  # the last is annotation's
+ANNOTATED = ('makd.AnnotationImages', 'makd.AnnotationRegions')
+LOADED = ('makd.LoadAspectTargets', 'makd.LoadRegionAspects')
 WHITE = (255, 255, 255)
 EXAMPLES = """examples:
   python tools/browse.py data/emoji/aspects/cldr --images data/emoji/images
@@ -76,12 +78,13 @@ def main() -> None:
     from makd.analysis.review import review
     from makd.datasets.targets_join import images_of_folder
     from makd.targets import AspectTargets
+    from makd.targets.region_key import image_of
 
     targets = AspectTargets.open(args.targets)
     images = images_of_folder(targets, args.images) if args.config is None else read_config(args, targets)
     rows = np.flatnonzero(images.labels >= 0)
     print(
-        f'{len(rows)} of {len(targets)} images with answers to {len(targets.questions)} questions; '
+        f'{len(rows)} of {len(targets)} {targets.about} with answers to {len(targets.questions)} questions; '
         f'{len(images.classes)} {"folders" if images.by_folder else "classes"}.',
         flush=True,
     )
@@ -91,20 +94,23 @@ def main() -> None:
 
     paths = [images.paths[row] for row in rows]
     if args.images is not None and not args.follow_links:
-        refuse_links_outside(paths, args.images)
-    thumbnails = make_thumbnails(paths, args.thumbnail, background(targets))
+        refuse_links_outside([image_of(path) for path in paths], args.images)
+    thumbnails = make_thumbnails(paths, args.thumbnail, background(targets), shown_regions(targets))
     if broken := [path for path, thumbnail in zip(paths, thumbnails) if thumbnail is None]:
         if len(broken) == len(paths):
             raise DataError(
-                f'none of the {len(paths)} images can be read, such as {broken[0]!r}: are the keys of {args.targets} '
-                'relative to this folder?'
+                f'none of the {len(paths)} {targets.about} can be read, such as {broken[0]!r}: are the keys of '
+                f'{args.targets} relative to this folder?'
             )
-        print(f'warning: {len(broken)} images are absent or broken and have a placeholder, such as {broken[0]!r}.')
+        print(
+            f'warning: {len(broken)} {targets.about} are absent or broken and have a placeholder, such as '
+            f'{broken[0]!r}.'
+        )
     out = args.out or Path('work_dirs', 'browse', f'{targets.path.name}.html')
     with atomic_file(out) as file:
         file.write(build_page(targets, images, rows, reviewed, thumbnails).encode())
     print(
-        f'{len(rows)} images, {reviewed.num_suspicious.sum()} suspicious and {reviewed.num_missing} missing '
+        f'{len(rows)} {targets.about}, {reviewed.num_suspicious.sum()} suspicious and {reviewed.num_missing} missing '
         f'answers: {out} ({out.stat().st_size / 1e6:.1f} MB). Open it in a browser.'
     )
 
@@ -125,6 +131,15 @@ def background(targets: AspectTargets) -> tuple[int, ...]:
     return tuple(images.get('background', WHITE)) if isinstance(images, dict) else WHITE
 
 
+def shown_regions(targets: AspectTargets) -> dict | None:
+    """Return how the MLLM saw regions; just the box if the metadata do not say; None if it saw images."""
+    if targets.about != 'regions':
+        return None
+    images = targets.meta.get('images')
+    plain = {'context': 1.0, 'outline': False}
+    return images.get('regions', plain) if isinstance(images, dict) else plain
+
+
 def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredImages:
     """Find the images of TARGETS in the datasets of a config."""
     from mmengine.registry import DATASETS, init_default_scope
@@ -135,14 +150,14 @@ def read_config(args: argparse.Namespace, targets: AspectTargets) -> AnsweredIma
     loaders = [cfg[loader] for loader in ALL_LOADERS if cfg.get(loader)]
     nodes = [node for loader in loaders for _, node in walk_dicts(loader)]
     # These say which folder the keys are relative to; without them, the dataset's root is the best guess.
-    exact = [node for node in nodes if node.get('type') in ('makd.LoadAspectTargets', 'makd.AnnotationImages')]
+    exact = [node for node in nodes if node.get('type') in (*LOADED, *ANNOTATED)]
     roots = list(dict.fromkeys(node['data_root'] for node in exact or nodes if node.get('data_root')))
     for loader in loaders:
         loader.dataset = without_pipelines(loader.dataset)
     check_data_roots(cfg, ALL_LOADERS)
     configs = []
     for dataset in (loader.dataset for loader in loaders):
-        if dataset['type'] == 'makd.AnnotationImages':  # knows no classes, but the datasets inside it may
+        if dataset['type'] in ANNOTATED:  # knows no classes, but the datasets inside it may
             inner = dataset.get('datasets') or []
             configs += [inner] if isinstance(inner, dict) else inner
         else:

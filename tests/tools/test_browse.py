@@ -31,6 +31,19 @@ dataset = dict(type='CocoDataset', data_root='images', ann_file='coco.json', dat
                filter_cfg=dict(filter_empty_gt=True), metainfo=dict(classes=['cat']), pipeline=[load])
 train_dataloader = dict(dataset=dataset)
 """
+REGIONS = """
+default_scope = 'mmdet'
+boxes = dict(type='mmdet.CocoDataset', data_root='images', ann_file='boxes.json', data_prefix=dict(img='train/'),
+             metainfo=dict(classes=['cat', 'dog']), pipeline=[])
+dataloader = dict(dataset=dict(type='makd.AnnotationRegions', data_root='images', datasets=boxes))
+"""
+LEARNT = """
+default_scope = 'mmdet'
+load = dict(type='makd.LoadRegionAspects', targets='not_there', data_root='images', transforms=[])
+dataset = dict(type='CocoDataset', data_root='images', ann_file='boxes.json', data_prefix=dict(img='train/'),
+               metainfo=dict(classes=['cat', 'dog']), pipeline=[load])
+train_dataloader = dict(dataset=dataset)
+"""
 KEYS = [f'{part}/{name}/{number}.png' for part in ('train', 'val') for name in ('cat', 'dog') for number in range(3)]
 
 
@@ -95,6 +108,54 @@ def test_an_annotation_config_without_datasets(browse):
     )
     assert end is None
     assert '12 of 12 images with answers to 1 questions; 4 folders.' in out
+
+
+@pytest.fixture
+def regions(browse, tmp_path):
+    """Answers about two boxes in each image of training, of a cat and of a dog."""
+    coco = json.loads((tmp_path / 'images/coco.json').read_text())
+    coco['categories'] = [dict(id=1, name='cat'), dict(id=2, name='dog')]
+    coco['annotations'] = [
+        dict(id=2 * n + i, image_id=n, category_id=1 + i, bbox=[10 * i, 0, 10, 5], area=50, iscrowd=0)
+        for n in range(6)
+        for i in range(2)
+    ]
+    (tmp_path / 'images/boxes.json').write_text(json.dumps(coco))
+    keys = [f'{key}#{box}' for key in KEYS[:6] for box in ('0,0,10,5', '10,0,20,5')]
+    AspectTargets.write(
+        tmp_path / 'regions',
+        questions=QuestionSet([Question('q', 'Is it a question?')]),
+        keys=keys,
+        logprobs=np.log(np.full((len(keys), 1, 2), 0.5)),
+    )
+    for name, text in (('annotate_regions', REGIONS), ('learn_regions', LEARNT)):
+        (tmp_path / f'{name}.py').write_text(text)
+    return keys
+
+
+@pytest.mark.parametrize(
+    ('place', 'classes'),
+    [
+        (('--config', 'annotate_regions.py'), ['cat', 'dog']),
+        (('--config', 'learn_regions.py'), ['cat', 'dog']),
+        (('--images', 'images'), ['train/cat', 'train/dog']),
+    ],
+)
+def test_regions(browse, regions, place, classes):
+    (out, _), end = browse('regions', *place, '--out', 'page.html')
+    assert end is None
+    assert '12 of 12 regions with answers' in out
+    assert '12 regions, ' in out
+    assert 'placeholder' not in out
+    page = data('page.html')
+    assert page['classes'] == classes
+
+
+def test_a_link_out_of_the_folder_is_found_behind_a_region(browse, regions, tmp_path):
+    (tmp_path / 'secret.png').write_bytes((tmp_path / 'images' / KEYS[0]).read_bytes())
+    (tmp_path / 'images' / KEYS[0]).unlink()
+    (tmp_path / 'images' / KEYS[0]).symlink_to(tmp_path / 'secret.png')
+    assert 'links to files outside' in browse('regions', '--images', 'images')[1]
 
 
 def test_a_sample_is_always_the_same(browse):

@@ -23,3 +23,16 @@ def test_thumbnails(tmp_path):
     red, green, blue = opened(clear).convert('RGB').getpixel((10, 10))
     assert max(red, blue) < 10
     assert abs(green - 200) < 10
+
+
+def test_thumbnails_of_regions_show_what_the_annotator_saw(tmp_path):
+    image = Image.new('RGB', (40, 30), (0, 0, 200))
+    image.paste((0, 200, 0), (10, 8, 20, 18))
+    image.save(tmp_path / 'scene #1.png')
+    path = str(tmp_path / 'scene #1.png') + '#10,8,20,18'
+    (box,) = make_thumbnails([path], 100, (0, 0, 0), dict(context=1.0, outline=False))
+    assert opened(box).size == (10, 10)
+    assert opened(box).convert('RGB').getpixel((1, 1))[1] > 150
+    whole, absent = make_thumbnails([path, 'absent.png#1,2,3,4'], 100, (0, 0, 0), dict(context=None, outline=True))
+    assert opened(whole).size == (40, 30)
+    assert absent is None
