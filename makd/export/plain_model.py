@@ -15,7 +15,13 @@ from torch import Tensor
 
 from makd.errors import ConfigError
 from makd.files import atomic_file
-from makd.models.detectors import DistillRoIHeadMixin, MaKDBBoxHeadMixin, MaKDDetectorMixin, MaKDRoIHeadMixin
+from makd.models.detectors import (
+    DistillRoIHeadMixin,
+    MaKDBBoxHeadMixin,
+    MaKDDetectorMixin,
+    MaKDDETRHeadMixin,
+    MaKDRoIHeadMixin,
+)
 from makd.models.distill_mixin import DistillMixin
 from makd.models.heads import MaKDHeadMixin
 from makd.registry import MODELS
@@ -23,7 +29,7 @@ from makd.registry import MODELS
 # What turns a plain model, head or RoI head into a student.
 MIXINS = (
     *(DistillMixin, MaKDDetectorMixin, MaKDHeadMixin),
-    *(DistillRoIHeadMixin, MaKDRoIHeadMixin, MaKDBBoxHeadMixin),
+    *(DistillRoIHeadMixin, MaKDRoIHeadMixin, MaKDBBoxHeadMixin, MaKDDETRHeadMixin),
 )
 BRANCH = 'aspect_head.'  # keys of a detector's checkpoint that a plain one does not have
 LOADERS = ('makd.LoadImage', 'makd.LoadImageOnBackground')  # derived from LoadImageFromFile
@@ -40,7 +46,7 @@ def plain_config(model: Mapping) -> dict:
         ConfigError: The model is a plain one already, or a MaKD head computes its logits in a way of its own.
     """
     plain = dict(model)
-    for key in {'head', 'roi_head'} & plain.keys():
+    for key in {'head', 'roi_head', 'bbox_head'} & plain.keys():
         plain[key] = _without_mixins(plain[key], f'model.{key}')
     if 'bbox_head' in (roi_head := plain.get('roi_head', {})):
         heads, field = roi_head['bbox_head'], 'model.roi_head.bbox_head'
@@ -70,7 +76,7 @@ def _without_mixins(node: Mapping, field: str) -> dict:
         return dict(node)
     above, parent = order[: max(places) + 1], order[max(places) + 1]
     own = order[: min(places)]
-    if issubclass(cls, (MaKDHeadMixin, MaKDBBoxHeadMixin)) and any(
+    if issubclass(cls, (MaKDHeadMixin, MaKDBBoxHeadMixin, MaKDDETRHeadMixin)) and any(
         {'__init__', 'forward', 'pre_logits'} & vars(base).keys() for base in own
     ):
         raise ConfigError(

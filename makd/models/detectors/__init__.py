@@ -12,6 +12,7 @@ from makd.models.detectors.makd_bbox_head import (
     MaKDShared4Conv1FCBBoxHead,
 )
 from makd.models.detectors.makd_detector import MaKDDetectorMixin, MaKDDETR, MaKDFasterRCNN, MaKDRetinaNet
+from makd.models.detectors.makd_detr_head import MaKDConditionalDETRHead, MaKDDETRHead, MaKDDETRHeadMixin
 from makd.models.detectors.makd_roi_head import MaKDCascadeRoIHead, MaKDRoIHead, MaKDRoIHeadMixin
 from makd.models.detectors.mobilenet_v2 import MobileNetV2Stages
 
@@ -24,7 +25,10 @@ __all__ = [
     'MaKDBBoxHead',
     'MaKDBBoxHeadMixin',
     'MaKDCascadeRoIHead',
+    'MaKDConditionalDETRHead',
     'MaKDDETR',
+    'MaKDDETRHead',
+    'MaKDDETRHeadMixin',
     'MaKDDetectorMixin',
     'MaKDFasterRCNN',
     'MaKDRetinaNet',

@@ -14,8 +14,9 @@ from makd.errors import ConfigError
 from makd.models.heads.gt_aspects import check_num_aspects
 from makd.ranges import Count
 from makd.registry import MODELS
+from makd.targets.region_key import REGIONS
 
-_FIELD = 'model.roi_head.bbox_head.num_aspects'
+FIELD = 'model.roi_head.bbox_head.num_aspects'
 
 
 class MaKDBBoxHeadMixin:
@@ -48,10 +49,10 @@ class MaKDBBoxHeadMixin:
     """
 
     fc_cls: Any
-    about = 'regions'
+    about = REGIONS
 
     def __init__(self, *, num_aspects: Count, aspect_loss: dict | None = None, **kwargs: Any) -> None:
-        check_num_aspects(self, num_aspects, _FIELD)
+        check_num_aspects(self, num_aspects, FIELD)
         super().__init__(**kwargs)
         if type(self.fc_cls) is not nn.Linear:
             raise ConfigError(

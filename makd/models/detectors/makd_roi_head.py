@@ -6,8 +6,8 @@ from mmdet.models.roi_heads import CascadeRoIHead, StandardRoIHead
 from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
-from makd.errors import ConfigError
-from makd.models.detectors.makd_bbox_head import MaKDBBoxHeadMixin
+from makd.models.detectors.makd_bbox_head import FIELD, MaKDBBoxHeadMixin
+from makd.models.heads.gt_aspects import region_aspects
 from makd.registry import MODELS
 
 
@@ -37,7 +37,7 @@ class MaKDRoIHeadMixin:
             batch_data_samples: N annotations, with ``gt_instances.aspects`` (G, Q).
         """
         for head in self.aspect_heads:
-            head.expect([_gt_aspects(sample, head) for sample in batch_data_samples])
+            head.expect([region_aspects(head, sample.gt_instances, FIELD) for sample in batch_data_samples])
         return super().loss(x, rpn_results_list, batch_data_samples)  # type: ignore[misc]
 
     def predict_bbox(self, x: Any, batch_img_metas: Any, rpn_results_list: Any, *args: Any, **kwargs: Any) -> list:
@@ -48,22 +48,6 @@ class MaKDRoIHeadMixin:
                 if 'aspects' not in instances:  # there was no proposal
                     instances.aspects = instances.bboxes.new_zeros((0, head.num_aspects))
         return found
-
-
-def _gt_aspects(sample: DetDataSample, head: MaKDBBoxHeadMixin) -> Tensor:
-    name = type(head).__name__
-    if 'aspects' not in sample.gt_instances:
-        raise ConfigError(
-            f'{name}: a training sample has no answers about its objects. Put the pipeline of train_dataloader.dataset '
-            "into dict(type='makd.LoadRegionAspects', targets=..., data_root=..., transforms=[...])."
-        )
-    answers = sample.gt_instances.aspects
-    if answers.shape[1] != head.num_aspects:
-        raise ConfigError(
-            f'{name}: the targets answer {answers.shape[1]} questions, the head has num_aspects={head.num_aspects}. '
-            f'Set model.roi_head.bbox_head.num_aspects={answers.shape[1]}.'
-        )
-    return answers
 
 
 @MODELS.register_module()

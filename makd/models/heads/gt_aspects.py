@@ -47,3 +47,32 @@ def stack_gt_aspects(owner: Any, data_samples: Sequence[BaseDataElement], aspect
             f'num_aspects={aspect_logits.shape[1]}. Set {field}={target.shape[1]}.'
         )
     return target.to(aspect_logits.device, non_blocking=True)
+
+
+def region_aspects(owner: Any, gt_instances: BaseDataElement, field: str) -> Tensor:
+    """Return the answers about the objects of an image.
+
+    Args:
+        owner: The head, for messages.
+        gt_instances: G objects.
+        field: The config field of ``num_aspects``, for messages.
+
+    Returns:
+        P(yes) in [0, 1], (G, Q), NaN where there is no answer.
+
+    Raises:
+        ConfigError: There are none, or not as many as the head.
+    """
+    name = type(owner).__name__
+    if 'aspects' not in gt_instances:
+        raise ConfigError(
+            f'{name}: a training sample has no answers about its objects. Put the pipeline of train_dataloader.dataset '
+            "into dict(type='makd.LoadRegionAspects', targets=..., data_root=..., transforms=[...])."
+        )
+    answers = gt_instances.aspects
+    if answers.shape[1] != owner.num_aspects:
+        raise ConfigError(
+            f'{name}: the targets answer {answers.shape[1]} questions, the head has num_aspects={owner.num_aspects}. '
+            f'Set {field}={answers.shape[1]}.'
+        )
+    return answers
