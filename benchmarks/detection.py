@@ -27,6 +27,7 @@ from makd.registry import MODELS
 
 BASELINE = 'configs/baseline/faster_rcnn_r18_fpn_coco.py'
 MAKD = 'configs/makd/faster_rcnn_r18_fpn_coco.py'
+REGIONS = 'configs/makd/faster_rcnn_r18_fpn_coco_regions.py'
 DKD = 'configs/dkd/faster_rcnn_r18-r101_fpn_coco.py'
 
 
@@ -38,7 +39,9 @@ def make_batch(count: int, size: int, num_aspects: int) -> dict:
         corner = torch.rand(5, 2, generator=draw) * size * 0.6
         extent = (0.1 + 0.3 * torch.rand(5, 2, generator=draw)) * size
         objects = InstanceData(
-            bboxes=torch.cat([corner, corner + extent], dim=1), labels=torch.randint(0, 80, (5,), generator=draw)
+            bboxes=torch.cat([corner, corner + extent], dim=1),
+            labels=torch.randint(0, 80, (5,), generator=draw),
+            aspects=torch.rand(5, num_aspects, generator=draw),
         )
         metainfo = dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0))
         sample = DetDataSample(metainfo=metainfo, gt_instances=objects)
@@ -102,10 +105,12 @@ def main() -> None:
     init_default_scope('mmdet')
     batch = make_batch(args.images, args.size, 50)
     _, plain = training(BASELINE, batch, args.steps)
-    _, makd = training(MAKD, batch, args.steps)
-    take_turns(plain, makd, args.rounds, 'training steps')
-    memory = [peak_memory(work) for work in (plain, makd)]
-    print(f'memory of a step: baseline {memory[0]:.0f} MB, MaKD {memory[1]:.0f} MB, ratio {memory[1] / memory[0]:.3f}')
+    for name, config in (('MaKD, branch', MAKD), ('MaKD, regions', REGIONS)):
+        _, makd = training(config, batch, args.steps)
+        take_turns(plain, makd, args.rounds, 'training steps', name)
+        memory = [peak_memory(work) for work in (plain, makd)]
+        ratio = memory[1] / memory[0]
+        print(f'memory of a step: baseline {memory[0]:.0f} MB, {name} {memory[1]:.0f} MB, ratio {ratio:.3f}')
 
     student, dkd = training(DKD, batch, args.steps)
     teacher = teaching(student, batch, args.steps)

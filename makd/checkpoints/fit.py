@@ -171,19 +171,26 @@ def _other_outputs(fit: Fit, model: nn.Module) -> str:
     if any(not theirs or not ours or theirs[1:] != ours[1:] for theirs, ours in shapes):
         return ''
     theirs, ours = (shape[0] for shape in shapes[0])
-    aspects = getattr(getattr(model, 'head', None), 'num_aspects', 0)
+    aspects = _num_aspects(model, next(iter(fit.other_shape)))
     if aspects and theirs == ours - aspects:
         return (
-            f'Probably it is the checkpoint of a plain classifier of {theirs} classes, and the config that of a MaKD '
-            f'student, which has outputs for {aspects} questions as well.'
+            f'Probably it is the checkpoint of a plain model with {theirs} outputs for classes, and the config that of '
+            f'a MaKD student, which has outputs for {aspects} questions as well.'
         )
     guess = f'Probably the number of classes differs: {theirs} in the file, {ours} in the model'
     if theirs > ours and not aspects:
         guess += (
             f'; or it is the checkpoint of a MaKD student with {theirs - ours} questions, and the config that of a '
-            'plain classifier'
+            'plain model'
         )
     return f'{guess}.'
+
+
+def _num_aspects(model: nn.Module, weight: str) -> int:
+    """Return the number of questions that the head with this weight answers; 0 if it answers none."""
+    modules = dict(model.named_modules())
+    owners = (modules.get(prefix.removesuffix('.')) for prefix, _ in _splits(weight) if prefix)
+    return next((owner.num_aspects for owner in owners if hasattr(owner, 'num_aspects')), 0)
 
 
 def _aspect_branch(fit: Fit) -> str:

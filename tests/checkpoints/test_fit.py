@@ -83,12 +83,23 @@ def test_a_wrapper_around_the_whole_model_is_recognised():
     assert "begin with 'model.', in the model they have none" in refusal(Net(), weights)
 
 
-def test_a_student_and_a_plain_classifier_are_recognised():
+def test_a_student_and_a_plain_model_are_recognised():
     plain, student = Net(4), Net(4, aspects=3)
     assert 'a MaKD student with 3 questions' in refusal(Net(4), student.state_dict())
-    assert 'a plain classifier of 4 classes' in refusal(Net(4, aspects=3), plain.state_dict())
+    assert 'a plain model with 4 outputs for classes' in refusal(Net(4, aspects=3), plain.state_dict())
     message = refusal(Net(6), plain.state_dict())
     assert 'Probably the number of classes differs: 4 in the file, 6 in the model.' in message
+
+
+def test_a_region_head_with_questions_is_recognised():
+    def detector(aspects):
+        model = Net()
+        model.roi_head = nn.Module()
+        model.roi_head.bbox_head = Net(5, aspects).head
+        return model
+
+    assert 'outputs for 3 questions' in refusal(detector(3), detector(0).state_dict())
+    assert 'a MaKD student with 3 questions' in refusal(detector(0), detector(3).state_dict())
 
 
 def test_a_detector_with_questions_and_a_plain_one_are_recognised():
