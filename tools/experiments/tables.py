@@ -182,7 +182,8 @@ def _table5() -> Iterator[Block]:
 
 def _table6() -> Iterator[Block]:
     for backbone, name in (('mobilenet_v2', 'MobileNet-V2'), ('r18', 'ResNet-18'), ('r50', 'ResNet-50')):
-        yield Block('coco', f'Faster R-CNN, {name}', _base_and_makd(f'faster_rcnn_{backbone}_fpn', 'coco'))
+        regions = _arm('MaKD on regions', f'makd/faster_rcnn_{backbone}_fpn_coco_regions')
+        yield Block('coco', f'Faster R-CNN, {name}', (*_base_and_makd(f'faster_rcnn_{backbone}_fpn', 'coco'), regions))
     scenes = 'faster_rcnn_r18_fpn_emoji_scenes'
     yield Block(
         'emoji_scenes',
