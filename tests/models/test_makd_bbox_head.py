@@ -197,7 +197,7 @@ def test_predictions_have_aspects_also_without_any_proposal():
         assert len(second.aspects) == len(second.bboxes) > 0
 
 
-def cascade(head='makd.MaKDShared2FCBBoxHead', roi_head='makd.MaKDCascadeRoIHead', **changes):
+def cascade_config(head='makd.MaKDShared2FCBBoxHead', roi_head='makd.MaKDCascadeRoIHead', **changes):
     detection.detector_config('FasterRCNN')
     cfg = Config.fromstring("_base_ = ['mmdet::_base_/models/cascade-rcnn_r50_fpn.py']", '.py').model
     cfg.backbone.update(depth=18, base_channels=8, stem_channels=8, frozen_stages=-1, init_cfg=None)
@@ -208,6 +208,11 @@ def cascade(head='makd.MaKDShared2FCBBoxHead', roi_head='makd.MaKDCascadeRoIHead
     for stage in cfg.roi_head.bbox_head:
         stage.update(type=head, in_channels=8, fc_out_channels=16, num_classes=C, **changes)
     cfg.test_cfg.rcnn.score_thr = 0.0
+    return cfg
+
+
+def cascade(*types, **changes):
+    cfg = cascade_config(*types, **changes)
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     model.init_weights()
