@@ -6,8 +6,8 @@ _base_ = ['../baseline/faster_rcnn_r18_fpn_emoji_scenes.py']
 load_regions = dict(
     type='makd.LoadRegionAspects', targets='data/emoji_scenes/aspects/things', data_root='data/emoji_scenes'
 )
-# alpha is the best of 1, 4 and 16 by AP50 on the validation scenes (with the MLLM's answers, 2 epochs, seeds 0 and 1; 16
-# with seed 0 only).
+# alpha is the best of 1, 4 and 16 by AP50 on the validation scenes (with the MLLM's answers, 2 epochs, seeds 0 and 1;
+# 16 with seed 0 only).
 bbox_head = dict(
     type='makd.MaKDShared2FCBBoxHead', num_aspects=66, aspect_loss=dict(type='makd.MaKDLoss', loss_weight=1.0)
 )

@@ -190,7 +190,7 @@ def _num_aspects(model: nn.Module, weight: str) -> int:
     """Return the number of questions that the head with this weight answers; 0 if it answers none."""
     modules = dict(model.named_modules())
     owners = (modules.get(prefix.removesuffix('.')) for prefix, _ in _splits(weight) if prefix)
-    return next((owner.num_aspects for owner in owners if hasattr(owner, 'num_aspects')), 0)
+    return next((found for owner in owners if (found := getattr(owner, 'num_aspects', 0))), 0)
 
 
 def _aspect_branch(fit: Fit) -> str:

@@ -1,5 +1,6 @@
 """Each tool of tools/analysis, on a few emoji and untrained models; and the messages about mistakes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,23 @@ def test_mistakes_are_one_message(analyse, checkpoints):
     assert 'a config of a MaKD student is needed' in analyse(
         'confusions', '--baseline', PLAIN, plain, '--makd', PLAIN, plain, *few
     )[1]  # fmt: skip
+
+
+def test_detection_errors(analyse, figure, tmp_path):
+    """Two seeds of two detectors: the second finds the object in the first."""
+    box = [10, 10, 20, 20]
+    truth = dict(
+        images=[dict(id=1, width=64, height=64)],
+        annotations=[dict(id=1, image_id=1, category_id=1, bbox=box, area=400, iscrowd=0)],
+        categories=[dict(id=1, name='a')],
+    )
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    for name, place in (('worse', [40, 40, 20, 20]), ('better', box)):
+        found = [dict(image_id=1, category_id=1, bbox=place, score=0.5)]
+        for seed in range(2):
+            (tmp_path / f'{name}_{seed}.json').write_text(json.dumps(found))
+    runs = [f'{name}={tmp_path}/{name}_0.json,{tmp_path}/{name}_1.json' for name in ('worse', 'better')]
+    (out, _), end = analyse('detection_errors', str(tmp_path / 'truth.json'), *runs, '--out', str(figure))
+    assert end is None
+    cells = [cell.strip() for line in out.splitlines() if line.startswith('| AP50') for cell in line.split('|')]
+    assert cells[2:5] == ['0.00 ± 0.00', '100.00 ± 0.00', '+100.00 ± 0.00']
