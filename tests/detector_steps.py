@@ -1,6 +1,7 @@
-"""Training steps of a detector that learns from a teacher and from answers, by two gloo ranks under torchrun.
+"""Training steps of a detector that learns from a teacher and from both kinds of answers, by two gloo ranks.
 
-In the first step rank 1 has an image without any object. Usage: detector_steps.py FOLDER; writes FOLDER/RANK.pth.
+In the first step rank 1 has an image without any object. Usage, under torchrun: detector_steps.py FOLDER; writes
+FOLDER/RANK.pth.
 """
 
 import os
@@ -20,7 +21,9 @@ torch.distributed.init_process_group('gloo')
 student = dict(
     detection.makd('FasterRCNN'),
     type='makd.DistillMaKDFasterRCNN',
-    roi_head=dict(type='makd.DistillRoIHead'),
+    roi_head=dict(
+        type='makd.DistillRoIHead', bbox_head=dict(type='makd.MaKDShared2FCBBoxHead', num_aspects=detection.Q)
+    ),
     teacher=detection.detector_config('FasterRCNN').to_dict(),
     teacher_init='random',
     distill_loss=dict(type='makd.DKDLoss', alpha=1.0, beta=0.25, temperature=1.0),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.structures.bbox import bbox2roi
-from models.detection import C, batch, build, detector_config, makd
+from models.detection import C, Q, batch, build, detector_config, makd
 
 from makd.errors import ConfigError
 from makd.models.losses import DKDLoss, KDLoss
@@ -168,5 +168,6 @@ def test_two_gloo_ranks_stay_the_same(tmp_path, python):
     assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
     assert 'aspect_head.fc.weight' in first
+    assert len(first['roi_head.bbox_head.fc_cls.bias']) == C + 1 + Q
     for name, weight in first.items():
         assert torch.equal(weight, second[name]), name

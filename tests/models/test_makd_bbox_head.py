@@ -280,3 +280,24 @@ def test_half_precision():
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_masks_stay_with_their_detections():
+    """Mask R-CNN adds a mask to each detection after the region head has sorted and suppressed them."""
+    detection.detector_config('FasterRCNN')
+    cfg = Config.fromstring("_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py']", '.py').model
+    cfg.backbone.update(depth=18, base_channels=8, stem_channels=8, frozen_stages=-1, init_cfg=None)
+    whole = Config(dict(model=cfg))
+    whole.merge_from_dict({'model': detection.SMALL['FasterRCNN']})
+    cfg = whole.model
+    cfg.roi_head.mask_roi_extractor.out_channels = 8
+    cfg.roi_head.mask_head.update(in_channels=8, conv_out_channels=8, num_convs=1, num_classes=C)
+    cfg.roi_head.type = 'makd.MaKDRoIHead'
+    cfg.roi_head.bbox_head.update(type='makd.MaKDShared2FCBBoxHead', num_aspects=Q)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg).eval()
+    with torch.no_grad():
+        samples = model(**detection.batch(model, training=False), mode='predict')
+    for sample in samples:
+        found = sample.pred_instances
+        assert len(found.masks) == len(found.aspects) == len(found.bboxes) > 0
