@@ -27,7 +27,7 @@ COMMANDS = {
     'analysis/aspect_histogram': ([MAKD, '--questions', 'animal', '--out', 'OUT/figure.png'], '1698 images'),
     'analysis/aspect_panel': ([MAKD, 'no.pth'], "there is no checkpoint 'no.pth'"),
     'analysis/aspect_tsne': ([MAKD, 'no.pth'], "there is no checkpoint 'no.pth'"),
-    'analysis/detection_errors': (['no.json', 'a=no.json'], 'no.json cannot be read as JSON'),
+    'analysis/detection_errors': (['no.json', 'a=no.json'], 'no.json is no file'),
     'analysis/confusions': (['--baseline', BASELINE, 'no.pth', '--makd', MAKD, 'no.pth'], "no checkpoint 'no.pth'"),
 }
 

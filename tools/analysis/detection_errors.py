@@ -93,6 +93,8 @@ def detector(argument: str) -> tuple[str, list[Path]]:
 
 def read(path: Path) -> Any:
     """Return the content of a JSON file."""
+    if not path.is_file():
+        raise DataError(f'The data are not there: {path} is no file.')
     try:
         return json.loads(path.read_text('utf-8'))
     except (OSError, ValueError) as error:
