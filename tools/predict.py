@@ -1,4 +1,4 @@
-"""Predict the classes of images with a trained student, with the aspects that speak for them."""
+"""Predict the classes of images, or of the objects in them, with the aspects that speak for them."""
 
 from __future__ import annotations
 
@@ -20,24 +20,30 @@ from makd.files import atomic_file
 
 if TYPE_CHECKING:
     import numpy as np
+    from mmengine.config import Config
 
-    from makd.apis import AspectInferencer
+    from makd.apis import AspectInferencer, RegionInferencer
 
 LISTED = 10  # images that could not be read
+OF_IMAGES, OF_REGIONS = (5, 5), (20, 3)  # how many classes or boxes, and aspects of each
 EXAMPLES = """examples:
   python tools/predict.py dog.jpg CONFIG CHECKPOINT
   python tools/predict.py data/emoji/images/twemoji/food-fruit configs/makd/resnet18_emoji.py \\
       work_dirs/makd/resnet18_emoji/epoch_40.pth --show-dir work_dirs/shown
   python tools/predict.py images more_images CONFIG CHECKPOINT --json predictions.json
   python tools/predict.py dog.jpg CONFIG CHECKPOINT --json - | jq .
+  python tools/predict.py data/emoji_scenes/test configs/makd/faster_rcnn_r18_fpn_emoji_scenes_regions.py \\
+      work_dirs/makd/faster_rcnn_r18_fpn_emoji_scenes_regions/epoch_8.pth --show-dir work_dirs/shown
 
 Aspects are sorted by the evidence, in bits, that the student's answer gives for the predicted class: how much better
 the answer fits the annotator's answers about the training images of this class than about all of them. It is computed
-from the config's training set; without that, aspects are sorted by how certain they are.
+from the config's training set; without that, aspects are sorted by how certain they are. A detector whose region head
+answers questions predicts boxes; the aspects of each speak for its class.
 
 --json writes a list with one image per line: image, pred_label, pred_class, pred_score, classes (label, class, score),
-aspects (id, question, probability, average, evidence); or image and error. Without --json, images that cannot be read
-are left out and named at the end, with exit status 1."""
+aspects (id, question, probability, average, evidence); or image and error. Of a detector: image and detections (label,
+class, score, box, aspects). Without --json, images that cannot be read are left out and named at the end, with exit
+status 1."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,8 +54,9 @@ def parse_args() -> argparse.Namespace:
     p.add_argument('images', nargs='+', metavar='IMAGE', help='image files, URLs, or folders with images at any depth')
     p.add_argument('config', metavar='CONFIG', help='config file that the student was trained with')
     p.add_argument('checkpoint', metavar='CHECKPOINT', help="the student's checkpoint")
-    p.add_argument('--top', type=int, default=5, metavar='K', help='how many classes (default: %(default)s)')
-    p.add_argument('--aspects', type=int, default=5, metavar='K', help='how many aspects (default: %(default)s)')
+    p.add_argument('--top', type=int, metavar='K', help='how many classes (default: 5), or boxes (default: 20)')
+    p.add_argument('--aspects', type=int, metavar='K', help='how many aspects (default: 5; of each box 3)')
+    p.add_argument('--min-score', type=float, metavar='S', help='the least score of a box (default: 0.3)')
     p.add_argument('--json', metavar='FILE', help='write JSON instead of text; - is the standard output')
     p.add_argument(
         '--show-dir', type=Path, metavar='DIR', help='draw each image with its prediction instead of printing text'
@@ -64,7 +71,7 @@ def main() -> None:
     """Find the images, load the student, and predict batch by batch."""
     args = parse_args()
     for option, value in (('--top', args.top), ('--aspects', args.aspects), ('--batch-size', args.batch_size)):
-        if value < 1:
+        if value is not None and value < 1:
             raise ConfigError(f'{option} {value}: give 1 or more.')
     if not args.config.endswith('.py'):
         raise ConfigError(f'CONFIG {args.config!r} is not a .py file. The order is IMAGE... CONFIG CHECKPOINT.')
@@ -76,11 +83,9 @@ def main() -> None:
         from mmpretrain.utils import progress
         from tqdm import tqdm
 
-        from makd.apis import AspectInferencer
-
         progress.disable_progress_bar = True  # mmpretrain's has one bar per batch
         warnings.filterwarnings('ignore', 'aspects are listed')  # printed below
-        student = AspectInferencer(load_config(config, args.cfg_options), checkpoint, device=args.device)
+        student = load_student(load_config(config, args.cfg_options), checkpoint, args)
     if student.no_evidence:
         print(f'Aspects are listed by how certain they are: {student.no_evidence}', file=sys.stderr)
 
@@ -108,6 +113,21 @@ def main() -> None:
         raise DataError(f'{len(failed)} of {len(paths)} images could not be read:\n  {listed}')
 
 
+def load_student(cfg: Config, checkpoint: str, args: argparse.Namespace) -> AspectInferencer | RegionInferencer:
+    """Load the classifier or the detector, and complete ``args`` by what is usual for it."""
+    from makd.apis import AspectInferencer, RegionInferencer
+
+    detects = cfg.get('default_scope') == 'mmdet'
+    top, aspects = OF_REGIONS if detects else OF_IMAGES
+    args.top, args.aspects = args.top or top, args.aspects or aspects
+    if not detects:
+        if args.min_score is not None:
+            raise ConfigError(f'--min-score {args.min_score}: CONFIG is of a classifier, which finds no boxes.')
+        return AspectInferencer(cfg, checkpoint, device=args.device)
+    scores = {} if args.min_score is None else dict(min_score=args.min_score)
+    return RegionInferencer(cfg, checkpoint, device=args.device, **scores)
+
+
 def find_images(names: Sequence[str]) -> list[str]:
     """Return the named images, and those in named folders in the order of their paths, each once."""
     found: dict[str, None] = {}
@@ -125,7 +145,9 @@ def find_images(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def predict(student: AspectInferencer, paths: Sequence[str], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def predict(
+    student: AspectInferencer | RegionInferencer, paths: Sequence[str], args: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Yield the prediction for each image, or why it cannot be read, as JSON values; draw it for ``--show-dir``."""
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
@@ -142,12 +164,15 @@ def predict(student: AspectInferencer, paths: Sequence[str], args: argparse.Name
                 continue
             if args.show_dir is not None:
                 student.draw(images[path], results[path], args.show_dir, path, args.top, args.aspects)
-            yield dict(image=path, **entry(student, results[path], args.top, args.aspects))
+            yield dict(image=path, **student.summary(results[path], args.top, args.aspects))
 
 
 def predict_batch(
-    student: AspectInferencer, images: dict[str, np.ndarray], errors: dict[str, str], batch_size: int
-) -> dict[str, dict[str, Any]]:
+    student: AspectInferencer | RegionInferencer,
+    images: dict[str, np.ndarray],
+    errors: dict[str, str],
+    batch_size: int,
+) -> dict[str, Any]:
     """Return the result of each image; if one cannot be resized, leave it out and add the reason to ``errors``."""
     try:
         return dict(zip(images, student(list(images.values()), batch_size=batch_size)))
@@ -159,21 +184,6 @@ def predict_batch(
             except DataError as error:
                 errors[path] = f'{path}: {error}'
         return results
-
-
-def entry(student: AspectInferencer, result: dict[str, Any], top: int, aspects: int) -> dict[str, Any]:
-    """Return the best classes and aspects of a result as JSON values."""
-    classes = [
-        {'label': label, 'class': student.class_name(label), 'score': score}
-        for label, score in student.top_classes(result, top)
-    ]
-    return dict(
-        pred_label=result['pred_label'],
-        pred_class=student.class_name(result['pred_label']),
-        pred_score=result['pred_score'],
-        classes=classes,
-        aspects=result['aspects'][:aspects],
-    )
 
 
 def write_json(entries: Iterable[dict[str, Any]], target: str) -> None:
@@ -188,18 +198,31 @@ def write_json(entries: Iterable[dict[str, Any]], target: str) -> None:
 
 
 def describe(entry: dict[str, Any]) -> str:
-    """Return text about an image: its classes, and the aspects that speak for the first of them."""
+    """Return text about an image: its classes or boxes, and the aspects that speak for the best class or each box."""
     lines = [entry['image']]
-    lines += [f'  {class_["score"]:6.1%}  {class_["class"]}' for class_ in entry['classes']]
-    aspects = entry['aspects']
-    known = aspects[0]['evidence'] is not None
-    title = f'what speaks for {entry["pred_class"]}' if known else 'answers, the most certain first'
-    width = max(len(text) for text in (title, *(aspect['question'] for aspect in aspects)))
-    lines.append(f'  {title:{width}}  P(yes)' + ('  average  bits' if known else ''))
-    for aspect in aspects:
-        line = f'  {aspect["question"]:{width}}  {aspect["probability"]:6.0%}'
-        lines.append(f'{line}  {aspect["average"]:7.0%}  {aspect["evidence"]:+4.1f}' if known else line)
+    if 'detections' in entry:
+        for found in entry['detections']:
+            x1, y1, x2, y2 = (f'{corner:.0f}' for corner in found['box'])
+            lines.append(f'  {found["score"]:6.1%}  {found["class"]} at x {x1} to {x2}, y {y1} to {y2}')
+            lines += (f'          {line}' for line in describe_aspects(found['class'], found['aspects']))
+        if not entry['detections']:
+            lines.append('  no box')
+    else:
+        lines += [f'  {class_["score"]:6.1%}  {class_["class"]}' for class_ in entry['classes']]
+        lines += (f'  {line}' for line in describe_aspects(entry['pred_class'], entry['aspects']))
     return '\n'.join(lines) + '\n'
+
+
+def describe_aspects(class_name: str, aspects: list[dict[str, Any]]) -> list[str]:
+    """Return a table of aspects as lines."""
+    known = aspects[0]['evidence'] is not None
+    title = f'what speaks for {class_name}' if known else 'answers, the most certain first'
+    width = max(len(text) for text in (title, *(aspect['question'] for aspect in aspects)))
+    lines = [f'{title:{width}}  P(yes)' + ('  average  bits' if known else '')]
+    for aspect in aspects:
+        line = f'{aspect["question"]:{width}}  {aspect["probability"]:6.0%}'
+        lines.append(f'{line}  {aspect["average"]:7.0%}  {aspect["evidence"]:+4.1f}' if known else line)
+    return lines
 
 
 if __name__ == '__main__':

@@ -1,3 +1,4 @@
 from makd.apis.aspect_inferencer import AspectInferencer
+from makd.apis.region_inferencer import RegionInferencer
 
-__all__ = ['AspectInferencer']
+__all__ = ['AspectInferencer', 'RegionInferencer']

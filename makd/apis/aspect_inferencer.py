@@ -1,38 +1,32 @@
 """Inference with a trained MaKD classifier: classes, and the aspects that speak for them."""
 
-import copy
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import Compose, default_collate
-from mmengine.device import get_device
-from mmengine.registry import DefaultScope
+from mmengine.dataset import default_collate
 from mmpretrain.apis import ImageClassificationInferencer
-from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 
 from makd.analysis.figures.classes import draw_prediction
-from makd.analysis.weight_of_evidence import WeightOfEvidence
-from makd.config import absent_data, check_makd_types, load_config, require_checkpoint
-from makd.datasets.config_questions import find_questions
-from makd.datasets.inference_pipeline import build_inference_pipeline
-from makd.datasets.targets_join import identity_of, join_training_set
-from makd.errors import ConfigError, DataError, MakdError
-from makd.files import picture_name
-from makd.identity import Identity, check_same
+from makd.apis.aspect_student import (
+    AspectStudent,
+    Image,
+    check_class_names,
+    name_of,
+    own_config,
+    picture_file,
+    to_device,
+)
+from makd.datasets.load_targets import LoadAspectTargets
+from makd.errors import ConfigError
 from makd.models.heads import MaKDHeadMixin
-from makd.models.load_student import load_student
-
-Image = str | os.PathLike[str] | np.ndarray
 
 
-class AspectInferencer(ImageClassificationInferencer):
+class AspectInferencer(AspectStudent, ImageClassificationInferencer):
     """mmpretrain's ``ImageClassificationInferencer`` for a MaKD classifier.
 
     Images are loaded and resized by the config's test pipeline; its loader puts transparent parts on the background of
@@ -65,6 +59,8 @@ class AspectInferencer(ImageClassificationInferencer):
         >>> student(['a.png', 'b.png'], batch_size=2, show_dir='pictures')
     """
 
+    answers = LoadAspectTargets
+    scope = 'mmpretrain'
     visualize_kwargs: set = {'show_dir', 'topk', 'num_aspects'}
 
     def __init__(
@@ -74,40 +70,23 @@ class AspectInferencer(ImageClassificationInferencer):
         device: str | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        cfg = copy.deepcopy(model) if isinstance(model, Config) else load_config(os.fspath(model))
-        name = cfg.filename or 'the config'
+        cfg = own_config(model)
+        name = name_of(cfg)
         if cfg.get('default_scope') == 'mmdet':
-            raise ConfigError(
-                f'{name} is of a detector, and this is for classifiers: tools/test.py CONFIG CHECKPOINT --show-dir DIR '
-                'draws its predictions on the test set, and tools/export_student.py exports it as a plain detector for '
-                'mmdet.apis.init_detector and inference_detector.'
-            )
-        check_makd_types(cfg)
-        checkpoint = require_checkpoint(os.fspath(pretrained), 'checkpoint')
-        student, identity = load_student(cfg, name, checkpoint)
+            raise ConfigError(f'{name} is of a detector, and this is for classifiers: see makd.apis.RegionInferencer.')
+        student, identity = self._open(cfg, pretrained)
         head = getattr(student, 'head', None)
         if not isinstance(head, MaKDHeadMixin):
             raise ConfigError(
                 f'{name}: model.head is a {type(head).__name__}: it gives no aspects; a MaKD head is needed, as in '
                 'configs/makd/. mmpretrain.ImageClassificationInferencer predicts with plain classifiers.'
             )
-        try:
-            student.to(device or get_device())
-        except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f'device={device!r}: torch says: {error}') from error
+        to_device(student, device)
         classes = classes or identity.classes
-        if classes and len(classes) != head.num_classes:
-            raise ConfigError(
-                f'{len(classes)} names of classes, {", ".join(map(repr, classes[:3]))}, ..., for a student with '
-                f'{head.num_classes} classes: give one for each, in the order of its outputs.'
-            )
+        check_class_names(classes, head.num_classes)
         student._config = cfg
         super().__init__(student, classes=classes)
-
-        self.questions = find_questions(cfg, identity, head.num_aspects)
-        self.evidence, self.no_evidence = _find_evidence(cfg, identity, head.num_classes)
-        if self.no_evidence:
-            warnings.warn(f'aspects are listed by certainty: {self.no_evidence}', stacklevel=2)
+        self._explain(cfg, identity, head)
 
     def __call__(
         self, inputs: Image | list[Image], return_datasamples: bool = False, batch_size: int = 1, **kwargs: Any
@@ -131,24 +110,6 @@ class AspectInferencer(ImageClassificationInferencer):
             DataError: An image is absent, damaged or too oblong, or an array has another type or shape.
         """
         return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
-
-    def load(self, image: Image) -> np.ndarray:
-        """Return an image as the test pipeline loads it, uint8 (H, W, 3) in BGR; an array is returned unchanged.
-
-        Raises:
-            DataError: The image is absent or damaged, or an array has another type or shape.
-        """
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise DataError(f'an array {image.dtype} {image.shape} is no image: uint8 (H, W, 3) in BGR is expected')
-            return image
-        try:
-            loaded = self._loader.transform(dict(img_path=os.fspath(image)))
-        except (OSError, cv2.error, AssertionError, ImportError) as error:  # ImportError for s3:// and the like
-            raise DataError(f'{image} cannot be read as an image ({str(error) or "damaged"})') from error
-        if loaded is None:
-            raise DataError(f'{image} cannot be read as an image')
-        return loaded['img']
 
     def preprocess(self, inputs: list[Image], batch_size: int = 1) -> Iterator[dict]:
         """Yield batches, loaded and resized."""
@@ -191,8 +152,7 @@ class AspectInferencer(ImageClassificationInferencer):
             num_aspects: Number of aspects.
         """
         classes = [(self.class_name(label), score) for label, score in self.top_classes(result, topk)]
-        file = Path(show_dir, picture_name(os.fspath(name)))
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file = picture_file(show_dir, name)
         draw_prediction(image[..., ::-1], classes, result['aspects'][:num_aspects]).savefig(file, dpi=100)
         return file
 
@@ -210,54 +170,16 @@ class AspectInferencer(ImageClassificationInferencer):
         scores = result['pred_scores']
         return [(int(label), float(scores[label])) for label in np.argsort(-scores, kind='stable')[:topk]]
 
-    def class_name(self, label: int) -> str:
-        """Return the name of a class; its number if the checkpoint has no names."""
-        return self.classes[label] if self.classes else f'class {label}'
-
-    def _init_pipeline(self, cfg: Config) -> Compose:
-        self._loader, rest = build_inference_pipeline(cfg)
-        return rest
-
-    def _prepare(self, image: Image) -> dict:
-        array = self.load(image)
-        info = dict(img=array, img_shape=array.shape[:2], ori_shape=array.shape[:2])
-        if not isinstance(image, np.ndarray):
-            info['img_path'] = os.fspath(image)
-        try:
-            return self.pipeline(info)
-        except (cv2.error, MemoryError) as error:
-            name = f'{info["img_path"]}: ' if 'img_path' in info else ''
-            raise DataError(
-                f'{name}an image of {array.shape[1]} x {array.shape[0]} pixels cannot be resized as the config says '
-                f'({error}); crop it'
-            ) from error
-
-    def _sorted_aspects(self, probability: np.ndarray, label: int) -> list[dict[str, Any]]:
-        bits = None if self.evidence is None else self.evidence.bits(probability, label)
-        order = np.argsort(-(abs(probability - 0.5) if bits is None else bits), kind='stable')
-        return [
-            dict(
-                id=self.questions[q].id if self.questions else str(q),
-                question=self.questions[q].text if self.questions else f'question {q}',
-                probability=float(probability[q]),
-                average=None if self.evidence is None else float(self.evidence.overall[q]),
-                evidence=None if bits is None else float(bits[q]),
-            )
-            for q in order.tolist()
+    def summary(self, result: dict, topk: int, num_aspects: int) -> dict[str, Any]:
+        """Return the best classes and aspects of a result as JSON values."""
+        classes = [
+            {'label': label, 'class': self.class_name(label), 'score': score}
+            for label, score in self.top_classes(result, topk)
         ]
-
-
-def _find_evidence(cfg: Config, identity: Identity, num_classes: int) -> tuple[WeightOfEvidence | None, str]:
-    """Return the evidence of the training set's answers, or None and the reason."""
-    if not cfg.get('train_dataloader'):
-        return None, 'the config has no train_dataloader'
-    if absent := absent_data(cfg, ('train_dataloader',)):
-        return None, f'{next(iter(absent))} is not there'
-    try:
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
-            dataset = DATASETS.build(cfg.train_dataloader.dataset)
-            check_same('the checkpoint', identity, 'the training set', identity_of(dataset))
-            answers = join_training_set(dataset).annotated()
-    except (MakdError, OSError, RuntimeError) as error:  # RuntimeError: mmpretrain's for a folder without images
-        return None, str(error)
-    return WeightOfEvidence(answers.probability, answers.labels, num_classes), ''
+        return dict(
+            pred_label=result['pred_label'],
+            pred_class=self.class_name(result['pred_label']),
+            pred_score=result['pred_score'],
+            classes=classes,
+            aspects=result['aspects'][:num_aspects],
+        )

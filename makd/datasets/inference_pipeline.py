@@ -1,11 +1,12 @@
-"""A classifier's test pipeline, for images that are in no dataset."""
+"""The test pipeline, for images that are in no dataset."""
+
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import TRANSFORMS
+from mmengine.registry import TRANSFORMS
 
 from makd import registry
 from makd.config import first_pipeline
@@ -14,14 +15,14 @@ from makd.errors import ConfigError
 
 
 def inference_transforms(cfg: Config) -> list[dict]:
-    """Return the configs of a classifier's test transforms, without those that read answers or logits.
+    """Return the configs of the test transforms, without those that read answers or logits.
 
     Raises:
         ConfigError: The config has no test pipeline, or it does not begin with loading an image.
     """
-    pipeline = [dict(t) for t in first_pipeline(cfg.get('test_dataloader')) if not _reads_targets(t['type'])]
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        first = TRANSFORMS.get(pipeline[0]['type']) if pipeline else None
+    pipeline = list(_without_targets(first_pipeline(cfg.get('test_dataloader'))))
+    with TRANSFORMS.switch_scope_and_registry(_scope(cfg)) as transforms:
+        first = transforms.get(pipeline[0]['type']) if pipeline else None
     if first is None or not issubclass(first, LoadImageFromFile):
         raise ConfigError(
             'test_dataloader.dataset.pipeline, which says how images are loaded and resized for this model, must exist '
@@ -36,13 +37,13 @@ def build_inference_pipeline(cfg: Config) -> tuple[LoadImageFromFile, Compose]:
     Returns:
         The transform that loads ``img_path``, and the rest, which takes ``img``, uint8 (H, W, 3) in BGR.
     """
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        loader, *rest = [TRANSFORMS.build(transform) for transform in inference_transforms(cfg)]
+    with TRANSFORMS.switch_scope_and_registry(_scope(cfg)) as transforms:
+        loader, *rest = [transforms.build(transform) for transform in inference_transforms(cfg)]
     return loader, Compose(rest)
 
 
 def inference_size(cfg: Config) -> tuple[int, int]:
-    """Return H and W of a square image after the test pipeline."""
+    """Return H and W of a square image after a classifier's test pipeline."""
     _, pipeline = build_inference_pipeline(cfg)
     shape = (512, 512)
     height, width = pipeline(dict(img=np.zeros((*shape, 3), np.uint8), img_shape=shape, ori_shape=shape))[
@@ -51,6 +52,15 @@ def inference_size(cfg: Config) -> tuple[int, int]:
     return height, width
 
 
-def _reads_targets(name: str) -> bool:
-    cls = registry.find(name) if name.startswith('makd.') else None
-    return cls is not None and issubclass(cls, LoadTargets)
+def _scope(cfg: Config) -> str:
+    return cfg.get('default_scope') or 'mmpretrain'
+
+
+def _without_targets(pipeline: Iterable[Mapping]) -> Iterator[dict]:
+    for transform in pipeline:
+        name = transform['type']
+        cls = registry.find(name) if name.startswith('makd.') else None
+        if cls is not None and issubclass(cls, LoadTargets):
+            yield from _without_targets(transform.get('transforms', ()))  # those that makd.LoadRegionAspects contains
+        else:
+            yield dict(transform)

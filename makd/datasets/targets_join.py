@@ -12,7 +12,7 @@ import numpy as np
 
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.datasets.load_region_aspects import LoadRegionAspects
-from makd.datasets.load_targets import LoadAspectTargets, target_transforms, training_transforms
+from makd.datasets.load_targets import LoadAnswers, LoadAspectTargets, target_transforms, training_transforms
 from makd.datasets.regions import region_infos
 from makd.errors import ConfigError, DataError
 from makd.identity import Identity, check_questions, check_same
@@ -203,16 +203,20 @@ def join_dataset(dataset: Any) -> TargetsJoin:
     return TargetsJoin.of(_of_one_class(images), _class_names(dataset))
 
 
-def join_training_set(dataset: Any) -> TargetsJoin:
+def join_training_set(dataset: Any, kind: type[LoadAnswers] = LoadAspectTargets) -> TargetsJoin:
     """Join the images of a training set, each once even if a wrapper repeats it, with the answers that it loads.
+
+    Args:
+        dataset: The training set, or a wrapper.
+        kind: The transform that loads the answers; with ``LoadRegionAspects``, they are joined with regions.
 
     Raises:
         ConfigError: No pipeline loads answers, or they load answers to different questions.
         DataError: An image does not have exactly one class.
     """
-    pairs = training_transforms(dataset, LoadAspectTargets)
+    pairs = training_transforms(dataset, kind)
     _common_questions(transform for _, transform in pairs)
-    images = ((info, transform) for inner, transform in pairs for info in _infos(inner))
+    images = ((info, transform) for inner, transform in pairs for info in transform.infos(inner))
     return TargetsJoin.of(_of_one_class(images), _class_names(dataset))
 
 

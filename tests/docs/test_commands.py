@@ -21,10 +21,11 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 BLOCK = re.compile(r'^( *)```(?:bash|shell)\n(.*?)^ *```$', re.M | re.S)
 FILE = re.compile(r'^```\{code-block\} \w+\n:name: (\S+)\n\n(.*?)^```$', re.M | re.S)
 PYTHON = re.compile(r'^```python\n(.*?)^```$', re.M | re.S)
-# The errors that commands may end with, because their data or keys are not in the repository.
+# The errors that commands may end with, because their data, students or keys are not in the repository.
 DATA = 'coco|oxford_pets|stanford_cars|imagenet|caltech101|emoji_scenes|table1 --launcher'
 ABSENT = {
     DATA: 'The data(set does not exist| are not there)',
+    'predict.py data/emoji_scenes': 'there is no checkpoint',
     r'write_questions(?!.*--dry-run)': 'OPENAI_API_KEY',
 }
 

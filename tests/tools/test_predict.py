@@ -4,9 +4,11 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import cv2
 import pytest
+from apis.small_detector import small_detector
 from mmcv.transforms import Resize
 from PIL import Image
 
@@ -65,6 +67,43 @@ def test_json_of_a_folder_with_a_damaged_image(predict, student_files, images, t
         }
         assert aspects[0].keys() == {'id', 'question', 'probability', 'average', 'evidence'}
         assert aspects[0]['evidence'] >= aspects[1]['evidence']
+
+
+@pytest.fixture(scope='module')
+def detector_files(tmp_path_factory, pytestconfig):
+    return small_detector(pytestconfig.rootpath, tmp_path_factory.mktemp('detector'))
+
+
+def test_a_detector(predict, detector_files, tmp_path):
+    folder = Path(detector_files[0]).parent / 'images'
+    (out, _), status = predict(folder / '0.png', *detector_files, '--min-score', 0, '--top', 2)
+    assert status is None
+    lines = out.splitlines()
+    assert lines[0] == str(folder / '0.png')
+    assert re.fullmatch(r'  +\d+\.\d%  (box|disc) at x \d+ to \d+, y \d+ to \d+', lines[1])
+    assert lines[2].startswith(f'          what speaks for {lines[1].split()[1]} ')
+    assert len(lines) == 2 + 2 * 5
+    (_, err), status = predict(
+        *(folder, *detector_files, '--min-score', 0, '--aspects', 2),
+        *('--json', tmp_path / 'found.json', '--show-dir', tmp_path / 'shown'),
+    )
+    assert status is None, err
+    entries = json.loads((tmp_path / 'found.json').read_text())
+    assert [entry['image'] for entry in entries] == [str(folder / f'{number}.png') for number in range(2)]
+    for entry in entries:
+        assert entry.keys() == {'image', 'detections'}
+        assert len(entry['detections']) > 1
+        for found in entry['detections']:
+            assert found.keys() == {'label', 'class', 'score', 'box', 'aspects'}
+            assert len(found['aspects']) == 2
+    assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
+
+
+def test_a_detector_that_is_sure_of_nothing(predict, detector_files):
+    image = Path(detector_files[0]).parent / 'images/0.png'
+    (out, _), status = predict(image, *detector_files, '--min-score', 1.1)
+    assert status is None
+    assert out.splitlines() == [str(image), '  no box', '']
 
 
 @pytest.mark.slow
@@ -130,6 +169,7 @@ MISTAKES = {
     'no checkpoint': (['README.md', 'CONFIG', 'absent.pth'], "CHECKPOINT: there is no checkpoint 'absent.pth'"),
     'none of the classes': (['README.md', 'CONFIG', 'CHECKPOINT', '--top', '0'], '--top 0: give 1 or more'),
     'no device': (['README.md', 'CONFIG', 'CHECKPOINT', '--device', 'gpu'], "device='gpu'"),
+    'no boxes': (['README.md', 'CONFIG', 'CHECKPOINT', '--min-score', '0.5'], 'a classifier, which finds no boxes'),
     'no option': (['README.md', 'CONFIG', 'CHECKPOINT', '--cfg-options', 'model.head.num_aspect=3'], 'num_aspect'),
 }
 
