@@ -25,6 +25,7 @@ PYTHON = re.compile(r'^```python\n(.*?)^```$', re.M | re.S)
 DATA = 'coco|oxford_pets|stanford_cars|imagenet|caltech101|emoji_scenes|table1 --launcher'
 ABSENT = {
     DATA: 'The data(set does not exist| are not there)',
+    'browse.py data/emoji_scenes': 'there is no folder',
     'predict.py data/emoji_scenes': 'there is no checkpoint',
     r'write_questions(?!.*--dry-run)': 'OPENAI_API_KEY',
 }

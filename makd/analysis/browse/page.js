@@ -121,7 +121,7 @@ function makeHeader() {
   $('folders').hidden = !data.byFolder;
   const shown = numImages < data.numImages ? `${count(numImages)} of ${count(data.numImages)}` : count(numImages);
   const facts = [
-    ['', shown, 'images'],
+    ['', shown, data.about],
     ['', count(numQuestions), 'questions'],
     ['', count(classes.length), data.byFolder ? 'folders' : 'classes'],
     ['', count(data.numMissing), 'missing answers'],
@@ -346,7 +346,7 @@ function showImages() {
   $('scroller').scrollTop = 0;
   $('none').hidden = images.length > 0;
   const suspicious = images.filter((image) => isSuspicious(suspicion[answerAbout(image)])).length;
-  $('status').textContent = `${count(images.length)} of ${count(numImages)} images, ${count(suspicious)} suspicious`;
+  $('status').textContent = `${count(images.length)} of ${count(numImages)} ${data.about}, ${count(suspicious)} suspicious`;
   drawGrid();
 }
 

@@ -43,6 +43,7 @@ def build_page(
     encoded = ['' if thumbnail is None else b64encode(thumbnail).decode() for thumbnail in thumbnails]
     data = {
         'name': targets.path.name,
+        'about': targets.about,
         'model': _model(targets.meta),
         'meta': targets.meta,
         'questionHash': targets.questions.hash,

@@ -109,6 +109,18 @@ def test_header(show, html):
     assert not page.get_by_text('correlation ratio').is_visible()
 
 
+def test_regions_are_counted_and_filtered_by_the_classes_of_their_objects(show, make_page, tmp_path):
+    keys = ['a.png#0,0,10,5', 'a.png#10,0,20.5,5', 'b.png#0,0,10,5']
+    page = show(make_page(tmp_path / 'regions', np.full((3, 1), 0.5), np.ones((3, 1)), [0, 1, 1], ['cat', 'dog'], keys))
+    assert '3 regions' in page.locator('#facts').inner_text()
+    page.get_by_label('Class', exact=True).fill('dog')
+    assert page.locator('#status').inner_text() == '2 of 3 regions, 0 suspicious'
+    assert page.locator('.card').evaluate_all('all => all.map(card => card.title)') == keys[1:]
+    page.locator('.card').first.click()
+    assert page.locator('#key').inner_text() == keys[1]
+    assert page.locator('#label').inner_text() == 'Class: dog'
+
+
 def test_without_a_question_images_have_their_most_suspicious_answer(show, html):
     page = show(html, '#answer=no&sort=yes')  # which wait for a question
     assert numbers(page)[:3] == [LOW, 6, 1]

@@ -35,6 +35,7 @@ def content(page, element):
 def test_data(page, picture):
     data = json.loads(content(page, 'data'))
     assert data['name'] == 'name'
+    assert data['about'] == 'images'
     assert data['model'] == 'some model'
     assert data['keys'] == ['a.png', 'b.png', HOSTILE]
     assert data['labels'] == [0, 0, 1]
