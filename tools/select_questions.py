@@ -30,7 +30,8 @@ EXAMPLES = """examples:
       model.questions=data/stanford_cars/aspects/top20.json model.top=20
 
 CONFIG is that of a MaKD student: its training set gives the classes, and its answers are read unless --targets names
-others; images without answers are left out. Questions are chosen one by one, each for the bits that it tells about the
+others; images without answers are left out. Of a detector with makd.LoadRegionAspects, the boxes take the place of the
+images, and their objects have the classes. Questions are chosen one by one, each for the bits that it tells about the
 class beyond the questions chosen before, measured on images that are left out of the counts
 (makd.analysis.QuestionSelector). The MLLM then answers only these questions about all images. The curves are drawn in a
 PNG beside OUT."""
@@ -67,14 +68,15 @@ def main() -> None:
 
     # Imported here, so that --help is answered at once.
     from experiments.plots import draw_evidence
-    from experiments.question_options import question_options
+    from experiments.question_options import LOADS, learns_about, question_options
     from makd.analysis import QuestionSelector
 
     cfg = load_config(args.config, args.cfg_options)
+    about = learns_about(cfg)
     if args.targets:
-        use_targets(cfg, args.targets)
+        use_targets(cfg, args.targets, LOADS[about])
     check_data_roots(cfg, ('train_dataloader',))
-    images = read_answers(cfg)
+    images = read_answers(cfg, about)
     answers = images.annotated()
     questions, mass = answers.questions, _mean(answers.mass)
     if args.by == 'mass' and np.isnan(mass).all():
@@ -85,7 +87,7 @@ def main() -> None:
     if not 1 <= args.top <= len(questions):
         raise ConfigError(f'--top {args.top}: there are {len(questions)} questions to choose from.')
     print(
-        f'{len(answers.labels)} of {len(images.labels)} training images have answers to {len(questions)} questions; '
+        f'{len(answers.labels)} of {len(images.labels)} training {about} have answers to {len(questions)} questions; '
         f'they are of {len(set(answers.labels.tolist()))} classes.'
     )
 
@@ -136,21 +138,25 @@ def _mean(mass: np.ndarray) -> np.ndarray:
     return np.divide(np.nansum(mass, axis=0), known.sum(axis=0), out=np.full(mass.shape[1], np.nan), where=known.any(0))
 
 
-def use_targets(cfg: Config, targets: str) -> None:
-    """Let every pipeline of the training set read another targets folder."""
-    loads = [node for _, node in walk_dicts(cfg.train_dataloader) if node.get('type') == 'makd.LoadAspectTargets']
-    for node in loads:
-        node['targets'] = targets
+def use_targets(cfg: Config, targets: str, transform: str) -> None:
+    """Let every such transform of the training set read another targets folder."""
+    for _, node in walk_dicts(cfg.train_dataloader):
+        if node.get('type') == transform:
+            node['targets'] = targets
 
 
-def read_answers(cfg: Config) -> TargetsJoin:
-    """Read answers and classes of the training set of a config."""
+def read_answers(cfg: Config, about: str) -> TargetsJoin:
+    """Read answers and classes of the training images or regions of a config."""
     from mmengine.registry import DATASETS, init_default_scope
 
+    from makd.datasets.load_region_aspects import LoadRegionAspects
+    from makd.datasets.load_targets import LoadAspectTargets
     from makd.datasets.targets_join import join_training_set
+    from makd.targets.region_key import REGIONS
 
     init_default_scope(cfg.default_scope)
-    return join_training_set(DATASETS.build(cfg.train_dataloader.dataset))
+    kind = LoadRegionAspects if about == REGIONS else LoadAspectTargets
+    return join_training_set(DATASETS.build(cfg.train_dataloader.dataset), kind)
 
 
 if __name__ == '__main__':

@@ -69,7 +69,8 @@ def load_split(config: str, options: dict | None, split: str) -> Config:
     if cfg.get('default_scope') != 'mmpretrain':
         raise ConfigError(
             f'{config}: default_scope={cfg.get("default_scope")!r}: only classifiers can be analysed, whose scope is '
-            "'mmpretrain': each image needs one class."
+            "'mmpretrain': each image needs one class. For a detector's regions, tools/browse.py shows answers, and "
+            'tools/select_questions.py what they say about the classes.'
         )
     if not cfg.get(loader):
         choices = ' or '.join(f'--split {name}' for name in SPLITS if cfg.get(f'{name}_dataloader'))

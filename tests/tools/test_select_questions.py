@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from apis.small_detector import small_detector
 
 from makd.questions import Question, QuestionSet
 from makd.targets import AspectTargets
@@ -91,3 +92,18 @@ def test_mistakes_are_one_message(select):
     assert 'No pipeline of train_dataloader.dataset has aspect targets' in select('--top', '2')[1]
     Path('config.py').write_text(CONFIG.replace("data_root='images')", "data_root='.')"))
     assert 'has no answers about any of the 24 training images' in select('--top', '2')[1]
+
+
+def test_questions_about_the_regions_of_a_detector(run_tool, tmp_path, monkeypatch, pytestconfig):
+    config, _ = small_detector(pytestconfig.rootpath, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    select = partial(run_tool, 'select_questions', config, '--top', '1', '--force', '--out', 'chosen.json')
+    (out, _), end = select()
+    assert end is None
+    assert '4 of 4 training regions have answers to 3 questions; they are of 2 classes' in out
+    assert QuestionSet.load('chosen.json').ids[0] in ('white', 'round')  # the third says nothing
+    assert 'train_dataloader.dataset.pipeline.0.question_ids=[' in out
+    assert 'model.roi_head.bbox_head.num_aspects=1' in out
+    (tmp_path / 'targets').rename('elsewhere')
+    assert 'targets' in select()[1]
+    assert select('--targets', 'elsewhere')[1] is None
