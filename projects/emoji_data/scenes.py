@@ -268,16 +268,16 @@ def prepare(out: Path, packages: Path | None, shipped: Path, log: Callable[[str]
     if out.exists() and any(out.iterdir()) and not (out / 'annotations' / 'train.json').is_file():
         raise DataError(f'{out} exists and is not a folder of emoji_scenes: choose another --out')
     emoji = shipped.parent / 'emoji'
+    sprites_of = {split: read_sprites(emoji, styles) for split, (_, styles) in SPLITS.items()}
     with atomic_folder(out) as folder:
         about_things = AspectTargets.open(emoji / 'aspects' / 'cldr')
         of_scenes: dict[str, list[bool]] = {}
         of_things: dict[str, np.ndarray] = {}
         for split, (count, styles) in SPLITS.items():
-            sprites = read_sprites(emoji, styles)
             (folder / split).mkdir(parents=True)
             scenes = []
             for number in range(count):
-                scene = compose(sprites, np.random.default_rng([SEED, list(SPLITS).index(split), number]))
+                scene = compose(sprites_of[split], np.random.default_rng([SEED, list(SPLITS).index(split), number]))
                 name = f'{number:06d}.jpg'
                 scene.image.save(folder / split / name, quality=95)
                 scenes.append((name, scene))

@@ -330,6 +330,15 @@ def test_a_request_that_a_vendor_surprises_is_a_missing_answer(serve, monkeypatc
     assert given.reason == 'a list has no items'
 
 
+@pytest.fixture
+def _interruptible():
+    """Let Ctrl-C raise KeyboardInterrupt, also where the tests run in the background of a shell, which ignores it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures('_interruptible')
 def test_ctrl_c_sends_nothing_more_and_keeps_what_has_arrived(serve):
     def answer(request):
         if len(server.requests) == 3:

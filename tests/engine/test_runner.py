@@ -89,7 +89,7 @@ def test_renamed_weights_are_refused(use, changed, tmp_path):
 def test_the_other_kind_of_model_is_refused(use, trained, tmp_path):
     with pytest.raises(ConfigError, match=r'(?s)epoch_1\.pth.*of a MaKD student with 66 questions'):
         use(BASELINE, trained[MAKD], tmp_path)
-    with pytest.raises(ConfigError, match=r'(?s)epoch_1\.pth.*of a plain classifier of \d+ classes'):
+    with pytest.raises(ConfigError, match=r'(?s)epoch_1\.pth.*of a plain model with \d+ outputs for classes'):
         use(MAKD, trained[BASELINE], tmp_path)
 
 

@@ -85,7 +85,9 @@ def test_answers_that_are_all_missing(python, tmp_path):
     np.save(f'{answers}/logprobs.npy', np.full_like(logprobs, np.nan))
     hook = dict(type='makd.AspectTargetCheckHook')
     config = write_config(tmp_path / 'c.py', images, answers=answers, custom_hooks=[hook])
-    refused(train(python, config, tmp_path, 'randomness.seed=0'), 'no answer about any image', 'nothing to learn')
+    refused(
+        train(python, config, tmp_path, 'randomness.seed=0'), 'no answer about any of the images', 'nothing to learn'
+    )
 
 
 def test_resuming_where_there_is_no_checkpoint_begins_from_load_from(config, python, tmp_path):
