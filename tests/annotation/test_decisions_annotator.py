@@ -351,4 +351,5 @@ def test_ctrl_c_sends_nothing_more_and_keeps_what_has_arrived(serve):
         ask(annotator, *[RED] * 8)
     assert len(server.requests) <= 4
     answered = [bool(np.isfinite(answers.logprobs).all()) for answers in stopped.value.answers]
-    assert answered == [True] * len(server.requests) + [False] * (8 - len(server.requests))
+    # On a busy machine the signal may come while a fourth request is on its way, whose answer is then not waited for.
+    assert answered in ([True] * count + [False] * (8 - count) for count in range(3, len(server.requests) + 1))
