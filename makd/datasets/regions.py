@@ -1,12 +1,14 @@
 """The regions of an image that a detector learns: the boxes around its objects."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from makd.targets.region_key import region_key
 
 
-class Region(NamedTuple):
+@dataclass(frozen=True)
+class Region:
     """A box around an object.
 
     Attributes:
