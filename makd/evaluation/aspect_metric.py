@@ -105,7 +105,7 @@ class AspectMetric(BaseMetric):
 
         Args:
             results: For each sample a tensor (n, 2, Q) of predictions and targets of its image, or of its n objects;
-                the predictions about an object that was not found are NaN throughout.
+                the predictions about an object that was not found are infinite.
 
         Returns:
             ``bce``, ``agreement``, ``auc``, about regions ``found``, and, if questions were given, those of each
@@ -114,7 +114,7 @@ class AspectMetric(BaseMetric):
         pairs = torch.cat(results).double()
         metrics = {}
         if self.about == REGIONS:
-            found = pairs[:, 0].isfinite().any(dim=1)
+            found = ~pairs[:, 0].isinf().any(dim=1)
             metrics['found'] = found.double().mean().item()
             pairs = pairs[found]
         pred, target = pairs.unbind(dim=1)
@@ -155,7 +155,7 @@ def _of_image(sample: dict) -> tuple[Tensor, Tensor]:
 
 
 def _of_regions(sample: dict) -> tuple[Tensor, Tensor]:
-    """Return what the detections nearest to the G objects predict, NaN without one, and the targets, both (G, Q)."""
+    """Return what the detections nearest to the G objects predict, infinity without one, and the targets, (G, Q)."""
     pred, gt = sample['pred_instances'], sample['gt_instances']
     if 'aspects' not in pred:
         raise ConfigError(
@@ -168,7 +168,7 @@ def _of_regions(sample: dict) -> tuple[Tensor, Tensor]:
             'makd.LoadRegionAspects'
         )
     target = gt['aspects'].to(pred['aspects'].device)
-    nearest = torch.full((len(target), pred['aspects'].shape[1]), torch.nan, device=target.device)
+    nearest = torch.full((len(target), pred['aspects'].shape[1]), torch.inf, device=target.device)
     if len(pred['bboxes']) and len(target):
         overlaps = box_iou(gt['bboxes'].to(pred['bboxes'].device), pred['bboxes'])
         overlap, index = overlaps.max(dim=1)

@@ -30,6 +30,15 @@ def evaluate(pred, target, **kwargs):
 
 QUESTIONS = QuestionSet([Question('wings', 'Does it have wings?'), Question('red', 'Is it red?')])
 
+# Of five pairs of prediction and target: 0.9 and 1, 0.2 and 0, 0.4 and 0.8, 0.7 and 0.1, 0.5 and 0.25.
+BCE = [
+    -math.log(0.9),
+    -math.log(0.8),
+    -(0.8 * math.log(0.4) + 0.2 * math.log(0.6)),
+    -(0.1 * math.log(0.7) + 0.9 * math.log(0.3)),
+    -math.log(0.5),
+]
+
 
 @pytest.fixture
 def questions_file(tmp_path):
@@ -42,14 +51,7 @@ def test_figures_worked_out_by_hand():
     target = [[1.0, 0.0], [0.8, nan], [0.1, 0.25]]
     figures = evaluate(pred, target)
 
-    bce = [
-        -math.log(0.9),
-        -math.log(0.8),
-        -(0.8 * math.log(0.4) + 0.2 * math.log(0.6)),
-        -(0.1 * math.log(0.7) + 0.9 * math.log(0.3)),
-        -math.log(0.5),
-    ]
-    assert figures['aspect/bce'] == pytest.approx(sum(bce) / 5, rel=1e-6)
+    assert figures['aspect/bce'] == pytest.approx(sum(BCE) / 5, rel=1e-6)
     assert figures['aspect/agreement'] == pytest.approx(3 / 5)
     # Question 0: yes at 0.9 and 0.4, no at 0.7, so one of two orderings is right. Question 1 has no "yes": no AUC.
     assert figures['aspect/auc'] == pytest.approx(1 / 2)
@@ -161,15 +163,8 @@ def test_figures_of_regions_worked_out_by_hand():
     neither = ([((0.0, 0, 10, 10), (0.9, 0.9))], [])
     none = ([], [((0.0, 0, 10, 10), (0.9, 0.9))])
     figures = of_regions(first, second, neither, none)
-    bce = [
-        -math.log(0.9),
-        -math.log(0.8),
-        -(0.8 * math.log(0.4) + 0.2 * math.log(0.6)),
-        -(0.1 * math.log(0.7) + 0.9 * math.log(0.3)),
-        -math.log(0.5),
-    ]
     assert figures['region_aspect/found'] == pytest.approx(3 / 5)
-    assert figures['region_aspect/bce'] == pytest.approx(sum(bce) / 5, rel=1e-6)
+    assert figures['region_aspect/bce'] == pytest.approx(sum(BCE) / 5, rel=1e-6)
     assert figures['region_aspect/agreement'] == pytest.approx(3 / 5)
     # Question 0: yes at 0.9 and 0.4, no at 0.7. Question 1 has no "yes" among the objects that were found.
     assert figures['region_aspect/auc'] == pytest.approx(1 / 2)
@@ -196,3 +191,9 @@ def test_regions_without_aspects_are_named():
         metric.process(None, [dict(pred_instances=predicted, gt_instances=dict(bboxes=boxes, aspects=aspects[:, :1]))])
     with pytest.raises(ConfigError, match=r"about='boxes' must be 'images' or 'regions'"):
         AspectMetric(about='boxes')
+
+
+def test_a_student_that_has_diverged_does_not_pass_for_one_that_finds_nothing():
+    figures = of_regions(([((0.0, 0, 10, 10), (1.0, 0.0))], [((0.0, 0, 10, 10), (nan, nan))]))
+    assert figures['region_aspect/found'] == 1
+    assert math.isnan(figures['region_aspect/bce'])

@@ -13,6 +13,7 @@ BASES = {
     'FasterRCNN': '_base_/models/faster-rcnn_r50_fpn.py',
     'RetinaNet': '_base_/models/retinanet_r50_fpn.py',
     'DETR': 'detr/detr_r50_8xb2-150e_coco.py',
+    'ConditionalDETR': 'conditional_detr/conditional-detr_r50_8xb2-50e_coco.py',
 }
 SMALL = {
     'FasterRCNN': dict(
@@ -44,6 +45,17 @@ SMALL = {
         test_cfg=dict(max_per_img=5),
     ),
 }
+
+
+# Its decoder has 256 channels built in.
+SMALL['ConditionalDETR'] = dict(
+    num_queries=6,
+    neck=dict(in_channels=[STAGES[-1]]),
+    encoder=dict(num_layers=1),
+    decoder=dict(num_layers=2),
+    bbox_head=dict(num_classes=C),
+    test_cfg=dict(max_per_img=5),
+)
 
 
 def detector_config(kind, **changes):

@@ -16,11 +16,11 @@ ALPHA = 2.0
 HEAD = dict(type='makd.MaKDDETRHead', num_aspects=Q, aspect_loss=dict(type='makd.MaKDLoss', loss_weight=ALPHA))
 
 
-@pytest.fixture
-def pair():
-    """Return mmdet's DETR, and makd's with the same weights for classes and boxes."""
-    makd = detection.build('DETR', bbox_head=HEAD)
-    plain = detection.build('DETR')
+@pytest.fixture(params=['DETR', 'ConditionalDETR'])
+def pair(request):
+    """Return mmdet's detector, and makd's with the same weights for classes and boxes."""
+    makd = detection.build(request.param, bbox_head={**HEAD, 'type': f'makd.MaKD{request.param}Head'})
+    plain = detection.build(request.param)
     plain.load_state_dict(plain_state_dict(makd.state_dict(), plain.state_dict()))
     return plain.eval(), makd.eval()  # no dropout
 
@@ -98,9 +98,8 @@ def test_a_query_is_matched_with_the_object_that_its_box_learns(pair, monkeypatc
         torch.testing.assert_close(target, torch.cat(expected))
 
 
-def test_a_detection_has_the_aspects_of_its_query(pair):
-    _, makd = pair
-    head = makd.bbox_head
+def test_a_detection_has_the_aspects_of_its_query():
+    head = detection.build('DETR', bbox_head=HEAD).bbox_head
     class_logits = torch.tensor([[0.0, 0, 0, 9], [7, 0, 0, 0], [0, 5, 0, 0], [0, 0, 6, 0], [1, 0, 0, 4], [2, 0, 0, 3]])
     head._aspect_logits = torch.arange(6.0)[None, None, :, None].expand(2, 1, 6, Q)
     (found,) = head.predict_by_feat(
@@ -108,6 +107,19 @@ def test_a_detection_has_the_aspects_of_its_query(pair):
     )
     assert found.labels[:3].tolist() == [0, 2, 1]
     torch.testing.assert_close(found.aspects, torch.tensor([1.0, 3, 2, 5, 4]).sigmoid()[:, None].expand(5, Q))
+
+
+def test_two_detections_of_a_query_have_the_same_aspects():
+    """Conditional DETR scores each class by itself."""
+    head = detection.build('ConditionalDETR', bbox_head={**HEAD, 'type': 'makd.MaKDConditionalDETRHead'}).bbox_head
+    class_logits = torch.full((6, C), -9.0)
+    class_logits[4, 1], class_logits[2, 0], class_logits[4, 2] = 3.0, 2.0, 1.0
+    head._aspect_logits = torch.arange(6.0)[None, None, :, None].expand(2, 1, 6, Q)
+    (found,) = head.predict_by_feat(
+        class_logits.expand(2, 1, 6, C), torch.rand(2, 1, 6, 4), [dict(img_shape=(64, 96), scale_factor=(1, 1))]
+    )
+    assert found.labels[:3].tolist() == [1, 0, 2]
+    torch.testing.assert_close(found.aspects[:3, 0], torch.tensor([4.0, 2, 4]).sigmoid())
 
 
 def test_images_without_objects_are_learnt_from():

@@ -48,7 +48,7 @@ def main() -> None:
             raise ConfigError(f'{name} has {count} files and {first} {number}: give one for each seed.')
 
     # Imported here, so that --help is answered at once.
-    from experiments.summary import paired_difference, show_difference, show_mean
+    from experiments.summary import mean_and_spread, paired_difference, show_difference, show_mean
     from makd.analysis.detection_errors import KINDS, WHOLE, detection_errors
     from makd.analysis.figures.errors import draw_errors
     from makd.analysis.figures.output import figure_paths, save_figure
@@ -76,10 +76,10 @@ def main() -> None:
     title = 'AP50, and by how much it would be higher without errors of a kind, in percent'
     print(f'{title}:\n\n{markdown_table(header, body)}')
     counts = [
-        [kind, *(show_mean(mean_and_spread([seed.counts[kind] for seed in seeds])) for seeds in errors.values())]
+        [kind, *(f'{sum(seed.counts[kind] for seed in seeds) / number:,.0f}' for seeds in errors.values())]
         for kind in KINDS
     ]
-    print(f'\nNumber of errors:\n\n{markdown_table(["", *errors], counts)}\n')
+    print(f'\nNumber of errors, the mean over seeds:\n\n{markdown_table(["", *errors], counts)}\n')
     save_figure(draw_errors({kind: of_kind[kind] for kind in KINDS}), out)
 
 
@@ -99,13 +99,6 @@ def read(path: Path) -> Any:
         return json.loads(path.read_text('utf-8'))
     except (OSError, ValueError) as error:
         raise DataError(f'{path} cannot be read as JSON ({error})') from None
-
-
-def mean_and_spread(values: list[float]) -> tuple[float, float]:
-    """Return the mean, and the standard deviation over seeds, NaN for one."""
-    from statistics import fmean, stdev
-
-    return fmean(values), stdev(values) if len(values) > 1 else float('nan')
 
 
 if __name__ == '__main__':

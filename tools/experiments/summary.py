@@ -72,13 +72,13 @@ def summarise(results: Results) -> list[Row]:
     for name, by_seed in results.items():
         done = {seed: result for seed, result in by_seed.items() if result is not None}
         values = {
-            column: _mean_and_spread([in_column_unit(metric, r.metrics[metric]) for r in done.values()])
+            column: mean_and_spread([in_column_unit(metric, r.metrics[metric]) for r in done.values()])
             for metric, column in COLUMNS.items()
             if done and all(metric in r.metrics for r in done.values())
         }
         # Unknown where epochs are not counted, or if the process was killed before it wrote that line of the log.
         if seconds := [r.seconds_per_epoch for r in done.values() if not isnan(r.seconds_per_epoch)]:
-            values['s/epoch'] = _mean_and_spread(seconds)
+            values['s/epoch'] = mean_and_spread(seconds)
         missing = tuple(seed for seed, result in by_seed.items() if result is None)
         differences = {
             metric: paired_difference(*zip(*pairs))
@@ -162,7 +162,8 @@ def to_markdown(rows: Sequence[Row]) -> str:
     return markdown_table(header, body)
 
 
-def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean, and the standard deviation over seeds; NaN with one seed."""
     return fmean(values), stdev(values) if len(values) > 1 else nan
 
 
