@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from makd.errors import ConfigError
 
-KINDS = list(SMALL)
+KINDS = ['FasterRCNN', 'RetinaNet', 'DETR']
 
 
 def pair(kind, **aspect_head):
