@@ -7,7 +7,7 @@ import torch
 from mmdet.models.backbones import MobileNetV2
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
-from models.detection import SMALL, STAGES, C, Q, batch, build, detector_config, makd
+from models.detection import STAGES, C, Q, batch, build, detector_config, makd
 from torch.nn import functional as F
 
 from makd.errors import ConfigError
