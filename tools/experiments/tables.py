@@ -219,6 +219,19 @@ def _further_students() -> Iterator[Block]:
         yield Block('imagenet', name, _base_and_makd(student, 'imagenet'))
 
 
+def _distillers() -> Iterator[Block]:
+    methods = {'KD': 'kd', 'DKD': 'dkd', 'LSKD': 'lskd', 'DIST': 'dist', 'WTTM': 'wttm'}
+    for dataset in ('stanford_cars', 'caltech101', 'emoji'):
+        config = f'resnet34_resnet18_{dataset}'
+        alone = (_arm(method, f'{folder}/{config}') for method, folder in methods.items())
+        combined = (_arm(f'MaKD + {method}', f'makd_{folder}/{config}') for method, folder in methods.items())
+        yield Block(dataset, 'ResNet-34 teaches ResNet-18', (*_base_and_makd('resnet18', dataset), *alone, *combined))
+    arms = (
+        _arm(method, f'{folder}/resnet34_resnet18_imagenet') for method, folder in methods.items() if folder != 'lskd'
+    )
+    yield Block('imagenet', 'ResNet-34 teaches ResNet-18', (*_base_and_makd('resnet18', 'imagenet'), *arms))
+
+
 def _figure2() -> Iterator[Block]:
     for dataset in (*list(DATASET_TITLES)[:8], 'emoji'):
         base, makd = _base_and_makd('resnet18', dataset)
@@ -287,5 +300,6 @@ TABLES = {
     'figure2': Table('Number of questions', _figure2, axis='number of questions'),
     'figure3': Table('Weight of the aspect loss', _figure3, axis='alpha'),
     'questions': Table('Which questions: those of an MLLM, three training images per class', _questions),
+    'distillers': Table('Five distillers, alone and with MaKD', _distillers),
     'students': Table('Students that are not in the paper', _further_students),
 }

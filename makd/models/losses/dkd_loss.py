@@ -18,9 +18,9 @@ class DKDLoss(nn.Module):
         L = w \cdot T^2 \cdot (\alpha \, \mathrm{TCKD} + \beta \, \mathrm{NCKD})
 
     TCKD is the KL-divergence of the two-way distributions (label, any other class), and NCKD that of the distributions
-    over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. The
-    paper's Table 4 follows mdistiller: alpha = 1, beta = 8, T = 4, and 20 epochs of linear warm-up
-    (``makd.DistillWarmupHook``).
+    over the classes other than the label. Both are batch means of KL(teacher || student) at temperature T. NCKD counts
+    as 0 where the teacher's logits of all other classes are -inf. The paper's Table 4 follows mdistiller: alpha = 1,
+    beta = 8, T = 4, and 20 epochs of linear warm-up (``makd.DistillWarmupHook``).
 
     Args:
         alpha: Weight of TCKD. Defaults to 1.0.
@@ -69,12 +69,15 @@ class DKDLoss(nn.Module):
             )
         student, student_rest = self._decouple(student_logits, label)
         teacher, teacher_rest = self._decouple(teacher_logits, label)
-        tckd = F.kl_div(student, teacher, reduction='batchmean', log_target=True)
-        nckd = F.kl_div(student_rest, teacher_rest, reduction='batchmean', log_target=True)
+        # Probabilities, not their logarithms: 0 log 0 counts as 0, where a teacher's logit is -inf. Where the teacher
+        # leaves nothing but the label, there is no distribution over the rest to learn.
+        rest = teacher_rest.softmax(dim=1).masked_fill(teacher_rest.isneginf().all(dim=1, keepdim=True), 0.0)
+        tckd = F.kl_div(student.log_softmax(dim=1), teacher.softmax(dim=1), reduction='batchmean')
+        nckd = F.kl_div(student_rest.log_softmax(dim=1), rest, reduction='batchmean')
         return self.loss_weight * self.temperature**2 * (self.alpha * tckd + self.beta * nckd)
 
     def _decouple(self, logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log p(label), log p(not label) as (N, 2), and the log-softmax over the other classes, (N, C - 1)."""
+        """Return the logits of (label, any other class), (N, 2), and those of the other classes, (N, C - 1)."""
         logits = full_precision(logits) / self.temperature
         label = label[:, None]
         # Gather the columns other than the label: a boolean mask would wait for the device.
@@ -82,5 +85,4 @@ class DKDLoss(nn.Module):
         rest = rest + (rest >= label)
         target_logit, rest_logits = logits.gather(1, label), logits.gather(1, rest)
         # The label's logit and the log-sum-exp of the others: log(1 - p) without computing 1 - p.
-        pair = torch.cat([target_logit, rest_logits.logsumexp(dim=1, keepdim=True)], dim=1)
-        return pair.log_softmax(dim=1), rest_logits.log_softmax(dim=1)
+        return torch.cat([target_logit, rest_logits.logsumexp(dim=1, keepdim=True)], dim=1), rest_logits

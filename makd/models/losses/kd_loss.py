@@ -51,6 +51,7 @@ class KDLoss(nn.Module):
         """
         check_same_shape(self, student_logits=student_logits, teacher_logits=teacher_logits)
         log_student = (full_precision(student_logits) / self.temperature).log_softmax(dim=1)
-        log_teacher = (full_precision(teacher_logits) / self.temperature).log_softmax(dim=1)
-        kl = F.kl_div(log_student, log_teacher, reduction='batchmean', log_target=True)
+        teacher = (full_precision(teacher_logits) / self.temperature).softmax(dim=1)
+        # Probabilities, not their logarithms: 0 log 0 counts as 0, where a teacher's logit is -inf.
+        kl = F.kl_div(log_student, teacher, reduction='batchmean')
         return self.loss_weight * self.temperature**2 * kl

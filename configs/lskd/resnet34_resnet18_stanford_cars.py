@@ -1,0 +1,10 @@
+# LSKD: ResNet-34 teaches ResNet-18 on StanfordCars.
+# python tools/train.py configs/baseline/resnet34_stanford_cars.py          # the teacher, once
+# python tools/train.py configs/lskd/resnet34_resnet18_stanford_cars.py
+_base_ = [
+    '../baseline/resnet18_stanford_cars.py',
+    '../_base_/distill/resnet34_stanford_cars.py',
+    '../_base_/distill/lskd.py',
+]
+
+model = dict(type='makd.DistillImageClassifier', **_base_.distill, **_base_.teacher)
