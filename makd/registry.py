@@ -81,7 +81,7 @@ DATASETS = StagedRegistry(
         *('makd.annotation.annotation_images', 'makd.annotation.annotation_regions'),
         *('makd.datasets.coco_boxes', 'makd.datasets.subset'),
     ),
-    heavy=('makd.datasets.emoji', 'makd.datasets.mini_imagenet'),
+    heavy=('makd.datasets.caltech101', 'makd.datasets.emoji', 'makd.datasets.mini_imagenet'),
 )
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,

@@ -1,4 +1,4 @@
-# Caltech-101: InternVL3-8B's zero-shot probabilities of the 102 classes, a teacher for KD (paper, Table 7). The paper
+# Caltech-101: InternVL3-8B's zero-shot probabilities of the 101 classes, a teacher for KD (paper, Table 7). The paper
 # uses InternVL2-8B, whose checkpoint transformers does not read.
 # python tools/annotate.py configs/annotate/internvl3_8b_caltech101_classes.py
 _base_ = ['../_base_/annotate.py', '../_base_/annotators/internvl3_8b.py', '../_base_/datasets/caltech101_annotate.py']

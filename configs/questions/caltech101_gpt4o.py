@@ -1,4 +1,4 @@
-# Questions about the 102 categories of Caltech-101, by the paper's model and prompts (section 3.1): 50 of 100.
+# Questions about the 101 categories of Caltech-101, by the paper's model and prompts (section 3.1): 50 of 100.
 # OPENAI_API_KEY=... python tools/write_questions.py configs/questions/caltech101_gpt4o.py
 _base_ = ['../_base_/datasets/caltech101.py']
 

@@ -9,6 +9,7 @@ when it is called.
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import sys
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 EXTENSION = 'mmcv._ext'
 AVERAGE_POOLING = 1  # mmcv's code for pool_mode='avg'; 0 is 'max'
+# Modules of mmdet that can be imported without the extension, and the operator for which they then have a placeholder.
+PLACEHOLDERS = {
+    'mmdet.structures.mask.structures': 'roi_align',
+    'mmdet.evaluation.metrics.dump_odvg_results': 'batched_nms',
+}
 
 
 class MissingOperatorError(MakdError):
@@ -178,8 +184,12 @@ def get_compiler_version() -> str:
 
 def install() -> None:
     """Serve ``mmcv._ext`` from this module if there is no compiled one. Further calls have no effect."""
-    if _FINDER not in sys.meta_path:
-        sys.meta_path.append(_FINDER)
+    if _FINDER in sys.meta_path:
+        return
+    sys.meta_path.append(_FINDER)
+    for name, operator in PLACEHOLDERS.items():
+        if name in sys.modules:
+            setattr(sys.modules[name], operator, getattr(importlib.import_module('mmcv.ops'), operator))
 
 
 def _focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: float) -> Tensor:

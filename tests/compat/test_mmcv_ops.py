@@ -1,4 +1,5 @@
 import importlib.util
+import subprocess
 import sys
 
 import pytest
@@ -235,3 +236,17 @@ def test_the_focal_loss_of_gpus_is_that_of_cpus():
     torch.testing.assert_close(torch.autograd.grad((found * weight).sum(), logits)[0], gradient)
     with pytest.raises(mmcv_ops.MissingOperatorError, match='class weights'):
         sigmoid_focal_loss(logits, target, 2.0, 0.25, torch.ones(3), 'mean')
+
+
+def test_mmdet_may_be_imported_first():
+    """The masks that Mask R-CNN learns are cut out by roi_align, of which mmdet keeps a placeholder."""
+    program = """
+import numpy as np, torch
+import mmdet.evaluation, mmdet.structures.mask.structures as structures
+import makd
+masks = structures.BitmapMasks([np.eye(4, dtype=np.uint8)], 4, 4)
+print(masks.crop_and_resize(torch.tensor([[0., 0., 4., 4.]]), (2, 2), torch.tensor([0])).masks.tolist())
+"""
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == '[[[True, False], [False, True]]]'

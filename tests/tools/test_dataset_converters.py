@@ -8,13 +8,13 @@ import scipy.io
 import torchvision
 from mirror import Mirror, archive
 from mmengine.registry import init_default_scope
-from mmpretrain.datasets.categories import CALTECH101_CATEGORIES
 from mmpretrain.registry import DATASETS
 
 from dataset_converters import PREPARED, download, fine_grained, imagenet, preparer
 from dataset_converters.coco import COCO
 from dataset_converters.download import fetch
 from makd import config
+from makd.datasets.caltech101 import Caltech101
 from makd.errors import DataError
 
 FILES = {
@@ -211,22 +211,29 @@ def test_mmpretrain_reads_what_is_laid_out(serve, tmp_path):
 
 
 def test_caltech101_is_split_by_the_order_of_its_names(serve, tmp_path):
-    pictures = {f'101_ObjectCategories/{name}/image_{i:04}.jpg': 'x' for name in ('ant', 'crab') for i in range(1, 7)}
+    pictures = {f'101_ObjectCategories/{name}/image_{i:04}.jpg': 'x' for name in ('Faces', 'BACKGROUND_Google', 'Faces_easy') for i in range(1, 7)}
     inner = {
         'caltech-101/101_ObjectCategories.tar.gz': archive('.tar.gz', pictures),
         'caltech-101/Annotations.tar': 'x',
     }
     mirror = serve({'caltech-101.zip': archive('.zip', inner)})
-    caltech = small('caltech101', mirror, {'101_ObjectCategories/*/*.jpg': 12, 'meta/*.txt': 3})
+    caltech = small('caltech101', mirror, {'101_ObjectCategories/*/*.jpg': 18, 'meta/*.txt': 3})
     caltech.prepare(tmp_path, None)
-    train, test = (split('Caltech101', tmp_path, split=part).load_data_list() for part in ('train', 'test'))
+    train, test = (split('makd.Caltech101', tmp_path, split=part).load_data_list() for part in ('train', 'test'))
     assert [(s['gt_label'], s['img_path'].rsplit('/', 2)[1:]) for s in test] == [
-        (0, ['ant', 'image_0005.jpg']),
-        (1, ['crab', 'image_0005.jpg']),
+        (0, ['Faces', 'image_0005.jpg']),
+        (1, ['Faces_easy', 'image_0005.jpg']),
     ]
     assert len(train) == 10
-    assert (tmp_path / 'meta/classes.txt').read_text() == 'ant\ncrab\n'
-    assert list(CALTECH101_CATEGORIES) == sorted(CALTECH101_CATEGORIES)  # labels are indices in this order
+    assert (tmp_path / 'meta/classes.txt').read_text() == 'Faces\nFaces_easy\n'
+    classes = Caltech101.METAINFO['classes']
+    assert len(classes) == 101
+    assert list(classes) == sorted(classes)  # labels are indices in this order
+
+    # A list of the 102 classes that mmpretrain counts, as former versions wrote it.
+    (tmp_path / 'meta/test.txt').write_text('Faces/image_0005.jpg 1\n')
+    with pytest.raises(DataError, match=r'label 1 of .*Faces/image_0005.jpg is not that of the category Faces'):
+        split('makd.Caltech101', tmp_path, split='test').full_init()
 
 
 def test_stanford_cars_are_taken_from_where_a_person_put_them(serve, tmp_path):

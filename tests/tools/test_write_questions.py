@@ -14,7 +14,7 @@ from makd.questions import QuestionSet
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'write_questions.py'
 NUM_CLASSES = {
-    'caltech101': 102,
+    'caltech101': 101,
     'coco': 80,
     'cub200': 200,
     'dtd': 47,

@@ -58,10 +58,10 @@ FGVC_AIRCRAFT = Published(
 
 
 def _split_caltech101(out: Path) -> None:
-    """Unpack the inner archive, and write mmpretrain's lists: every fifth image of a class is for the test.
+    """Unpack the inner archive, and write the lists: every fifth image of a class is for the test.
 
-    ``meta/classes.txt`` has the name of one class per line. There is no official split, and the paper does not say
-    which one it used.
+    The background images are no class. ``meta/classes.txt`` has the name of one class per line. There is no official
+    split, and the paper does not say which one it used.
     """
     folder = out / '101_ObjectCategories'
     inner = out / '101_ObjectCategories.tar.gz'
@@ -69,7 +69,7 @@ def _split_caltech101(out: Path) -> None:
         raise DataError(f'{inner} is missing: it is part of caltech-101.zip')
     unpack(inner, out)
     lines: dict[str, list[str]] = {'train': [], 'test': []}
-    categories = sorted(entry.name for entry in folder.iterdir())
+    categories = sorted(entry.name for entry in folder.iterdir() if entry.name != 'BACKGROUND_Google')
     for label, category in enumerate(categories):
         for number, image in enumerate(sorted((folder / category).glob('*.jpg'))):
             lines['test' if number % 5 == 4 else 'train'].append(f'{category}/{image.name} {label}\n')

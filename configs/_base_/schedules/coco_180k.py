@@ -1,4 +1,4 @@
-# mdistiller's schedule for MobileNet-V2: 180,000 steps of 8 images, divided by 10 after 120,000 and 160,000.
+# mdistiller's schedule, for MobileNet-V2: 180,000 steps of 8 images, divided by 10 after 120,000 and 160,000.
 _base_ = ['./coco_90k.py']
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))
