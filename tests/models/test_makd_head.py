@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +14,7 @@ from makd.errors import ConfigError
 from makd.export.plain_model import plain_config, plain_state_dict
 from makd.models.heads import MaKDLinearClsHead
 
+ROOT = Path(__file__).parents[2]
 C, Q = 5, 3
 
 
@@ -83,10 +87,22 @@ def test_another_number_of_targets_is_named(head):
         head.loss((torch.randn(1, 4),), [sample(0, [0.5, 0.5])])
 
 
-@pytest.mark.parametrize('num_aspects', [0, -1, 2.5, None])
-def test_num_aspects_must_be_a_positive_integer(num_aspects):
-    with pytest.raises(ConfigError, match='num_aspects'):
-        MaKDLinearClsHead(num_classes=C, num_aspects=num_aspects, in_channels=4)
+@pytest.mark.parametrize('field', ['num_aspects', 'num_classes'])
+@pytest.mark.parametrize('count', [0, -5, 2.5, None])
+def test_counts_must_be_positive_integers(field, count):
+    with pytest.raises(ConfigError, match=rf'{field}={count} \(config field model.head.{field}\)'):
+        MaKDLinearClsHead(**{'num_classes': C, 'num_aspects': 2, 'in_channels': 4, field: count})
+
+
+def test_the_head_of_the_documentation_learns():
+    blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/extend.md').read_text(), re.DOTALL)
+    exec(blocks[0], {})
+    cfg = Config.fromstring(blocks[1].replace("custom_imports = dict(imports=['my_heads'])\n", ''), '.py')
+    cfg.model.head.update(num_classes=C, num_aspects=2)
+    model = MODELS.build(dict(cfg.model, _scope_='mmpretrain'))
+    losses = model.loss(torch.randn(2, 3, 224, 224), [sample(0, [0.2, 0.8]), sample(1, [0.6, float('nan')])])
+    assert set(losses) == {'loss_cls', 'loss_makd'}
+    assert all(torch.isfinite(loss) for loss in losses.values())
 
 
 STUDENTS = {

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from makd.errors import ConfigError
-from makd.models.heads.gt_aspects import check_num_aspects
+from makd.models.heads.gt_aspects import check_num_aspects, check_num_classes
 from makd.ranges import Count
 from makd.registry import MODELS
 from makd.targets.region_key import REGIONS
@@ -44,14 +44,15 @@ class MaKDBBoxHeadMixin:
         **kwargs: The parent head's arguments.
 
     Raises:
-        ConfigError: ``num_aspects`` is not a positive integer, or ``fc_cls`` is no linear layer. In training: the RoI
-            head passes no answers on, a sample has none, or not as many as the head.
+        ConfigError: ``num_classes`` or ``num_aspects`` is not a positive integer, or ``fc_cls`` is no linear layer. In
+            training: the RoI head passes no answers on, a sample has none, or not as many as the head.
     """
 
     fc_cls: Any
     about = REGIONS
 
     def __init__(self, *, num_aspects: Count, aspect_loss: dict | None = None, **kwargs: Any) -> None:
+        check_num_classes(self, kwargs.get('num_classes', 80), 'model.roi_head.bbox_head.num_classes')
         check_num_aspects(self, num_aspects, FIELD)
         super().__init__(**kwargs)
         if type(self.fc_cls) is not nn.Linear:

@@ -9,7 +9,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from makd.errors import ConfigError
-from makd.models.heads.gt_aspects import check_num_aspects, region_aspects
+from makd.models.heads.gt_aspects import check_num_aspects, check_num_classes, region_aspects
 from makd.ranges import Count
 from makd.registry import MODELS
 from makd.targets.region_key import REGIONS
@@ -38,8 +38,8 @@ class MaKDDETRHeadMixin:
         **kwargs: The parent head's arguments.
 
     Raises:
-        ConfigError: ``num_aspects`` is not a positive integer, or ``fc_cls`` is no linear layer. In training: a sample
-            has no answers about its objects, or not as many as the head.
+        ConfigError: ``num_classes`` or ``num_aspects`` is not a positive integer, or ``fc_cls`` is no linear layer. In
+            training: a sample has no answers about its objects, or not as many as the head.
     """
 
     assigner: Any
@@ -49,6 +49,7 @@ class MaKDDETRHeadMixin:
     def __init__(
         self, *, num_classes: Count, num_aspects: Count, aspect_loss: dict | None = None, **kwargs: Any
     ) -> None:
+        check_num_classes(self, num_classes, 'model.bbox_head.num_classes')
         check_num_aspects(self, num_aspects, _FIELD)
         loss_cls = dict(kwargs.pop('loss_cls', None) or inspect.signature(DETRHead).parameters['loss_cls'].default)
         background = loss_cls.pop('bg_cls_weight', None)

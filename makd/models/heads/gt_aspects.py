@@ -12,10 +12,19 @@ from makd.errors import ConfigError
 
 def check_num_aspects(owner: object, num_aspects: Any, field: str) -> None:
     """Raise a ConfigError that names the config field unless the number of questions is a positive integer."""
-    if not isinstance(num_aspects, int) or num_aspects < 1:
+    _check_count(owner, num_aspects, field, 'questions in the targets')
+
+
+def check_num_classes(owner: object, num_classes: Any, field: str) -> None:
+    """Raise a ConfigError that names the config field unless the number of classes is a positive integer."""
+    _check_count(owner, num_classes, field, 'classes in the dataset')
+
+
+def _check_count(owner: object, count: Any, field: str, of: str) -> None:
+    if not isinstance(count, int) or count < 1:
         raise ConfigError(
-            f'{type(owner).__name__}: num_aspects={num_aspects!r} (config field {field}) must be the number of '
-            'questions in the targets, a positive integer.'
+            f'{type(owner).__name__}: {field.rpartition(".")[2]}={count!r} (config field {field}) must be the number '
+            f'of {of}, a positive integer.'
         )
 
 

@@ -6,7 +6,7 @@ from mmpretrain.models.heads import LinearClsHead, StackedLinearClsHead, VisionT
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from makd.models.heads.gt_aspects import check_num_aspects, stack_gt_aspects
+from makd.models.heads.gt_aspects import check_num_aspects, check_num_classes, stack_gt_aspects
 from makd.ranges import Count
 from makd.registry import MODELS
 
@@ -34,13 +34,14 @@ class MaKDHeadMixin:
         **kwargs: The parent head's arguments.
 
     Raises:
-        ConfigError: If ``num_aspects`` is not a positive integer, or a training sample has no aspect targets, or not as
-            many as the head.
+        ConfigError: ``num_classes`` or ``num_aspects`` is not a positive integer. In training: a sample has no aspect
+            targets, or not as many as the head.
     """
 
     def __init__(
         self, *, num_classes: Count, num_aspects: Count, aspect_loss: dict | None = None, **kwargs: Any
     ) -> None:
+        check_num_classes(self, num_classes, 'model.head.num_classes')
         check_num_aspects(self, num_aspects, _FIELD)
         super().__init__(num_classes=num_classes + num_aspects, **kwargs)  # type: ignore[call-arg]
         self.num_classes = num_classes
