@@ -3,6 +3,8 @@
 Examples:
     python tools/convert_targets.py from-json answers.json targets/mllm --questions questions.txt \
         --images data/cars --split cars_train
+    python tools/convert_targets.py from-json train.json targets/authors --questions questions.txt \
+        --images data/authors --split train --annotation-file data/authors/train.txt  # PNGs named LABEL_INDEX_N
     python tools/convert_targets.py to-parquet targets/mllm answers.parquet
     python tools/convert_targets.py to-parquet targets/mllm answers  # a data set of several files
 """
@@ -46,6 +48,13 @@ def parse_args() -> argparse.Namespace:
                 help="folder of the images that the answers are about, such as train, or 'all'; needed if the stems "
                 'are numbers, which may occur in each split',
             )
+            command.add_argument(
+                '--annotation-file',
+                metavar='FILE',
+                type=Path,
+                help="also write a line 'IMAGE LABEL' for each image with answers, for mmpretrain's CustomDataset; the "
+                "authors' images are named LABEL_INDEX_N.png",
+            )
         command.add_argument('--overwrite', action='store_true', help='replace DESTINATION if it exists')
     return parser.parse_args()
 
@@ -53,6 +62,8 @@ def parse_args() -> argparse.Namespace:
 def convert(args: argparse.Namespace) -> str:
     """Convert as the command line says, and return a message for the user."""
     if args.command == 'from-json':
+        if args.annotation_file is not None:
+            exchange.check_writable(args.annotation_file, args.overwrite)
         report = exchange.import_json(
             args.source,
             args.destination,
@@ -62,7 +73,10 @@ def convert(args: argparse.Namespace) -> str:
             meta={'source': args.source.name, **({'split': args.split} if args.split else {})},
             overwrite=args.overwrite,
         )
-        return str(report)
+        if args.annotation_file is None:
+            return str(report)
+        exchange.write_annotation_file(report.targets.keys, args.annotation_file, overwrite=args.overwrite)
+        return f'{report}\nwrote {args.annotation_file}'
     if args.command == 'from-parquet':
         return f'wrote {parquet.import_parquet(args.source, args.destination, overwrite=args.overwrite)}'
     targets = AspectTargets.open(args.source)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_file, read_json, read_text
+from makd.files import atomic_file, read_json, read_text, write_text
 from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
 from makd.targets.aspect_targets import AspectTargets
@@ -99,16 +99,18 @@ def import_json(
         questions: The Q questions, see :meth:`QuestionSet.from_text`.
         keys: The images that the answers are about, see :func:`list_images`.
         split: The split that they are, or 'all'. It must be named if the stems are numbers, which many datasets begin
-            anew in each split: then the answers about one split would fit the images of another.
+            anew in each split: then the answers about one split would fit the images of another, so there must be as
+            many as images in the split, with the same numbers.
         meta: See :meth:`AspectTargets.write`.
         overwrite: Replace an existing folder of targets.
 
     Raises:
         TargetsError: The file is damaged, two images have the same stem, Q differs, a value is outside [0, 1], or the
-            stems are numbers and no split is named.
+            stems are numbers and no split is named, or one with other numbers.
     """
     answers = _read_answers(Path(source))
-    if split is None and _are_numbers(answers):
+    are_numbers = _are_numbers(answers)
+    if split is None and are_numbers:
         raise TargetsError(
             f'{source}: its {len(answers)} stems, like {next(iter(answers))!r}, are numbers. Many datasets begin anew '
             'in each split, so that answers about training images would fit test images as well. Name the split that '
@@ -120,6 +122,15 @@ def import_json(
         raise TargetsError(
             f'{source}: none of its {len(answers)} stems, like {next(iter(answers), None)!r}, belongs to one of the '
             f'{len(keys)} images, like {keys[0]!r}: are these the annotated images?'
+        )
+    stems_without_image = tuple(sorted(answers.keys() - key_of.keys()))
+    images_without_stem = tuple(sorted(set(keys) - set(key_of.values())))
+    if are_numbers and split != ALL and (stems_without_image or images_without_stem):
+        raise TargetsError(
+            f'{source}: {len(stems_without_image)} of its {len(answers)} answers have no image in {split!r}, and '
+            f'{len(images_without_stem)} of the {len(keys)} images there have no answer. The stems, like '
+            f'{next(iter(answers))!r}, are numbers, so these may be answers about another split. Name the right one '
+            '(--split), or list the keys of the images that they are about in a text file (--images)'
         )
     logprobs = np.empty((len(key_of), len(questions), 2), np.float32)
     for row, stem in enumerate(key_of):
@@ -135,9 +146,30 @@ def import_json(
         has_label_mass=False,
         overwrite=overwrite,
     )
-    return JsonImport(
-        targets, tuple(sorted(answers.keys() - key_of.keys())), tuple(sorted(set(keys) - set(key_of.values())))
-    )
+    return JsonImport(targets, stems_without_image, images_without_stem)
+
+
+def write_annotation_file(keys: Iterable[str], destination: PathLike, *, overwrite: bool = False) -> None:
+    """Write the annotation file of images that the authors named ``LABEL_INDEX_N.png``, for a ``CustomDataset``.
+
+    Args:
+        keys: Paths of the images in the dataset.
+        destination: The text file, with one line ``KEY LABEL`` for each image.
+        overwrite: Replace an existing file.
+
+    Raises:
+        TargetsError: An image has another name, or the file exists and ``overwrite`` is False.
+    """
+    check_writable(destination, overwrite)
+    lines = []
+    for key in keys:
+        named = re.fullmatch(r'(\d+)_\d+_\d+', _stem(key))
+        if named is None:
+            raise TargetsError(
+                f'{key} is not named LABEL_INDEX_N, like 12_345_0.png, so its name does not say of which class it is'
+            )
+        lines.append(f'{key} {int(named[1])}\n')
+    write_text(Path(destination), ''.join(lines))
 
 
 def export_json(
@@ -198,8 +230,8 @@ def _parse_row(values: object, stem: str, questions: QuestionSet, source: PathLi
 
 
 def _are_numbers(stems: Iterable[str]) -> bool:
-    """Say whether the stems are numbers, such as '00012' or 'image_00012', and differ in nothing else."""
-    parts = [re.fullmatch(r'(\D*)\d+', stem) for stem in stems]
+    """Say whether the stems are numbers, such as '00012', 'image_00012' or '3_12_0', and differ in nothing else."""
+    parts = [re.fullmatch(r'(\D*)\d+(_\d+)*', stem) for stem in stems]
     return len({part and part[1] for part in parts}) == 1 and parts[0] is not None
 
 

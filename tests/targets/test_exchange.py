@@ -117,7 +117,7 @@ def test_json_export_needs_unique_stems(targets, tmp_path):
     assert not (tmp_path / 'o.json').exists()
 
 
-@pytest.mark.parametrize('stems', [['00001', '00002'], ['image_1', 'image_27'], ['7']])
+@pytest.mark.parametrize('stems', [['00001', '00002'], ['image_1', 'image_27'], ['7'], ['0_1_0', '12_3_1']])
 def test_numbers_need_the_name_of_their_split(convert, tmp_path, stems):
     answers = {stem: [0.5, 0.5] for stem in stems}
     keys = [f'test/{stem}.jpg' for stem in stems]
@@ -125,6 +125,30 @@ def test_numbers_need_the_name_of_their_split(convert, tmp_path, stems):
         convert(answers, keys=keys, split=None)
     assert not (tmp_path / 'out').exists()
     assert list(convert(answers, keys=keys, split='test').targets.keys) == keys
+
+
+@pytest.mark.parametrize('annotated', [['1', '2', '3'], ['1']])
+def test_numbers_of_another_split_are_refused(convert, tmp_path, annotated):
+    """Numbers restart in each split: these answers about training images fit test images, but not all and only them."""
+    keys = ['test/1.jpg', 'test/2.jpg']
+    answers = {stem: [0.5, 0.5] for stem in annotated}
+    with pytest.raises(
+        TargetsError, match=r"answers have no image in 'test', and \d of the 2 images there have no answer"
+    ):
+        convert(answers, keys=keys, split='test')
+    assert not (tmp_path / 'out').exists()
+    assert len(convert(answers, keys=keys, split='all').targets) == min(len(annotated), 2)
+
+
+def test_annotation_file_of_the_authors_images(tmp_path):
+    path = tmp_path / 'train.txt'
+    exchange.write_annotation_file(['train/0_0_0.png', 'train/12_345_1.png'], path)
+    assert path.read_text() == 'train/0_0_0.png 0\ntrain/12_345_1.png 12\n'
+    with pytest.raises(TargetsError, match=r'train.txt exists'):
+        exchange.write_annotation_file(['train/0_0_0.png'], path)
+    with pytest.raises(TargetsError, match=r'cat/1.jpg is not named LABEL_INDEX_N'):
+        exchange.write_annotation_file(['cat/1.jpg'], path, overwrite=True)
+    assert path.read_text().startswith('train/0_0_0.png')
 
 
 @pytest.mark.parametrize('stems', [['a'], ['1', 'a'], ['Audi_1', 'BMW_1'], ['1f438', '2615']])

@@ -211,7 +211,11 @@ def test_mmpretrain_reads_what_is_laid_out(serve, tmp_path):
 
 
 def test_caltech101_is_split_by_the_order_of_its_names(serve, tmp_path):
-    pictures = {f'101_ObjectCategories/{name}/image_{i:04}.jpg': 'x' for name in ('Faces', 'BACKGROUND_Google', 'Faces_easy') for i in range(1, 7)}
+    pictures = {
+        f'101_ObjectCategories/{name}/image_{i:04}.jpg': 'x'
+        for name in ('Faces', 'BACKGROUND_Google', 'Faces_easy')
+        for i in range(1, 7)
+    }
     inner = {
         'caltech-101/101_ObjectCategories.tar.gz': archive('.tar.gz', pictures),
         'caltech-101/Annotations.tar': 'x',

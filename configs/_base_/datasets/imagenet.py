@@ -9,6 +9,9 @@ data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(
     batch_size=512, num_workers=12, dataset=dict(type='ImageNet', data_root=data_root, split='train')
 )
-resize, crop = dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'), dict(type='CenterCrop', crop_size=224)
+resize, crop = (
+    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
+    dict(type='CenterCrop', crop_size=224),
+)
 test_pipeline = [dict(type='makd.LoadImage'), resize, crop, dict(type='PackInputs')]
 test_dataloader = dict(dataset=dict(type='ImageNet', data_root=data_root, split='val', pipeline=test_pipeline))

@@ -1,7 +1,7 @@
 # What the paper's photograph datasets have in common: 224 pixels, ImageNet's mean and standard deviation, random crops
-# and flips in training, centre crops in the test, batches of 16 (section 4.1). As in the authors' code, the short edge of
-# a test image becomes 224 pixels, and Pillow resizes: it averages over what becomes one pixel, where OpenCV interpolates
-# between four. The datasets inherit from this file.
+# and flips in training, centre crops in the test, batches of 16 (section 4.1). As in the authors' code, the short edge
+# of a test image becomes 224 pixels, and Pillow resizes: it averages over what becomes one pixel, where OpenCV
+# interpolates between four. The datasets inherit from this file.
 # They have no validation split: tools/test.py tests the last epoch, once.
 data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 

@@ -1,8 +1,8 @@
 # ResNet-18 (He et al., CVPR 2016).
 _base_ = ['mmpretrain::_base_/models/resnet18.py']
 
-# Initialised as the paper's authors have it, like torchvision's: mmpretrain zeroes the last batch norm of each block and
-# draws the classifier with a standard deviation of 0.01.
+# Initialised as the paper's authors have it, like torchvision's: mmpretrain zeroes the last batch norm of each block
+# and draws the classifier with a standard deviation of 0.01.
 model = dict(backbone=dict(zero_init_residual=False), head=dict(init_cfg=None))
 
 # ImageNet's weights: --cfg-options load_from=pretrained
