@@ -84,7 +84,8 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config and merge options into it; nothing is filled in and nothing is checked.
 
     ``train_dataloader.fraction``, such as 0.4, becomes a dataset that keeps this share of each class, or of a
-    detector's images.
+    detector's images; ``train_dataloader.unlabelled=dict(dataset=..., labelled_share=0.5)`` a dataset of labelled and
+    other images, and a sampler that draws a fixed share of each.
     """
     file = find_config(path)
     try:
@@ -97,10 +98,26 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     if not cfg:
         raise ConfigError(f'The config {path} is empty.')
     merge_options(cfg, update_annotation_config(cfg, options))
-    loader = cfg.get('train_dataloader')
-    if loader and 'fraction' in loader:
-        loader.dataset = dict(type='makd.SubsetDataset', fraction=loader.pop('fraction'), dataset=loader.dataset)
+    if loader := cfg.get('train_dataloader'):
+        _compose_training_set(loader)
     return cfg
+
+
+def _compose_training_set(loader: Any) -> None:
+    """Turn ``fraction`` and ``unlabelled`` of a data loader into datasets and a sampler."""
+    labelled = loader.get('dataset')
+    if 'fraction' in loader:
+        loader.dataset = dict(type='makd.SubsetDataset', fraction=loader.pop('fraction'), dataset=labelled)
+    if unlabelled := loader.pop('unlabelled', None):
+        if not isinstance(unlabelled, Mapping) or not {'dataset'} <= unlabelled.keys() <= {'dataset', 'labelled_share'}:
+            raise ConfigError(
+                f'train_dataloader.unlabelled={dict(unlabelled)!r:.200} must be dict(dataset=..., labelled_share=0.5): '
+                'the images without labels, and the share of labelled ones in a batch.'
+            )
+        others = {'pipeline': labelled.get('pipeline'), **unlabelled['dataset']}
+        loader.dataset = dict(type='makd.WithUnlabelled', labelled=loader.dataset, unlabelled=others)
+        share = {key: value for key, value in unlabelled.items() if key != 'dataset'}
+        loader.sampler = dict(type='makd.LabelledShareSampler', batch_size=loader.batch_size, **share)
 
 
 def without_secrets(cfg: Config | Mapping[str, Any]) -> Config:

@@ -79,10 +79,11 @@ DATASETS = StagedRegistry(
     root.DATASETS,
     light=(
         *('makd.annotation.annotation_images', 'makd.annotation.annotation_regions'),
-        *('makd.datasets.coco_boxes', 'makd.datasets.subset'),
+        *('makd.datasets.coco_boxes', 'makd.datasets.subset', 'makd.datasets.with_unlabelled'),
     ),
     heavy=('makd.datasets.caltech101', 'makd.datasets.emoji', 'makd.datasets.mini_imagenet'),
 )
+DATA_SAMPLERS = StagedRegistry(root.DATA_SAMPLERS, light=('makd.datasets.labelled_share_sampler',))
 TRANSFORMS = StagedRegistry(
     root.TRANSFORMS,
     heavy=(
@@ -100,7 +101,7 @@ POOLS = StagedRegistry(Registry('pool', scope='mmengine'), light=('makd.annotati
 HOOKS = StagedRegistry(root.HOOKS, heavy=('makd.engine.hooks',))
 METRICS = StagedRegistry(root.METRICS, heavy=('makd.evaluation',))
 
-_ALL = (DATASETS, TRANSFORMS, RUNNERS, WRITERS, POOLS, MODELS, HOOKS, METRICS)
+_ALL = (DATASETS, DATA_SAMPLERS, TRANSFORMS, RUNNERS, WRITERS, POOLS, MODELS, HOOKS, METRICS)
 
 
 def find(key: str) -> type | None:

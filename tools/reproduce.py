@@ -98,9 +98,10 @@ def main() -> None:
     distinct = list(dict.fromkeys(each(trials)))
     waiting = [trial for trial in distinct if not trial.done]
     print(f'{len(distinct)} trials, of which {len(distinct) - len(waiting)} are finished already.', flush=True)
-    held_back = [trial for trial in waiting if (teacher := teacher_of(trial)) is not None and not teacher.done]
-    for trial in held_back:
-        print(f'{trial.label} waits for its teacher.', flush=True)
+    needed = {trial: teacher_of(trial) for trial in waiting}
+    held_back = {trial: teacher for trial, teacher in needed.items() if teacher is not None and not teacher.done}
+    for trial, teacher in held_back.items():
+        print(f'{trial.label} waits for the {teacher.label}.', flush=True)
     start([trial for trial in waiting if trial not in held_back], args)
     show(args, table, blocks, trials)
     if all(trial.done for trial in waiting):

@@ -14,6 +14,7 @@ from makd.datasets.dataset_wrappers import walk_datasets
 from makd.datasets.packed_path import packed_path
 from makd.datasets.walk_transforms import walk_transforms
 from makd.errors import ConfigError, TargetsError
+from makd.labels import UNKNOWN, mark_unlabelled
 from makd.ranges import Count
 from makd.registry import TRANSFORMS
 from makd.targets import AspectTargets
@@ -27,8 +28,8 @@ class LoadTargets(BaseTransform):
     """Set a field of a packed data sample to what a targets folder has about its image.
 
     It stands after ``PackInputs`` or ``PackDetInputs`` and reads nothing but the sample's ``img_path``, so one
-    transform serves classification and detection. An image's key is its path relative to ``data_root``. A subclass
-    names the field and looks its value up.
+    transform serves classification and detection. A label of -1 is marked as unknown. An image's key is its path
+    relative to ``data_root``. A subclass names the field and looks its value up.
 
     Args:
         targets: ``AspectTargets``; ``AblateAspectTargetsHook`` puts a control in their place.
@@ -59,6 +60,8 @@ class LoadTargets(BaseTransform):
         data_sample: Any = results.get('data_samples')
         path = packed_path(data_sample, f'makd.{type(self).__name__}')
         data_sample.set_field(self.look_up(self.key(path)), self.field)
+        if 'gt_label' in data_sample and (data_sample.gt_label == UNKNOWN).any():
+            mark_unlabelled(data_sample)
         return results
 
     @abstractmethod

@@ -50,10 +50,11 @@ class Runner(MMEngineRunner):
         """Build a data loader as mmengine does.
 
         Raises:
+            ConfigError: Its sampler composes batches of another size.
             DataError: Its dataset has no image, or its files are not what the dataset expects.
         """
         try:
-            return MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+            loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
         except (AssertionError, IndexError, RuntimeError, ValueError) as error:
             if isinstance(error, MakdError) or 'not installed' in str(error):  # a package, not the dataset
                 raise
@@ -62,6 +63,12 @@ class Runner(MMEngineRunner):
             if 'registry' in str(error):  # a class that is not registered
                 raise
             raise DataError(_about_dataset(dataloader, f'the field {error} is missing')) from error
+        if (size := getattr(loader.sampler, 'batch_size', loader.batch_size)) != loader.batch_size:
+            raise ConfigError(
+                f'sampler.batch_size={size} of a data loader with batch_size={loader.batch_size}: the sampler '
+                f'{type(loader.sampler).__name__} composes batches, so both must be the same.'
+            )
+        return loader
 
     def load_or_resume(self) -> None:
         """Load the weights that the run begins with; resume from the newest checkpoint that can be read.

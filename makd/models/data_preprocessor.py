@@ -4,6 +4,7 @@ import torch
 from mmpretrain.models.utils import ClsDataPreprocessor
 
 from makd.errors import ConfigError
+from makd.labels import is_labelled
 from makd.registry import MODELS
 
 
@@ -16,7 +17,7 @@ class AspectDataPreprocessor(ClsDataPreprocessor):
     ``batch_augments``, and in evaluation, this is the parent. The arguments are the parent's.
 
     Raises:
-        ConfigError: A data sample of a batch to mix has no ``gt_aspects``.
+        ConfigError: A data sample of a batch to mix has no ``gt_aspects``, or no label.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -32,6 +33,11 @@ class AspectDataPreprocessor(ClsDataPreprocessor):
         if not training or self.batch_augments is None:
             return super().forward(data, training)
 
+        if not all(map(is_labelled, data.get('data_samples') or [])):
+            raise ConfigError(
+                'data_preprocessor.train_cfg.batch_augments mixes images and classes, and a training image has no '
+                'label. Leave mixup and CutMix out, or train_dataloader.unlabelled.'
+            )
         # The parent looks at `training` only to mix.
         batch = super().forward(data, training=False)
         samples = batch['data_samples'] or []

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
@@ -10,6 +11,7 @@ from mmpretrain.structures import DataSample
 
 from makd.engine.hooks import IdentityHook
 from makd.errors import ConfigError
+from makd.labels import mark_unlabelled
 from makd.models.losses import KDLoss
 
 C, Q = 4, 3
@@ -217,3 +219,18 @@ def test_dkd_with_mixup_is_refused_in_words():
     data = model.data_preprocessor({'inputs': torch.zeros(3, 3, 32, 32), 'data_samples': batch()[1]}, training=True)
     with pytest.raises(ValueError, match='mixup'):
         model.loss(**data)
+
+
+def test_kd_learns_from_images_without_labels_and_dkd_refuses_them():
+    images, data_samples = batch()
+    mark_unlabelled(data_samples[1])
+    model = student('makd.MaKDLinearClsHead')
+    model.init_weights()
+    losses = model.loss(images, data_samples)
+    logits = model.head(model.extract_feat(images))[:, :C]
+    torch.testing.assert_close(losses['loss_kd'], KDLoss()(logits, model.teacher.class_logits(images)))
+    torch.testing.assert_close(losses['loss_cls'], F.cross_entropy(logits[[0, 2]], torch.tensor([0, 2])))
+    model = student('makd.MaKDLinearClsHead', distill_loss=dict(type='makd.DKDLoss'))
+    model.init_weights()
+    with pytest.raises(ConfigError, match=r'images without labels have none: use makd\.KDLoss'):
+        model.loss(images, data_samples)

@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 
 from makd.errors import ConfigError
 from makd.export.plain_model import plain_config, plain_state_dict
+from makd.labels import mark_unlabelled
 from makd.models.heads import MaKDLinearClsHead
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,30 @@ def test_export_of_foreign_weights_is_an_error(head):
         plain_state_dict(MaKDLinearClsHead(num_classes=C, num_aspects=Q, in_channels=6).state_dict(), plain)
     with pytest.raises(ConfigError, match='other'):
         plain_state_dict({**head.state_dict(), 'other': torch.zeros(1)}, plain)
+
+
+def test_the_class_loss_is_the_mean_over_labelled_samples(head):
+    features = (torch.randn(4, 4, requires_grad=True),)
+    samples = [sample(label, [0.2, 0.5, 0.9]) for label in (1, 0, 4, 2)]
+    for data_sample in (samples[0], samples[2]):
+        mark_unlabelled(data_sample)
+    losses = head.loss(features, samples)
+    class_logits, aspect_logits = head.split(head(features))
+    torch.testing.assert_close(losses['loss_cls'], F.cross_entropy(class_logits[[1, 3]], torch.tensor([0, 2])))
+    targets = torch.tensor([[0.2, 0.5, 0.9]]).expand(4, -1)
+    torch.testing.assert_close(losses['loss_makd'], 4.0 * F.binary_cross_entropy_with_logits(aspect_logits, targets))
+    (gradient,) = torch.autograd.grad(losses['loss_cls'], features[0])
+    assert gradient.any(dim=1).tolist() == [False, True, False, True]
+
+
+def test_a_batch_without_labels_teaches_aspects_only(head):
+    features = (torch.randn(2, 4, requires_grad=True),)
+    unlabelled = [DataSample(), DataSample()]
+    for data_sample in unlabelled:
+        data_sample.set_field(torch.rand(Q), 'gt_aspects')
+    losses = head.loss(features, unlabelled)
+    assert losses['loss_cls'] == 0
+    assert losses['loss_makd'] > 0
+    (gradient,) = torch.autograd.grad(losses['loss_cls'] + losses['loss_makd'], head.fc.weight)
+    assert not gradient[:C].any()
+    assert gradient[C:].any()

@@ -175,7 +175,11 @@ def _table5() -> Iterator[Block]:
         ('emoji', 'emoji_3styles'),
     ):
         for percent in PERCENTAGES:
-            arms = _base_and_makd('resnet18', name, f'train_dataloader.fraction={percent / 100}')
+            part = f'train_dataloader.fraction={percent / 100}'
+            arms = _base_and_makd('resnet18', name, part)
+            if dataset != 'emoji':
+                all_answers = Arm('MaKD, all of the answers', f'configs/makd/resnet18_{name}_unlabelled.py', (part,))
+                arms = (*arms, all_answers)
             yield Block(dataset, f'ResNet-18, {percent} %', arms)
         yield Block(dataset, 'ResNet-18, 100 %', _base_and_makd('resnet18', name))
 
@@ -230,6 +234,18 @@ def _distillers() -> Iterator[Block]:
         _arm(method, f'{folder}/resnet34_resnet18_imagenet') for method, folder in methods.items() if folder != 'lskd'
     )
     yield Block('imagenet', 'ResNet-34 teaches ResNet-18', (*_base_and_makd('resnet18', 'imagenet'), *arms))
+
+
+def _unlabelled() -> Iterator[Block]:
+    base, _ = _base_and_makd('resnet18', 'emoji')
+    arms = (
+        _arm('MaKD, labelled images', 'makd/resnet18_emoji_mllm'),
+        _arm('MaKD, shuffled between classes', 'ablation/resnet18_emoji_mllm_shuffled'),
+        _arm('MaKD, unlabelled images, too', 'makd/resnet18_emoji_mllm_unlabelled'),
+        _arm('unlabelled, shuffled between classes', 'ablation/resnet18_emoji_mllm_unlabelled_shuffled'),
+        _arm('aspect pre-training', 'makd/resnet18_emoji_mllm_pretrained'),
+    )
+    yield Block('emoji', 'ResNet-18, 849 labels', (base, *arms))
 
 
 def _figure2() -> Iterator[Block]:
@@ -300,6 +316,7 @@ TABLES = {
     'figure2': Table('Number of questions', _figure2, axis='number of questions'),
     'figure3': Table('Weight of the aspect loss', _figure3, axis='alpha'),
     'questions': Table('Which questions: those of an MLLM, three training images per class', _questions),
+    'unlabelled': Table('Answers about images that nobody has labelled', _unlabelled),
     'distillers': Table('Five distillers, alone and with MaKD', _distillers),
     'students': Table('Students that are not in the paper', _further_students),
 }

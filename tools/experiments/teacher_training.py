@@ -1,4 +1,4 @@
-"""Training of the teachers that trials of KD and DKD need, by the teacher configs that they name."""
+"""Training of the teachers and of the pre-trained weights that trials need, by the configs that they name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,23 +9,27 @@ from experiments.trial import Trial
 from makd.errors import ConfigError
 from makd.work_dir import last_checkpoint
 
+FIELDS = {'teacher': 'model.teacher_checkpoint', 'pre-training': 'load_from'}
+
 
 @dataclass(frozen=True)
 class TeacherTraining:
-    """A teacher to be trained in the folder that its students load it from.
+    """A teacher, or pre-trained weights, to be trained in the folder that students load them from.
 
     Args:
         trial: Its config; the folder of the trial is not used.
         checkpoint: The file that its students load.
+        role: What it is to them, 'teacher' or 'pre-training'.
     """
 
     trial: Trial
     checkpoint: Path
+    role: str
 
     @property
     def label(self) -> str:
         """Its name in lines of progress."""
-        return f'teacher {self.trial.name}'
+        return f'{self.role} {self.trial.name}'
 
     @property
     def work_dir(self) -> Path:
@@ -55,21 +59,28 @@ class TeacherTraining:
         if not self.done:
             raise ConfigError(
                 f'{self.trial.config} has been trained, and its last checkpoint is {run.checkpoint()}, but its '
-                f'students load {self.checkpoint}: correct model.teacher_checkpoint.'
+                f'students load {self.checkpoint}: correct {FIELDS[self.role]}.'
             )
         return self.checkpoint
 
 
 def teacher_of(trial: Trial) -> TeacherTraining | None:
-    """Return the teacher that a trial's config names; None if it names none, or a URL, which mmengine downloads.
+    """Return the teacher, or the pre-training, that a trial's config names.
 
-    All students share it: it is trained by its config without overrides, with seed 0.
+    All students share it: it is trained by its config without overrides, with seed 0. The config of a pre-training is
+    the config's field ``pretraining``.
+
+    Returns:
+        None if there is none, or if it is a URL, which mmengine downloads.
     """
     model = trial.cfg.get('model') or {}
-    config, checkpoint = model.get('teacher'), model.get('teacher_checkpoint')
-    if not isinstance(config, str) or not checkpoint or '://' in checkpoint:
-        return None
-    return TeacherTraining(Trial(config, 0, trial.root, trial.tools, gpus=trial.gpus), Path(checkpoint))
+    for role, config, checkpoint in (
+        ('teacher', model.get('teacher'), model.get('teacher_checkpoint')),
+        ('pre-training', trial.cfg.get('pretraining'), trial.cfg.get('load_from')),
+    ):
+        if isinstance(config, str) and checkpoint and '://' not in checkpoint:
+            return TeacherTraining(Trial(config, 0, trial.root, trial.tools, gpus=trial.gpus), Path(checkpoint), role)
+    return None
 
 
 def absent_teachers(trials: Iterable[Trial]) -> list[TeacherTraining]:

@@ -178,11 +178,11 @@ class Trial:
         if self.gpus > 1:
             parts.append(f'{self.gpus} gpus')  # each normalises over its own part of the batch
         for _, node in walk_dicts(self.cfg.to_dict()):
-            if isinstance(node.get('teacher'), str):
-                parts.append(_text(node['teacher']))
+            parts += [_text(node[key]) for key in ('teacher', 'pretraining') if isinstance(node.get(key), str)]
             annotations = f'{node.get("data_root")}/{node.get("ann_file")}'
             for file in (
                 node.get('teacher_checkpoint'),
+                node.get('load_from'),
                 node.get('checkpoint'),
                 f'{node.get("targets")}/logprobs.npy',
                 f'{node.get("targets")}/partitions.json',

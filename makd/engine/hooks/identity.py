@@ -15,6 +15,7 @@ from makd.datasets.relabel import relabel
 from makd.datasets.targets_join import identity_of
 from makd.errors import ConfigError, DataError
 from makd.identity import QUESTIONS, REGION_QUESTIONS, Identity, check_same
+from makd.labels import UNKNOWN
 from makd.models.distill_mixin import DistillMixin
 from makd.registry import HOOKS
 from makd.targets.region_key import IMAGES, REGIONS
@@ -136,7 +137,8 @@ def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) 
                 f'--cfg-options model.{name}.num_classes={len(classes)}.'
             )
     name = min(heads, key=lambda head: heads[head].num_classes)
-    labels = _check_labels(dataset, heads[name].num_classes, f'model.{name}.num_classes', loader)
+    learns_without = loader == 'train_dataloader' and hasattr(heads[name], 'num_aspects')
+    labels = _check_labels(dataset, heads[name].num_classes, f'model.{name}.num_classes', loader, learns_without)
     if classes is None and labels and min(labels) == 1:
         runner.logger.warning(
             f'{loader}.dataset has labels from 1 to {max(labels)} and none with 0, but labels start at 0. If its '
@@ -169,8 +171,11 @@ def _check_averages(evaluator: Evaluator, dataset: Any, classes: Sequence[str]) 
             )
 
 
-def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> set[int]:
-    """Return the labels of all images; raise a DataError for one that the head has no output for."""
+def _check_labels(dataset: Any, num_classes: int, field: str, loader: str, may_lack: bool) -> set[int]:
+    """Return the labels of all images; raise a DataError for one that the head has no output for.
+
+    If labels may lack, -1 stands for one that is not known.
+    """
     seen: set[int] = set()
     for leaf in leaf_datasets(dataset):
         if not hasattr(leaf, 'get_data_info'):
@@ -180,6 +185,8 @@ def _check_labels(dataset: Any, num_classes: int, field: str, loader: str) -> se
             if not isinstance(info.get('gt_label'), Sequence | np.integer | np.ndarray | int):
                 break  # a detector's dataset, or one of several tasks
             labels = np.atleast_1d(info['gt_label'])
+            if may_lack and labels.size == 1 and labels.item() == UNKNOWN:
+                continue
             if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
                 raise DataError(
                     f'{loader}.dataset gives {info.get("img_path", f"image {index}")} the label '

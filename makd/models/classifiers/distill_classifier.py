@@ -6,6 +6,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from makd.errors import ConfigError
+from makd.labels import is_labelled
 from makd.models.distill_mixin import DistillMixin
 from makd.models.frozen_teacher import FrozenClassifier
 from makd.registry import MODELS
@@ -81,7 +82,7 @@ class DistillImageClassifier(DistillMixin, ImageClassifier):
         return getattr(self.data_preprocessor, 'batch_augments', None) is not None
 
     def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
-        """Return the class indices, (N,), or None if mixup or CutMix leaves no single label."""
-        if self._mixes:
+        """Return the class indices, (N,), or None if mixup or CutMix leaves no single label, or one is not known."""
+        if self._mixes or not all(map(is_labelled, data_samples)):
             return None
         return torch.cat([sample.gt_label for sample in data_samples])

@@ -6,6 +6,7 @@ from mmpretrain.models.heads import LinearClsHead, StackedLinearClsHead, VisionT
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from makd.labels import is_labelled
 from makd.models.heads.gt_aspects import check_num_aspects, check_num_classes, stack_gt_aspects
 from makd.ranges import Count
 from makd.registry import MODELS
@@ -54,11 +55,22 @@ class MaKDHeadMixin:
         return class_logits, aspect_logits
 
     def _get_loss(self, cls_score: Tensor, data_samples: list[DataSample], **kwargs: Any) -> dict[str, Tensor]:
-        """Return the parent's losses on the class logits, its ``loss`` as ``loss_cls``, and ``loss_makd``."""
+        """Return the parent's losses on the class logits, its ``loss`` as ``loss_cls``, and ``loss_makd``.
+
+        The class loss is the mean over the samples whose label is known, and 0 if there are none.
+        """
         class_logits, aspect_logits = self.split(cls_score)
-        losses = super()._get_loss(class_logits, data_samples, **kwargs)  # type: ignore[misc]
-        # Not 'loss': a term with this name would overwrite the total in the log.
-        losses['loss_cls'] = losses.pop('loss')
+        known = [index for index, sample in enumerate(data_samples) if is_labelled(sample)]
+        if known:
+            if len(known) == len(data_samples):
+                labelled = class_logits, data_samples
+            else:
+                labelled = class_logits[known], [data_samples[index] for index in known]
+            losses = super()._get_loss(*labelled, **kwargs)  # type: ignore[misc]
+            # Not 'loss': a term with this name would overwrite the total in the log.
+            losses['loss_cls'] = losses.pop('loss')
+        else:
+            losses = {'loss_cls': class_logits.sum() * 0}
         target = stack_gt_aspects(self, data_samples, aspect_logits, _FIELD)
         losses['loss_makd'] = self.aspect_loss(aspect_logits, target)
         return losses

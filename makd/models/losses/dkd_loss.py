@@ -65,7 +65,7 @@ class DKDLoss(nn.Module):
             got = None if label is None else f'{label.dtype} of shape {tuple(label.shape)}'
             raise ConfigError(
                 f'DKDLoss: label is {got}; it must hold one class index per sample, ({num_samples},). '
-                'Soft labels (mixup, cutmix) have no single label: use makd.KDLoss with them.'
+                'Soft labels (mixup, cutmix) and images without labels have none: use makd.KDLoss with them.'
             )
         student, student_rest = self._decouple(student_logits, label)
         teacher, teacher_rest = self._decouple(teacher_logits, label)

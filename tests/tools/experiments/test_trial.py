@@ -56,6 +56,7 @@ def test_a_result_counts_only_for_the_very_config_overrides_and_seed(make_trial)
     ('content', 'name'),
     [
         ("teacher_checkpoint = 'FILE'", 'weights.pth'),
+        ("load_from = 'FILE'", 'weights.pth'),
         ("targets = 'FOLDER'", 'logprobs.npy'),
         ("targets = 'FOLDER'", 'partitions.json'),
     ],
