@@ -4,7 +4,7 @@ import difflib
 import inspect
 import math
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ LOWEST = {
 }
 # Keys that the framework removes from a config before it builds the class.
 FRAMEWORK_KEYS = {'type', '_scope_', 'priority'}
+_WRAPPED = {'dataset', 'datasets', 'labelled', 'unlabelled'}  # keys of what a dataset's config wraps
 
 
 def load_config(
@@ -109,12 +110,19 @@ def _compose_training_set(loader: Any) -> None:
     if 'fraction' in loader:
         loader.dataset = dict(type='makd.SubsetDataset', fraction=loader.pop('fraction'), dataset=labelled)
     if unlabelled := loader.pop('unlabelled', None):
-        if not isinstance(unlabelled, Mapping) or not {'dataset'} <= unlabelled.keys() <= {'dataset', 'labelled_share'}:
+        if (
+            not isinstance(unlabelled, Mapping)
+            or not {'dataset'} <= unlabelled.keys() <= {'dataset', 'labelled_share'}
+            or not isinstance(unlabelled['dataset'], Mapping)
+        ):
             raise ConfigError(
-                f'train_dataloader.unlabelled={dict(unlabelled)!r:.200} must be dict(dataset=..., labelled_share=0.5): '
+                f'train_dataloader.unlabelled={unlabelled!r:.200} must be dict(dataset=dict(...), labelled_share=0.5): '
                 'the images without labels, and the share of labelled ones in a batch.'
             )
-        others = {'pipeline': labelled.get('pipeline'), **unlabelled['dataset']}
+        pipeline = first_pipeline(labelled)
+        others = _map_datasets(
+            lambda part: part if _WRAPPED & part.keys() else {'pipeline': pipeline, **part}, unlabelled['dataset']
+        )
         loader.dataset = dict(type='makd.WithUnlabelled', labelled=loader.dataset, unlabelled=others)
         share = {key: value for key, value in unlabelled.items() if key != 'dataset'}
         loader.sampler = dict(type='makd.LabelledShareSampler', batch_size=loader.batch_size, **share)
@@ -286,15 +294,21 @@ def first_pipeline(loader: Mapping | None) -> Sequence[Mapping]:
 
 def without_pipelines(dataset: Mapping) -> dict[str, Any]:
     """Return a copy of a dataset's config in which no transform runs and no image is filtered out."""
-    bare = {key: value for key, value in dataset.items() if key != 'filter_cfg'}
-    if 'pipeline' in bare:
-        bare['pipeline'] = []
-    for key in ('dataset', 'datasets'):  # of a wrapper
-        if isinstance(inner := bare.get(key), Mapping):
-            bare[key] = without_pipelines(inner)
+    return _map_datasets(
+        lambda part: {key: [] if key == 'pipeline' else value for key, value in part.items() if key != 'filter_cfg'},
+        dataset,
+    )
+
+
+def _map_datasets(function: Callable[[dict], dict], dataset: Mapping) -> dict[str, Any]:
+    """Return a copy of a dataset's config with a function applied to it and to all datasets in it, the inner first."""
+    copied = dict(dataset)
+    for key in _WRAPPED & copied.keys():
+        if isinstance(inner := copied[key], Mapping):
+            copied[key] = _map_datasets(function, inner)
         elif inner:
-            bare[key] = [without_pipelines(part) for part in inner]
-    return bare
+            copied[key] = [_map_datasets(function, part) for part in inner]
+    return function(copied)
 
 
 def _hint(value: str, known: list[str]) -> str:

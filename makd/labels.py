@@ -17,4 +17,4 @@ def mark_unlabelled(data_sample: Any) -> None:
 
 def is_labelled(data_sample: Any) -> bool:
     """Whether the class of a sample is known."""
-    return 'gt_label' in data_sample and not data_sample.get('unlabelled', False)
+    return ('gt_label' in data_sample or 'gt_score' in data_sample) and not data_sample.get('unlabelled', False)

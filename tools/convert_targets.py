@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from makd.cli.main import run
+from makd.files import write_text
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets, exchange, parquet
 
@@ -62,20 +63,22 @@ def parse_args() -> argparse.Namespace:
 def convert(args: argparse.Namespace) -> str:
     """Convert as the command line says, and return a message for the user."""
     if args.command == 'from-json':
+        keys = exchange.list_images(args.images, args.split)
         if args.annotation_file is not None:
             exchange.check_writable(args.annotation_file, args.overwrite)
+            label_of = {key: exchange.label_of(key) for key in keys}
         report = exchange.import_json(
             args.source,
             args.destination,
             questions=QuestionSet.from_text(args.questions),
-            keys=exchange.list_images(args.images, args.split),
+            keys=keys,
             split=args.split,
             meta={'source': args.source.name, **({'split': args.split} if args.split else {})},
             overwrite=args.overwrite,
         )
         if args.annotation_file is None:
             return str(report)
-        exchange.write_annotation_file(report.targets.keys, args.annotation_file, overwrite=args.overwrite)
+        write_text(args.annotation_file, ''.join(f'{key} {label_of[key]}\n' for key in report.targets.keys))
         return f'{report}\nwrote {args.annotation_file}'
     if args.command == 'from-parquet':
         return f'wrote {parquet.import_parquet(args.source, args.destination, overwrite=args.overwrite)}'

@@ -82,6 +82,8 @@ def load_split(config: str, options: dict | None, split: str) -> Config:
 
 def _evaluation_loader(cfg: Config, split: str) -> dict[str, Any]:
     loader = cfg[f'{split}_dataloader'].to_dict()
+    if loader['dataset'].get('type') == 'makd.WithUnlabelled':
+        loader['dataset'] = loader['dataset']['labelled']
     if split == 'train':
         evaluated = cfg.get('test_dataloader') or cfg.get('val_dataloader')
         if not evaluated:

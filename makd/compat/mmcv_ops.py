@@ -28,6 +28,8 @@ AVERAGE_POOLING = 1  # mmcv's code for pool_mode='avg'; 0 is 'max'
 PLACEHOLDERS = {
     'mmdet.structures.mask.structures': 'roi_align',
     'mmdet.evaluation.metrics.dump_odvg_results': 'batched_nms',
+    'mmdet.utils.large_image': 'batched_nms',
+    'mmdet.apis.inference': 'RoIPool',
 }
 
 

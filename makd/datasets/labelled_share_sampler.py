@@ -9,6 +9,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from makd.datasets.with_unlabelled import WithUnlabelled
 from makd.errors import ConfigError
 from makd.ranges import Count, Probability
 from makd.registry import DATA_SAMPLERS
@@ -18,10 +19,10 @@ from makd.registry import DATA_SAMPLERS
 class LabelledShareSampler(Sampler[int]):
     """Draw batches of which a fixed share is labelled, from a ``makd.WithUnlabelled``.
 
-    An epoch is one pass over the labelled images, in a random order; the last batch is filled up with some of the
-    first. The unlabelled images are passed as often as there is room for them, also across epochs: each has been seen
-    once before any is seen again. The order depends only on the seed and the epoch, so a resumed training goes on with
-    the images with which it would have gone on.
+    An epoch is one pass over the labelled images, in a random order, but for those that do not fill a last batch. (If
+    there are too few for one batch, some are in it twice.) The unlabelled images are passed as often as there is room
+    for them, also across epochs: each has been seen once before any is seen again. The order depends only on the seed
+    and the epoch, so a resumed training goes on with the images with which it would have gone on.
 
     Args:
         dataset: The ``makd.WithUnlabelled``.
@@ -36,10 +37,14 @@ class LabelledShareSampler(Sampler[int]):
     def __init__(
         self, dataset: Any, batch_size: Count, labelled_share: Probability = 0.5, seed: int | None = None
     ) -> None:
-        if not hasattr(dataset, 'num_labelled'):
+        if not isinstance(dataset, WithUnlabelled):
             raise ConfigError(
                 f'makd.LabelledShareSampler: train_dataloader.dataset is a {type(dataset).__name__}, which does not '
                 'say which of its images are labelled. Set train_dataloader.unlabelled=dict(dataset=...).'
+            )
+        if batch_size < 2:
+            raise ConfigError(
+                f'train_dataloader.batch_size={batch_size} has no room for labelled and unlabelled images: raise it.'
             )
         self.batch_size = batch_size
         self.labelled_per_batch = round(labelled_share * batch_size)
@@ -52,7 +57,7 @@ class LabelledShareSampler(Sampler[int]):
         self.rank, self.world_size = get_dist_info()
         self.num_labelled: int = dataset.num_labelled
         self.num_unlabelled = len(dataset) - dataset.num_labelled
-        self.num_batches = -(-self.num_labelled // (self.labelled_per_batch * self.world_size))
+        self.num_batches = max(1, self.num_labelled // (self.labelled_per_batch * self.world_size))
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
 

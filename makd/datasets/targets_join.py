@@ -14,8 +14,10 @@ from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.datasets.load_region_aspects import LoadRegionAspects
 from makd.datasets.load_targets import LoadAnswers, LoadAspectTargets, target_transforms, training_transforms
 from makd.datasets.regions import region_infos
+from makd.datasets.with_unlabelled import labelled_part
 from makd.errors import ConfigError, DataError
 from makd.identity import Identity, check_questions, check_same
+from makd.labels import UNKNOWN
 from makd.questions import QuestionSet
 from makd.targets import AspectTargets
 from makd.targets.image_key import image_key
@@ -204,7 +206,7 @@ def join_dataset(dataset: Any) -> TargetsJoin:
 
 
 def join_training_set(dataset: Any, kind: type[LoadAnswers] = LoadAspectTargets) -> TargetsJoin:
-    """Join the images of a training set, each once even if a wrapper repeats it, with the answers that it loads.
+    """Join the labelled images of a training set, each once even if a wrapper repeats it, with their answers.
 
     Args:
         dataset: The training set, or a wrapper.
@@ -214,10 +216,11 @@ def join_training_set(dataset: Any, kind: type[LoadAnswers] = LoadAspectTargets)
         ConfigError: No pipeline loads answers, or they load answers to different questions.
         DataError: An image does not have exactly one class.
     """
-    pairs = training_transforms(dataset, kind)
+    pairs = training_transforms(labelled_part(dataset), kind)
     _common_questions(transform for _, transform in pairs)
     images = ((info, transform) for inner, transform in pairs for info in transform.infos(inner))
-    return TargetsJoin.of(_of_one_class(images), _class_names(dataset))
+    labelled = (image for image in images if image[0].get('gt_label') != UNKNOWN)
+    return TargetsJoin.of(_of_one_class(labelled), _class_names(dataset))
 
 
 def identity_of(dataset: Any) -> Identity:
@@ -231,7 +234,7 @@ def identity_of(dataset: Any) -> Identity:
         for kind in (LoadAspectTargets, LoadRegionAspects)
     )
     identity = Identity(getattr(dataset, 'metainfo', {}), about_images, about_regions)
-    for part in leaf_datasets(dataset):  # a wrapper has the metainfo of its first part
+    for part in leaf_datasets(labelled_part(dataset)):  # a wrapper has the metainfo of its first part
         check_same('one part of the dataset', identity, 'another', Identity(getattr(part, 'metainfo', {})))
     return identity
 
@@ -261,7 +264,7 @@ def _class_names(dataset: Any) -> Sequence[str] | None:
 def _of_one_class(images: Iterable[_Image]) -> Iterator[_Image]:
     for info, source in images:
         label = info.get('gt_label')
-        if not isinstance(label, ONE_CLASS):
+        if not isinstance(label, ONE_CLASS) or label == UNKNOWN:
             raise DataError(f'{info["img_path"]} has gt_label={label!r:.30}: each image must have exactly one class')
         yield info, source
 

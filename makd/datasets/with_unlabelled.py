@@ -13,8 +13,8 @@ from makd.registry import DATASETS
 class WithUnlabelled:
     """The images of a labelled training set, then those of a dataset whose labels are not known, or not looked at.
 
-    A MaKD student learns the answers about all images, and the classes of the labelled ones. A config asks for it with
-    ``train_dataloader.unlabelled=dict(dataset=..., labelled_share=0.5)``, which also sets the sampler.
+    A MaKD classifier learns the answers about all images, and the classes of the labelled ones. A config asks for it
+    with ``train_dataloader.unlabelled=dict(dataset=..., labelled_share=0.5)``, which also sets the sampler.
 
     Args:
         labelled: The labelled training set, or its config.
@@ -22,7 +22,7 @@ class WithUnlabelled:
         lazy_init: Whether to load annotations later, in :meth:`full_init`.
 
     Raises:
-        ConfigError: One of them has no image.
+        ConfigError: One of them has no image, or is a detector's.
     """
 
     def __init__(self, labelled: BaseDataset | dict, unlabelled: BaseDataset | dict, lazy_init: bool = False) -> None:
@@ -54,6 +54,11 @@ class WithUnlabelled:
             dataset.full_init()
             if not len(dataset):
                 raise ConfigError(f'makd.WithUnlabelled: the {name} dataset has no image.')
+            if 'instances' in dataset.get_data_info(0):
+                raise ConfigError(
+                    f'makd.WithUnlabelled: the {name} dataset is a {type(dataset).__name__}, whose images have '
+                    'objects. Only classifiers learn from unlabelled images: take train_dataloader.unlabelled out.'
+                )
         self._fully_initialized = True
 
     def get_data_info(self, idx: int) -> dict:
@@ -78,3 +83,8 @@ class WithUnlabelled:
         self.full_init()
         labelled, unlabelled = self.datasets
         return (labelled, idx) if idx < len(labelled) else (unlabelled, idx - len(labelled))
+
+
+def labelled_part(dataset: Any) -> Any:
+    """Return the labelled images of a ``WithUnlabelled``, and any other dataset as it is."""
+    return dataset.datasets[0] if isinstance(dataset, WithUnlabelled) else dataset

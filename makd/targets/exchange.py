@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from makd.errors import TargetsError
-from makd.files import atomic_file, read_json, read_text, write_text
+from makd.files import atomic_file, read_json, read_text
 from makd.images import SUFFIXES, find_images
 from makd.questions import QuestionSet
 from makd.targets.aspect_targets import AspectTargets
@@ -130,7 +130,8 @@ def import_json(
             f'{source}: {len(stems_without_image)} of its {len(answers)} answers have no image in {split!r}, and '
             f'{len(images_without_stem)} of the {len(keys)} images there have no answer. The stems, like '
             f'{next(iter(answers))!r}, are numbers, so these may be answers about another split. Name the right one '
-            '(--split), or list the keys of the images that they are about in a text file (--images)'
+            '(--split); list the keys of the images that have answers in a text file (--images), and drop answers '
+            f'without an image; or say that no number occurs twice in the dataset (--split {ALL})'
         )
     logprobs = np.empty((len(key_of), len(questions), 2), np.float32)
     for row, stem in enumerate(key_of):
@@ -149,27 +150,18 @@ def import_json(
     return JsonImport(targets, stems_without_image, images_without_stem)
 
 
-def write_annotation_file(keys: Iterable[str], destination: PathLike, *, overwrite: bool = False) -> None:
-    """Write the annotation file of images that the authors named ``LABEL_INDEX_N.png``, for a ``CustomDataset``.
-
-    Args:
-        keys: Paths of the images in the dataset.
-        destination: The text file, with one line ``KEY LABEL`` for each image.
-        overwrite: Replace an existing file.
+def label_of(key: str) -> int:
+    """Return the label in the name of an image that the authors named ``LABEL_INDEX_N.png``.
 
     Raises:
-        TargetsError: An image has another name, or the file exists and ``overwrite`` is False.
+        TargetsError: The image has another name.
     """
-    check_writable(destination, overwrite)
-    lines = []
-    for key in keys:
-        named = re.fullmatch(r'(\d+)_\d+_\d+', _stem(key))
-        if named is None:
-            raise TargetsError(
-                f'{key} is not named LABEL_INDEX_N, like 12_345_0.png, so its name does not say of which class it is'
-            )
-        lines.append(f'{key} {int(named[1])}\n')
-    write_text(Path(destination), ''.join(lines))
+    named = re.fullmatch(r'(\d+)_\d+_\d+', _stem(key))
+    if named is None:
+        raise TargetsError(
+            f'{key} is not named LABEL_INDEX_N, like 12_345_0.png, so its name does not say of which class it is'
+        )
+    return int(named[1])
 
 
 def export_json(

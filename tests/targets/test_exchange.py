@@ -140,15 +140,11 @@ def test_numbers_of_another_split_are_refused(convert, tmp_path, annotated):
     assert len(convert(answers, keys=keys, split='all').targets) == min(len(annotated), 2)
 
 
-def test_annotation_file_of_the_authors_images(tmp_path):
-    path = tmp_path / 'train.txt'
-    exchange.write_annotation_file(['train/0_0_0.png', 'train/12_345_1.png'], path)
-    assert path.read_text() == 'train/0_0_0.png 0\ntrain/12_345_1.png 12\n'
-    with pytest.raises(TargetsError, match=r'train.txt exists'):
-        exchange.write_annotation_file(['train/0_0_0.png'], path)
-    with pytest.raises(TargetsError, match=r'cat/1.jpg is not named LABEL_INDEX_N'):
-        exchange.write_annotation_file(['cat/1.jpg'], path, overwrite=True)
-    assert path.read_text().startswith('train/0_0_0.png')
+def test_the_label_in_the_name_of_an_image():
+    assert [exchange.label_of(key) for key in ('train/0_0_0.png', 'train/12_345_1.png')] == [0, 12]
+    for key in ('cat/1.jpg', '12_345.png', 'a_1_2.png'):
+        with pytest.raises(TargetsError, match=rf'{key} is not named LABEL_INDEX_N'):
+            exchange.label_of(key)
 
 
 @pytest.mark.parametrize('stems', [['a'], ['1', 'a'], ['Audi_1', 'BMW_1'], ['1f438', '2615']])

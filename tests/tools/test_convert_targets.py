@@ -69,3 +69,19 @@ def test_answers_about_numbered_training_images_are_not_attached_to_test_images(
     targets = AspectTargets.open('t')
     assert list(targets.keys) == ['train/00001.png', 'train/00002.png']
     assert targets.meta == {'source': 'numbers.json', 'split': 'train'}
+
+
+def test_the_annotation_file_of_the_authors_images(run, folder):
+    Path('authors.json').write_text(json.dumps({'0_0_0': [0.25, 1], '12_1_0': [0.5, 0]}))
+    Path('authors/train').mkdir(parents=True)
+    for stem in ('0_0_0', '12_1_0'):
+        Path(f'authors/train/{stem}.png').touch()
+    command = 'from-json authors.json t --questions questions.txt --images authors --split train --annotation-file'
+    (output, _), end = run(f'{command} train.txt')
+    assert end is None
+    assert 'wrote train.txt' in output
+    assert Path('train.txt').read_text() == 'train/0_0_0.png 0\ntrain/12_1_0.png 12\n'
+    assert 'train.txt exists' in run(f'{command} train.txt')[1]
+    Path('authors/train/cat.png').touch()
+    assert 'cat.png is not named LABEL_INDEX_N' in run(f'{command} other.txt --overwrite')[1]
+    assert not Path('other.txt').exists()

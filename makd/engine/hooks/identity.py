@@ -13,6 +13,7 @@ from torch import nn
 from makd.datasets.dataset_wrappers import leaf_datasets
 from makd.datasets.relabel import relabel
 from makd.datasets.targets_join import identity_of
+from makd.datasets.with_unlabelled import labelled_part
 from makd.errors import ConfigError, DataError
 from makd.identity import QUESTIONS, REGION_QUESTIONS, Identity, check_same
 from makd.labels import UNKNOWN
@@ -138,7 +139,14 @@ def _check_dataset(model: nn.Module, dataset: Any, loader: str, runner: Runner) 
             )
     name = min(heads, key=lambda head: heads[head].num_classes)
     learns_without = loader == 'train_dataloader' and hasattr(heads[name], 'num_aspects')
+    if labelled_part(dataset) is not dataset and not learns_without:
+        raise ConfigError(
+            f'train_dataloader.unlabelled: model.{name} is a {type(heads[name]).__name__}, which learns no aspects, so '
+            'nothing could be learnt from images without labels. Take a MaKD head, or take unlabelled out.'
+        )
     labels = _check_labels(dataset, heads[name].num_classes, f'model.{name}.num_classes', loader, learns_without)
+    if learns_without and not labels and _is_classified(dataset):
+        runner.logger.warning(f'No image of {loader}.dataset has a label: the student learns aspects and no classes.')
     if classes is None and labels and min(labels) == 1:
         runner.logger.warning(
             f'{loader}.dataset has labels from 1 to {max(labels)} and none with 0, but labels start at 0. If its '
@@ -177,7 +185,7 @@ def _check_labels(dataset: Any, num_classes: int, field: str, loader: str, may_l
     If labels may lack, -1 stands for one that is not known.
     """
     seen: set[int] = set()
-    for leaf in leaf_datasets(dataset):
+    for leaf in leaf_datasets(labelled_part(dataset)):
         if not hasattr(leaf, 'get_data_info'):
             continue
         for index in range(len(leaf)):
@@ -195,6 +203,12 @@ def _check_labels(dataset: Any, num_classes: int, field: str, loader: str, may_l
                 )
             seen.update(labels.tolist())
     return seen
+
+
+def _is_classified(dataset: Any) -> bool:
+    """Whether the images of a dataset have, or lack, a class each, and not objects."""
+    leaf = next(leaf_datasets(dataset))
+    return hasattr(leaf, 'get_data_info') and len(leaf) > 0 and 'instances' not in leaf.get_data_info(0)
 
 
 def _check_teacher(teacher: Any, trained: Identity, runner: Runner) -> None:

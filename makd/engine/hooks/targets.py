@@ -1,7 +1,6 @@
 """Hooks that check, or replace, the targets of a training before its first step."""
 
 import random
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -41,7 +40,7 @@ class AblateAspectTargetsHook(Hook):
     """Replace the training targets of any MaKD config by a control, to tell knowledge from regularisation.
 
     'shuffled': every class learns the answers about another class, so the targets keep their statistics and lose their
-    meaning; images of a detector, which have no class, learn those about another image. 'shuffled_within': every image
+    meaning; images without a class, as a detector's, learn those about another image. 'shuffled_within': every image
     or region learns the answers about another one of its class, so that the targets keep what the label says and lose
     what the picture says. 'random': the paper's "Rand" (Table 2), Gaussian logits for each image and question.
     Validation and test keep the true targets.
@@ -73,14 +72,13 @@ class AblateAspectTargetsHook(Hook):
                 transform.targets = RandomTargets(transform.targets, seed=seed)
                 continue
             join = TargetsJoin.of_dataset(dataset, transform)
-            groups: Iterable = join.labels
-            if (join.labels < 0).any():
-                if self.kind == 'shuffled_within':
-                    raise ConfigError(
-                        "makd.AblateAspectTargetsHook: kind='shuffled_within' needs a class of each image, which the "
-                        f"images of {type(dataset).__name__} do not have. kind='shuffled' exchanges their answers."
-                    )
-                groups = range(len(join.labels))
+            if self.kind == 'shuffled_within' and (join.labels < 0).any():
+                raise ConfigError(
+                    "makd.AblateAspectTargetsHook: kind='shuffled_within' needs a class of each image, which images of "
+                    f"{type(dataset).__name__} do not have. kind='shuffled' exchanges their answers."
+                )
+            # An image without a class is a class of its own.
+            groups = np.where(join.labels < 0, -1 - np.arange(len(join.labels)), join.labels)
             labels = dict(zip(join.keys(range(len(join.paths))), map(int, groups)))
             control = ShuffledTargets if self.kind == 'shuffled' else ShuffledWithinTargets
             transform.targets = control(transform.targets, labels, seed=seed)
@@ -99,7 +97,7 @@ class TeacherLogitsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Order and check."""
         for dataset, transform in training_transforms(runner.train_dataloader.dataset, LoadTeacherLogits):
-            transform.order(dataset.metainfo['classes'])
+            transform.order(runner.train_dataloader.dataset.metainfo['classes'])
             join = TargetsJoin.of_dataset(dataset, transform)
             if missing := join.describe(~join.answered, f'no class probabilities in {transform.targets.path}'):
                 raise TargetsError(

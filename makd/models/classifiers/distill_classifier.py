@@ -83,6 +83,6 @@ class DistillImageClassifier(DistillMixin, ImageClassifier):
 
     def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
         """Return the class indices, (N,), or None if mixup or CutMix leaves no single label, or one is not known."""
-        if self._mixes or not all(map(is_labelled, data_samples)):
+        if self._mixes or not all('gt_label' in sample and is_labelled(sample) for sample in data_samples):
             return None
         return torch.cat([sample.gt_label for sample in data_samples])
