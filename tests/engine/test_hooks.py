@@ -215,3 +215,21 @@ def test_warmup_mistakes_are_named():
         DistillWarmupHook(0)
     with pytest.raises(ConfigError, match='Linear does not distil'):
         DistillWarmupHook(1).before_train_epoch(SimpleNamespace(model=torch.nn.Linear(1, 1), epoch=0))
+
+
+def test_an_image_without_a_class_leaves_the_other_classes_shuffled_as_classes(transform):
+    data = runner(transform)
+    inner = data.train_dataloader.dataset.dataset
+    of_class = inner.get_data_info
+    inner.get_data_info = lambda index: {**of_class(index), **({'gt_label': -1} if index == 5 else {})}
+    true = {key: transform.targets.probability(key).tolist() for key in KEYS}
+    AblateAspectTargetsHook(kind='shuffled').before_train(data)
+    donors = {}
+    for key in KEYS:
+        shuffled = transform.targets.probability(key).tolist()
+        (donors[key],) = (other for other in KEYS if true[other] == shuffled)
+    for key in KEYS[:4]:
+        assert donors[key][0] != key[0], donors
+    assert donors[KEYS[5]] != KEYS[5]
+    with pytest.raises(ConfigError, match=r'shuffled_within.*needs a class of each image'):
+        AblateAspectTargetsHook(kind='shuffled_within').before_train(data)

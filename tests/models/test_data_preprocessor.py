@@ -6,6 +6,7 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 
 from makd.errors import ConfigError
+from makd.labels import mark_unlabelled
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.registry import MODELS
 
@@ -122,4 +123,11 @@ def test_mixing_without_aspects_is_refused(has_samples):
     if not has_samples:
         del data['data_samples']
     with pytest.raises(ConfigError, match=r'no `gt_aspects`.*makd\.LoadAspectTargets after PackInputs'):
+        build(MIXUP)(data, training=True)
+
+
+def test_mixing_images_without_labels_is_refused():
+    data = batch([[0.5, 0.2], [0.4, 0.6]])
+    mark_unlabelled(data['data_samples'][1])
+    with pytest.raises(ConfigError, match=r'batch_augments mixes .* a training image has no\s+label'):
         build(MIXUP)(data, training=True)
