@@ -65,6 +65,11 @@ def repository(tmp_path_factory):
                 shutil.copy(picture, folder / 'my_images' / split / name)
     stems = [path.stem for path in (folder / 'my_images/train').rglob('*.png')]
     (folder / 'answers.json').write_text(json.dumps({stem: [0.25, 0.75] for stem in stems}))
+    authors = folder / 'data/authors'
+    (authors / 'train').mkdir(parents=True)
+    for label, picture in enumerate(pictures):
+        shutil.copy(picture, authors / f'train/{label}_{label}_0.png')
+    (authors / 'train.json').write_text(json.dumps({f'{label}_{label}_0': [0.25, 0.75] for label in range(3)}))
     (folder / 'questions.txt').write_text('Is it alive?\nCan one eat it?\n')
     return folder
 
