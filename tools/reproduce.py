@@ -31,6 +31,8 @@ NAMES = (
     'figure2',
     'figure3',
     'questions',
+    'unlabelled',
+    'distillers',
     'students',
 )
 TOOLS = Path(__file__).parent
@@ -39,10 +41,11 @@ EXAMPLES = """examples:
   python tools/reproduce.py table1 --datasets stanford_cars --dry-run      # what it would run
   python tools/reproduce.py table1 --launcher slurm --slurm-args "--partition=gpu --gres=gpu:1 --time=24:00:00"
 
-Tables 1 to 7, Figures 2 and 3, and 'questions' and 'students', which the paper does not have. The command may be
-repeated: finished trials are skipped, interrupted ones resumed; a config that has changed is run again. A trial is
-tested once, at its last epoch, or at the best epoch on a split held out of training if its config says so. Absent
-teachers are trained first. The table, with any gaps, is written to WORK_DIR/NAME.md, .csv and .png."""
+Tables 1 to 7, Figures 2 and 3, and 'questions', 'unlabelled', 'distillers' and 'students', which the paper does not
+have. The command may be repeated: finished trials are skipped, interrupted ones resumed; a config that has changed is
+run again. A trial is tested once, at its last epoch, or at the best epoch on a split held out of training if its config
+says so. Absent teachers and pre-trained weights are trained first. The table, with any gaps, is written to
+WORK_DIR/NAME.md, .csv and .png."""
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """The whole tool on configs of a few lines, with stand-ins for train.py, test.py and Slurm."""
 
+import ast
 import csv
 import re
 import shutil
@@ -25,6 +26,12 @@ esac; done
 [ -e hold ] || sh -c "$command" > "$log" 2>&1
 echo "7;cluster"
 """
+
+
+def test_the_command_offers_every_table():
+    """It has a list of its own, so that --help need not import them."""
+    names = re.search(r'^NAMES = (\(.*?\))$', TOOL.read_text('utf-8'), re.M | re.S)[1]
+    assert ast.literal_eval(names) == tuple(TABLES)
 
 
 @pytest.fixture
