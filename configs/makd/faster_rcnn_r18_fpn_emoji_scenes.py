@@ -7,8 +7,8 @@ load_aspects = dict(
 )
 model = dict(type='makd.MaKDFasterRCNN', aspect_head=dict(type='makd.AspectHead', num_aspects=41, in_channels=256))
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_dataloader.dataset.pipeline, load_aspects]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.val_dataloader.dataset.pipeline, load_aspects]))
 test_dataloader = dict(dataset=dict(pipeline=[*_base_.test_dataloader.dataset.pipeline, load_aspects]))
-val_dataloader = test_dataloader
+val_evaluator = [_base_.val_evaluator, dict(type='makd.AspectMetric')]
 test_evaluator = [_base_.test_evaluator, dict(type='makd.AspectMetric')]
-val_evaluator = test_evaluator
 default_hooks = dict(aspect_target_check=dict(type='makd.AspectTargetCheckHook'))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from mmdet.datasets import CocoDataset
+from mmdet.evaluation import CocoMetric
 from mmdet.models import DetDataPreprocessor
+from mmengine.evaluator import Evaluator
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
 from models.detection import detector_config
@@ -84,6 +86,8 @@ def runner_of(data, model=None):
         train_dataloader=loader,
         test_dataloader=loader,
         val_loop=None,
+        val_dataloader=loader,
+        test_evaluator=Evaluator([]),
         model=model,
         seed=0,
         logger=SimpleNamespace(info=lambda _: None, warning=lambda _: None),
@@ -112,6 +116,29 @@ def test_classes_that_are_those_of_the_file_pass(coco):
 def test_classes_that_differ_are_named(coco, classes, said):
     with pytest.raises(DataError, match=said):
         check(coco, classes)
+
+
+def test_a_metric_with_the_annotations_of_another_split_is_refused(coco):
+    """Its images have the same numbers, and other objects."""
+    content = json.loads((coco / 'boxes.json').read_text())
+    for annotation in content['annotations']:
+        annotation['bbox'][0] += 2
+    (coco / 'other.json').write_text(json.dumps(content))
+    runner = runner_of(dataset(coco, test_mode=True))
+    runner.val_loop = 'here'
+    for name, refused in (('boxes', False), ('other', True)):
+        metric = CocoMetric(ann_file=str(coco / f'{name}.json'))
+        for split in ('val', 'test'):
+            runner.val_evaluator = Evaluator([metric] if split == 'val' else [])
+            runner.test_evaluator = Evaluator([metric] if split == 'test' else [])
+            check_split = CocoClassCheckHook().before_train if split == 'val' else CocoClassCheckHook().before_test
+            if refused:
+                with pytest.raises(
+                    ConfigError, match=rf'CocoMetric in {split}_evaluator has other objects .*boxes.json'
+                ):
+                    check_split(runner)
+            else:
+                check_split(runner)
 
 
 def test_categories_are_read_without_the_rest(tmp_path, coco):
