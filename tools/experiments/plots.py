@@ -168,7 +168,7 @@ def draw_scores(scores: Mapping[str, Mapping[int, float]], column: str) -> Figur
     axes.set_yticks(range(len(scores)), list(scores))
     axes.grid(alpha=0.3)
     if seeds:
-        axes.legend(title='diamond: mean')
+        axes.legend(title='diamond: mean', loc='upper left', bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 
 
