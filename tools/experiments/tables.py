@@ -176,11 +176,10 @@ def _table5() -> Iterator[Block]:
     ):
         for percent in PERCENTAGES:
             part = f'train_dataloader.fraction={percent / 100}'
-            arms = _base_and_makd('resnet18', name, part)
+            arms = [*_base_and_makd('resnet18', name, part)]
             if dataset != 'emoji':
-                all_answers = Arm('MaKD, all of the answers', f'configs/makd/resnet18_{name}_unlabelled.py', (part,))
-                arms = (*arms, all_answers)
-            yield Block(dataset, f'ResNet-18, {percent} %', arms)
+                arms.append(Arm('MaKD, all of the answers', f'configs/makd/resnet18_{name}_unlabelled.py', (part,)))
+            yield Block(dataset, f'ResNet-18, {percent} %', tuple(arms))
         yield Block(dataset, 'ResNet-18, 100 %', _base_and_makd('resnet18', name))
 
 
