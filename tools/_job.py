@@ -18,10 +18,11 @@ def main() -> None:
     p.add_argument('--tools', type=Path, required=True)
     p.add_argument('--gpus', type=int, required=True)
     p.add_argument('--checkpoint', type=Path, help='train the teacher of this checkpoint instead')
+    p.add_argument('--role', help='what its students need it for')
     p.add_argument('--overrides', nargs='*', required=True)
     args = p.parse_args()
     trial = Trial(args.config, args.seed, args.root, args.tools, tuple(args.overrides), args.gpus)
-    task = TeacherTraining(trial, args.checkpoint) if args.checkpoint else trial
+    task = TeacherTraining(trial, args.checkpoint, args.role) if args.checkpoint else trial
     task.run(lambda line: print(line, flush=True), *job_environments(1, args.gpus, ()))
 
 

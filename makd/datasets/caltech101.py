@@ -1,11 +1,12 @@
 """Caltech-101 without its background images."""
 
 from pathlib import Path
+from typing import Any
 
 from mmpretrain import datasets
 from mmpretrain.datasets.categories import CALTECH101_CATEGORIES
 
-from makd.errors import DataError
+from makd.errors import ConfigError, DataError
 from makd.registry import DATASETS
 
 
@@ -15,11 +16,22 @@ class Caltech101(datasets.Caltech101):
 
     mmpretrain's dataset has 102 classes: it counts the background images, in which there is nothing to recognise.
 
+    Args:
+        data_root: Folder of the dataset.
+        split: 'train' or 'test'.
+        **kwargs: Arguments of mmpretrain's ``BaseDataset``, such as ``pipeline``.
+
     Raises:
+        ConfigError: The split does not exist.
         DataError: A list was written for other classes.
     """
 
     METAINFO = {'classes': tuple(name for name in CALTECH101_CATEGORIES if name != 'BACKGROUND_Google')}
+
+    def __init__(self, data_root: str = 'data/caltech101', split: str = 'train', **kwargs: Any) -> None:
+        if split not in ('train', 'test'):
+            raise ConfigError(f"makd.Caltech101: split={split!r} must be 'train' or 'test'.")
+        super().__init__(data_root=data_root, split=split, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Return ``img_path`` and ``gt_label`` of each image."""

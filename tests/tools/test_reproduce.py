@@ -122,7 +122,7 @@ def test_a_teacher_that_fails_holds_its_students_back(reproduce):
     train = Path('tools/train.py')
     train.write_text(train.read_text().replace("pathlib.Path('fail').exists()", "'teacher' in sys.argv[1]"))
     (out, _), end = reproduce()
-    assert 'kd/student seed 0 waits for its teacher' in out
+    assert 'kd/student seed 0 waits for the teacher baseline/teacher' in out
     assert 'The same command runs the trials without a result' in end
     assert not calls('work_dirs/compare/kd')
     assert len(calls('work_dirs/compare/makd')) == 2
@@ -203,7 +203,7 @@ def test_what_waits_or_runs_in_slurm_is_not_submitted_again(reproduce, jobs):
     Path('hold').touch()
     (out, _), end = reproduce('--launcher', 'slurm')
     assert end is None  # everything has been submitted
-    assert 'kd/student seed 1 waits for its teacher' in out
+    assert 'kd/student seed 1 waits for the teacher baseline/teacher' in out
     assert 'The same command shows the table when the jobs have ended' in out
     (out, _), end = reproduce('--launcher', 'slurm')
     assert 'teacher baseline/teacher is job 7 already' in out

@@ -37,7 +37,7 @@ def job_command(task: Trial | TeacherTraining) -> list[str]:
     trial = task.trial if isinstance(task, TeacherTraining) else task
     options = dict(seed=trial.seed, root=trial.root, tools=trial.tools, gpus=trial.gpus)
     if isinstance(task, TeacherTraining):
-        options['checkpoint'] = task.checkpoint
+        options |= dict(checkpoint=task.checkpoint, role=task.role)
     arguments = [f'--{name}={value}' for name, value in options.items()]
     return [str(PROGRAM), trial.config, *arguments, '--overrides', *trial.overrides]
 
