@@ -74,8 +74,8 @@ def _classes_of(cfg: Config) -> tuple[str, ...]:
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     # Only the names of the classes are needed; answers that a pipeline loads do not exist before there are questions.
     inner = without_pipelines(cfg.dataset)
-    while 'dataset' in inner or 'datasets' in inner or 'labelled' in inner:  # a wrapper
-        inner = inner.get('dataset') or inner.get('labelled') or inner['datasets'][0]
+    while 'dataset' in inner or 'datasets' in inner:  # a wrapper
+        inner = inner.get('dataset') or inner['datasets'][0]
     # Many datasets know their classes without their files, and some cannot be built without them.
     with DATASETS.switch_scope_and_registry(None) as registry:  # the registry of the config's library
         known = (getattr(registry.get(inner['type']), 'METAINFO', None) or {}).get('classes')

@@ -50,6 +50,18 @@ def test_a_student_without_aspects_needs_labels(tmp_path):
         training(BASELINE, tmp_path, **{'train_dataloader.unlabelled.dataset.pipeline': []}).train()
 
 
+@pytest.mark.parametrize(
+    'preprocessor',
+    [
+        dict(to_onehot=True),
+        dict(type='makd.AspectDataPreprocessor', batch_augments=dict(augments=[dict(type='Mixup', alpha=0.2)])),
+    ],
+)
+def test_labels_cannot_be_turned_into_scores(preprocessor, tmp_path):
+    with pytest.raises(ConfigError, match=r'turns labels into scores .* train_dataloader\.unlabelled'):
+        training(MAKD, tmp_path, data_preprocessor=preprocessor).train()
+
+
 @pytest.fixture
 def annotations(tmp_path):
     """Return a function that writes an annotation file of two emoji with some labels."""

@@ -24,6 +24,7 @@ from makd.datasets.load_targets import (
 from makd.datasets.targets_join import TargetsJoin
 from makd.datasets.unread_images import describe_unread
 from makd.datasets.walk_transforms import refuse_mixing
+from makd.datasets.with_unlabelled import labelled_part
 from makd.errors import ConfigError, TargetsError
 from makd.models.data_preprocessor import AspectDataPreprocessor
 from makd.ranks import on_main_rank
@@ -126,7 +127,7 @@ class AspectTargetCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Run the checks."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        _check_preprocessor(model.data_preprocessor)
+        _check_preprocessor(model.data_preprocessor, runner.train_dataloader.dataset)
         heads = {name: module for name, module in model.named_modules() if hasattr(module, 'num_aspects')}
         if not heads:
             raise ConfigError(
@@ -162,10 +163,15 @@ class AspectTargetCheckHook(Hook):
                 )
 
 
-def _check_preprocessor(preprocessor: Any) -> None:
-    if not isinstance(preprocessor, ClsDataPreprocessor) or isinstance(preprocessor, AspectDataPreprocessor):
+def _check_preprocessor(preprocessor: Any, trained: Any) -> None:
+    if not isinstance(preprocessor, ClsDataPreprocessor):
         return  # a detector's batch_augments resize and pad
-    if preprocessor.batch_augments:
+    if preprocessor.to_onehot and labelled_part(trained) is not trained:  # as it is for mixup and CutMix
+        raise ConfigError(
+            'The data preprocessor turns labels into scores (mixup, CutMix or to_onehot), which the images of '
+            'train_dataloader.unlabelled do not have. Take one of them out.'
+        )
+    if preprocessor.batch_augments and not isinstance(preprocessor, AspectDataPreprocessor):
         raise ConfigError(
             'The data preprocessor mixes images and classes (mixup, CutMix), but not their aspect targets. '
             "Set data_preprocessor.type='makd.AspectDataPreprocessor', which mixes all three."

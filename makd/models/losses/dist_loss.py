@@ -24,8 +24,8 @@ class DISTLoss(nn.Module):
     Args:
         beta: Weight of the relation between the classes of a sample. Defaults to the authors' 1.0.
         gamma: Weight of the relation between the samples of a class. Defaults to the authors' 1.0.
-        temperature: T > 0. Defaults to 1.0, the authors' for ImageNet; theirs for CIFAR-100 is 4.0.
-        loss_weight: Weight of the sum. Defaults to 1.0; the authors' for ImageNet and CIFAR-100 is 2.0.
+        temperature: T > 0. Defaults to 1.0.
+        loss_weight: Weight of the sum. Defaults to 1.0, the authors' for detection.
     """
 
     def __init__(
